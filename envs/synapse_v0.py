@@ -1,0 +1,213 @@
+"""Every weight of a network is an agent that nudges it down, leaves it, or nudges it up; the team is paid when the loss falls.
+
+    R_t = +1 if L_t < L_{t-1} else -1          w_i <- w_i + step_size a_i,  a_i in {-1, 0, +1}
+
+| data sheet  |                                                                                                        |
+|-------------|--------------------------------------------------------------------------------------------------------|
+| Agents      | one per weight and bias of the network, in groups `layer0_weight`, `layer0_bias`, ...                    |
+| Observation | Discrete(9^n): the agent's own last n actions and the team's last n rewards (`synagents.history`)        |
+| Action      | Discrete(3): 0, 1, 2 = down, leave, up by `step_size`; biases move `bias_gain` times as far              |
+| Reward      | one number for the whole team: the sign of the loss decrease (-1 or +1), or with `delta` the decrease    |
+| Episode     | a network's life; it never ends by itself                                                              |
+| Source      | Bhargava, Rezaei, Lankarany 2022, "Gradient-Free Neural Network Training via Synaptic-Level              |
+|             | Reinforcement Learning", AppliedMath 2(2); details of the authors' code (SynRL v6) are marked [C]        |
+
+Version history: v0, the reference world.
+"""
+
+import inspect
+import math
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from gymnasium import spaces
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from synagents import history, registry, schedules
+from synagents.networks.mlp import MLP, Activation
+from synagents.schedules import Schedule
+from synagents.settings import nearest, require, require_between, settings, static
+from synagents.world import Group, Network, Outcome, Params, Part, Task, Tree
+
+__all__ = ["SynapseState", "SynapseWorld", "world"]
+
+
+class SynapseState(NamedTuple):
+    """A network in training and what its synapses remember."""
+
+    weights: Params  # {group: f32[shape]}
+    actions: Tree  # {group: uint8[n]} every synapse's last actions, base 3
+    rewards: Int[Array, ""]  # the team's last rewards, base 3
+    score: Float[Array, ""]  # minus the loss at the end of the last round
+    rounds: Int[Array, ""]  # lived so far: the time of the step-size schedule
+    task: Any  # the task's own state: the batch in use
+
+
+@settings
+class SynapseWorld:
+    """The reference world for any network and task; build it by `synapse_v0.world`, which checks what you ask for.
+
+    Attributes:
+        network: two pure functions; every parameter array is a group of agents.
+        task: hands out the batches and scores the outputs.
+        step_size: weight change per action, >= 0; a number or a schedule over rounds.
+        bias_gain: how many times further groups whose name ends in "bias" move; 2 in the original [C].
+        memory: rounds n >= 1 that an agent remembers.
+        interval: rounds a batch is kept; 0 = for ever.
+        reward: "sign" of the loss decrease, as published, or "delta", the decrease itself.
+        batch_change: "compare" the new batch's loss with the old batch's, as the original does (a wrong reward once per
+            interval), or "reevaluate" the weights on the new batch first (one more forward pass per interval).
+    """
+
+    network: Network
+    task: Task
+    step_size: Schedule = 1e-4
+    bias_gain: float = 2.0
+    memory: int = static(2)
+    interval: int = static(0)
+    reward: Literal["sign", "delta"] = static("sign")
+    batch_change: Literal["compare", "reevaluate"] = static("compare")
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """One group per parameter array, in the order in which the network makes them."""
+        shapes: dict[str, tuple[int, ...]] = {}
+
+        def note_shapes(key: Key[Array, ""]) -> None:  # JAX would sort the names of a returned dict
+            shapes.update({name: array.shape for name, array in self.network.init(key).items()})
+
+        jax.eval_shape(note_shapes, jax.random.key(0))
+        sight, choice = spaces.Discrete(history.num_codes(self.memory)), spaces.Discrete(history.NUM_ACTIONS)
+        return tuple(Group(name, shape, sight, choice) for name, shape in shapes.items())
+
+    def reset(self, key: Key[Array, ""], task_state: Any = None) -> SynapseState:
+        """A new network, a first batch (or the given one) and its score; nobody has acted yet."""
+        network_key, task_key, score_key = jax.random.split(key, 3)
+        weights = self.network.init(network_key)
+        task_state = self.task.init(task_key) if task_state is None else task_state
+        task_state, score = self._score(score_key, weights, task_state)
+        blank = history.start_digits(self.memory)
+        digits = history.smallest_dtype(3**self.memory)
+        return SynapseState(
+            weights=weights,
+            actions={name: jnp.full(array.size, blank, digits) for name, array in weights.items()},
+            rewards=jnp.asarray(blank, digits),
+            score=score,
+            rounds=jnp.int32(0),
+            task=task_state,
+        )
+
+    def observe(self, state: SynapseState, turn: int = 0) -> Tree:
+        """Every synapse's history code, {group: [n]}."""
+        del turn
+        return {name: history.encode(own, state.rewards, self.memory) for name, own in state.actions.items()}
+
+    def move(self, state: SynapseState, actions: Tree, turn: int = 0) -> SynapseState:
+        """Nudge every weight by step_size times its action, and remember the actions."""
+        del turn
+        step = schedules.at(self.step_size, state.rounds)
+        weights = {}
+        for name, weight in state.weights.items():
+            gain = self.bias_gain * step if name.endswith("bias") else step
+            weights[name] = weight + gain * (actions[name].reshape(weight.shape).astype(weight.dtype) - 1)
+        remembered = {name: history.push(own, actions[name], self.memory) for name, own in state.actions.items()}
+        return state._replace(weights=weights, actions=remembered, rounds=state.rounds + 1)
+
+    def settle(self, key: Key[Array, ""], state: SynapseState) -> tuple[SynapseState, Outcome]:
+        """Score the moved network; an equal loss counts as worse, as in the original."""
+        task_state, score = self._score(key, state.weights, state.task)
+        better = score > state.score
+        sign = jnp.where(better, 1.0, -1.0)
+        reward = sign if self.reward == "sign" else score - state.score
+        state = state._replace(rewards=self._remember(state.rewards, better), score=score, task=task_state)
+        never = jnp.bool_(False)
+        return state, Outcome({name: reward for name in state.weights}, never, never, {"loss": -score})
+
+    def refresh(self, key: Key[Array, ""], state: SynapseState) -> SynapseState:
+        """A new batch; with `reevaluate` the next reward compares the new batch with itself."""
+        draw_key, score_key = jax.random.split(key)
+        task_state, score = self.task.refresh(draw_key, state.task), state.score
+        if self.batch_change == "reevaluate":
+            task_state, score = self._score(score_key, state.weights, task_state)
+        return state._replace(task=task_state, score=score)
+
+    def loss(self, weights: Params, task_state: Any) -> Float[Array, ""]:
+        """The loss of any weights on the batch in use: what probes differentiate and agents never see."""
+        return -self.task.respond(jax.random.key(0), task_state, self._outputs(weights, task_state))[1]
+
+    def evaluate(self, state: SynapseState, part: Part) -> dict[str, Float[Array, ""]]:
+        """The task's metrics over a whole part of the data."""
+        return self.task.evaluate(state.task, lambda x: self.network.apply(state.weights, x), part)
+
+    def _outputs(self, weights: Params, task_state: Any) -> Float[Array, "B out"]:
+        return self.network.apply(weights, self.task.stimulus(task_state))
+
+    def _score(self, key: Key[Array, ""], weights: Params, task_state: Any) -> tuple[Any, Float[Array, ""]]:
+        return self.task.respond(key, task_state, self._outputs(weights, task_state))
+
+    def _remember(self, rewards: Int[Array, ""], better: Bool[Array, ""]) -> Int[Array, ""]:
+        return history.push(rewards, 2 * better, self.memory)
+
+
+def world(
+    task: str | Task = "digits",
+    *,
+    hidden: tuple[int, ...] = (32,),
+    activation: Activation = "relu",
+    init_scale: float = 0.1,
+    step_size: Schedule = 1e-4,
+    bias_gain: float = 2.0,
+    memory: int = 2,
+    interval: int = 500,
+    reward: Literal["sign", "delta"] = "sign",
+    batch_change: Literal["compare", "reevaluate"] = "compare",
+    **task_options: Any,
+) -> SynapseWorld:
+    """A multilayer perceptron on a task, as a world of synapse agents.
+
+    Args:
+        task: a task's name ("digits", "notmnist", ...; `synagents tasks` lists them), or a task object.
+        hidden: units of the hidden layers, each >= 1; none for a perceptron.
+        activation: of the hidden units: relu, tanh, sigmoid or identity.
+        init_scale: half-width of the uniform initial weights, >= 0.
+        step_size: weight change per action, >= 0; a number or a schedule over rounds.
+        bias_gain: how many times further biases move than weights, >= 0; 2 in the original.
+        memory: rounds an agent remembers, 1 .. 9; 2 in all published results.
+        interval: rounds a batch is kept, >= 0; 0 = for ever.
+        reward: sign (-1 or +1, as published) or delta (the loss decrease).
+        batch_change: compare (the new batch's loss with the old batch's, as published) or reevaluate.
+        **task_options: fields of the named task, such as `batch_size=500`.
+
+    Raises:
+        ValueError: if anything is out of range or there is no task or option of that name.
+    """
+    schedules.require_range("step_size", step_size, 0)
+    require_between("bias_gain", bias_gain, 0)
+    require_between("memory", memory, 1, history.MAX_MEMORY)
+    require_between("interval", interval, 0)
+    require(reward in ("sign", "delta"), f"reward must be sign or delta, but is {reward!r}.")
+    require(
+        batch_change in ("compare", "reevaluate"),
+        f"batch_change must be compare or reevaluate, but is {batch_change!r}.",
+    )
+    if isinstance(task, str):
+        constructor = registry.find("tasks", task)
+        known = inspect.signature(constructor).parameters
+        for name in task_options:
+            require(name in known, f"The task {task} has no option {name!r}: {nearest(name, known) if known else 'it has none'}.")
+        task = constructor(**task_options)
+    else:
+        require(not task_options, f"Options of a task object are set on it, not here: {', '.join(task_options)}.")
+    sizes = (math.prod(task.in_shape), *hidden, task.out_size)
+    return SynapseWorld(
+        network=MLP(sizes, activation, init_scale),
+        task=task,
+        step_size=step_size,
+        bias_gain=bias_gain,
+        memory=memory,
+        interval=interval,
+        reward=reward,
+        batch_change=batch_change,
+    )

@@ -1,0 +1,42 @@
+"""How agents choose: every tabular learner here is a policy f32[S, A] over histories, and each agent draws from its row.
+
+Epsilon-greedy, softmax and repeat/undo are ways to write that policy; drawing is the same for all: one random number per
+agent, compared with the row's cumulative probabilities.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
+
+from synagents.world import Tree
+
+RESOLUTION = 2**24  # probabilities are kept to one part in 2^24, as float32 does near one
+
+
+def sample(key: Key[Array, ""], policy: Float[Array, "S A"], obs: Tree) -> Tree:
+    """Draw one action for every agent.
+
+    Args:
+        key: random key, used once.
+        policy: f32[S, A], row s the probabilities of the actions after history s.
+        obs: {group: [n]} history codes in 0 .. S - 1.
+
+    Returns:
+        {group: uint8[n]} actions in 0 .. A - 1.
+    """
+    # The upper edge of every action but the last, as integers: comparing integers is exact, and P = 1 means always.
+    edges = jnp.round(jnp.cumsum(policy, axis=1)[:, :-1] * RESOLUTION).astype(jnp.uint32)
+    return {
+        name: _draw(jax.random.fold_in(key, index), edges, codes) for index, (name, codes) in enumerate(sorted(obs.items()))
+    }
+
+
+def _draw(key: Key[Array, ""], edges: Int[Array, "S A-1"], codes: Int[Array, "n"]) -> Int[Array, "n"]:
+    luck = jax.random.bits(key, codes.shape) >> 8  # uniform in 0 .. 2^24 - 1
+    return sum((luck >= edge[codes]).astype(jnp.uint8) for edge in edges.T)
+
+
+def epsilon_greedy(table: Float[Array, "S A"], explore: Float[Array, ""]) -> Float[Array, "S A"]:
+    """The policy that takes argmax_a table[s, a] (ties go to the lowest action), or with probability `explore` any action."""
+    greedy = jax.nn.one_hot(jnp.argmax(table, axis=1), table.shape[1])
+    return (1 - explore) * greedy + explore / table.shape[1]

@@ -1,0 +1,1 @@
+"""Populations of synapses that learn: one file per algorithm."""

@@ -1,0 +1,124 @@
+"""One table of action values for all agents: the reference learner of synaptic reinforcement learning.
+
+    act      a_i = uniform{-, 0, +} with probability explore, else argmax_a Q[s_i, a]
+    learn    Q[s, a] += (1 - (1 - alpha)^c) (m - Q[s, a]),   m = mean over hits of R + gamma max_a' Q[s', a']
+
+c counts how often the cell (s, a) was hit by the agents, worlds and rounds of one update. For one world and one round
+all targets of a cell are equal, and this is the original's synapse-by-synapse update with the bootstrap held fixed;
+`mode="sequential"` is that in-place loop, literally. (Bhargava et al. 2022, equations 1-3, and the authors' code SynRL;
+Watkins & Dayan 1992.)
+"""
+
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
+
+from synagents.choice import epsilon_greedy, sample
+from synagents.schedules import Schedule, at, require_range
+from synagents.settings import require, require_between, settings, static
+from synagents.world import Group, Transition, Tree, require_discrete
+
+__all__ = ["QTable"]
+
+
+class QMind(NamedTuple):
+    """What the population knows."""
+
+    table: Float[Array, "S A"]  # value of action a after history s
+    rounds: Int[Array, ""]  # lived so far: the time of the exploration schedule
+
+
+@settings
+class QTable:
+    """A shared table of action values, frozen (learned elsewhere) or adaptive (learned here).
+
+    Attributes:
+        table: f32[S, A] to start from; None is all zeros, which only makes sense with `adaptive`.
+        explore: probability of a uniform action, in [0, 1]; a number or a schedule over rounds.
+        adaptive: whether the table learns; a frozen one is only applied.
+        alpha: learning rate in [0, 1].
+        gamma: discount of future rewards in [0, 1].
+        rate: what alpha counts: "per-agent" (every hit, as published: with thousands of agents a cell jumps to its mean
+            target whatever alpha is) or "per-step" (every cell that was hit moves by alpha once per update).
+        mode: "batched", or "sequential": the original's in-place loop over agents, slow.
+    """
+
+    table: Float[Array, "S A"] | None = None
+    explore: Schedule = 0.1
+    adaptive: bool = static(False)
+    alpha: float = 0.01
+    gamma: float = 0.8
+    rate: Literal["per-agent", "per-step"] = static("per-agent")
+    mode: Literal["batched", "sequential"] = static("batched")
+
+    def __post_init__(self) -> None:
+        require_range("explore", self.explore, 0, 1)
+        require_between("alpha", self.alpha, 0, 1)
+        require_between("gamma", self.gamma, 0, 1)
+        require(self.rate in ("per-agent", "per-step"), f"rate must be per-agent or per-step, but is {self.rate!r}.")
+        require(self.mode in ("batched", "sequential"), f"mode must be batched or sequential, but is {self.mode!r}.")
+        require(
+            self.adaptive or self.table is not None,
+            "A frozen QTable needs a table: give QTable(table=load_table()), or adaptive=True to learn from zeros.",
+        )
+
+    def init(self, key: Key[Array, ""], groups: tuple[Group, ...]) -> QMind:
+        """The table to start from; ValueError if its shape does not fit the agents' spaces."""
+        del key
+        shape = require_discrete(groups, "QTable")
+        table = jnp.zeros(shape) if self.table is None else jnp.asarray(self.table, jnp.float32)
+        require(
+            table.shape == shape,
+            f"The table has shape {table.shape}, but these agents have {shape[0]} histories and {shape[1]} actions: "
+            "use a table learned with the same memory.",
+        )
+        return QMind(table, jnp.int32(0))
+
+    def act(self, key: Key[Array, ""], mind: QMind, obs: Tree, turn: int) -> tuple[Tree, tuple[()]]:
+        """Epsilon-greedy actions."""
+        del turn
+        return sample(key, epsilon_greedy(mind.table, at(self.explore, mind.rounds)), obs), ()
+
+    def update(
+        self, key: Key[Array, ""], mind: QMind, transition: Transition, last_obs: Tree
+    ) -> tuple[QMind, dict[str, Array]]:
+        """One update from T rounds of W worlds; a frozen table only grows older."""
+        del key
+        rounds = mind.rounds + transition.terminated.shape[0]
+        if not self.adaptive:
+            return QMind(mind.table, rounds), {}
+        learn = _learn_batched if self.mode == "batched" else _learn_sequential
+        table = learn(self, mind.table, *_hits(transition, last_obs))
+        return QMind(table, rounds), {"q_change": jnp.abs(table - mind.table).max()}
+
+
+def _hits(transition: Transition, last_obs: Tree) -> tuple[Array, Array, Array, Array, Array]:
+    """(s, a, R, s', whether s' is worth anything) of every agent, world and round: five vectors of equal length."""
+    columns = []
+    for name, obs in transition.obs.items():
+        later = jnp.concatenate([obs[1:], last_obs[name][None]])
+        reward = transition.reward[name]
+        reward = jnp.broadcast_to(reward if reward.ndim == obs.ndim else reward[..., None], obs.shape)
+        goes_on = jnp.broadcast_to(~transition.terminated[..., None], obs.shape)
+        columns.append([part.ravel() for part in (obs, transition.actions[name], reward, later, goes_on)])
+    s, a, reward, later, goes_on = (jnp.concatenate(parts) for parts in zip(*columns, strict=True))
+    return s.astype(jnp.int32), a.astype(jnp.int32), reward, later, goes_on
+
+
+def _learn_batched(q: QTable, table: Array, s: Array, a: Array, reward: Array, later: Array, goes_on: Array) -> Array:
+    errors = reward + q.gamma * goes_on * table.max(axis=1)[later] - table[s, a]
+    hits = jnp.zeros_like(table).at[s, a].add(1.0)
+    mean_error = jnp.zeros_like(table).at[s, a].add(errors) / jnp.maximum(hits, 1)
+    rate = 1 - (1 - q.alpha) ** hits if q.rate == "per-agent" else q.alpha * (hits > 0)
+    return table + rate * mean_error
+
+
+def _learn_sequential(q: QTable, table: Array, s: Array, a: Array, reward: Array, later: Array, goes_on: Array) -> Array:
+    def one_agent(table: Array, hit: tuple[Array, ...]) -> tuple[Array, None]:
+        s, a, reward, later, goes_on = hit
+        error = reward + q.gamma * goes_on * table[later].max() - table[s, a]
+        return table.at[s, a].add(q.alpha * error), None
+
+    return jax.lax.scan(one_agent, table, (s, a, reward, later, goes_on))[0]

@@ -1,0 +1,63 @@
+"""A multilayer perceptron: h <- f(h W + b) layer by layer, the last layer linear.
+
+Weights start uniform in (-init_scale, init_scale) and biases at 0, as in the original (SynRL: 0.1).
+"""
+
+from typing import Literal, get_args
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from synagents.settings import nearest, require, require_between, settings, static
+from synagents.world import Params
+
+__all__ = ["MLP"]
+
+Activation = Literal["relu", "tanh", "sigmoid", "identity"]
+_ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jnp.tanh, "sigmoid": jax.nn.sigmoid, "identity": lambda h: h}
+
+
+@settings
+class MLP:
+    """A fully connected network; parameters are `layer0_weight` f32[fan_in, fan_out], `layer0_bias` f32[fan_out], ...
+
+    Attributes:
+        sizes: units of every layer, input first, each >= 1; (784, 32, 10) has one hidden layer.
+        activation: of the hidden units: relu, tanh, sigmoid or identity.
+        init_scale: half-width of the uniform initial weights, >= 0.
+    """
+
+    sizes: tuple[int, ...] = static()
+    activation: Activation = static("relu")
+    init_scale: float = 0.1
+
+    def __post_init__(self) -> None:
+        require(
+            len(self.sizes) >= 2 and all(isinstance(size, int) and size >= 1 for size in self.sizes),
+            f"A network needs an input and an output layer and at least one unit in each, but sizes are {self.sizes}.",
+        )
+        require(
+            self.activation in _ACTIVATIONS,
+            f"No activation is called {self.activation!r}: {nearest(self.activation, get_args(Activation))}.",
+        )
+        require_between("init_scale", self.init_scale, 0)
+
+    def init(self, key: Key[Array, ""]) -> Params:
+        """Fresh parameters, layer by layer."""
+        params = {}
+        for layer, (fan_in, fan_out) in enumerate(zip(self.sizes[:-1], self.sizes[1:], strict=True)):
+            unit = jax.random.uniform(jax.random.fold_in(key, layer), (fan_in, fan_out), minval=-1.0, maxval=1.0)
+            params[f"layer{layer}_weight"] = self.init_scale * unit
+            params[f"layer{layer}_bias"] = jnp.zeros(fan_out)
+        return params
+
+    def apply(self, params: Params, x: Float[Array, "B ..."]) -> Float[Array, "B out"]:
+        """The outputs (logits) for a batch of inputs of any shape with sizes[0] numbers each."""
+        h = x.reshape(x.shape[0], -1)
+        last = len(self.sizes) - 2
+        for layer in range(last + 1):
+            h = h @ params[f"layer{layer}_weight"] + params[f"layer{layer}_bias"]
+            if layer < last:
+                h = _ACTIVATIONS[self.activation](h)
+        return h

@@ -1,0 +1,65 @@
+"""What to watch: a probe is one pure function of a round, recorded inside the compiled loop at an interval.
+
+Write your own as `def my_probe(world, round) -> array or dict of arrays`, for one world, and hand it to
+`advance(..., probes=(my_probe,))`; its name is the key under which `History.probes` holds what it saw.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from synagents.world import Outcome, Tree, World, flat
+
+
+class Round(NamedTuple):
+    """One round of one world, all of it."""
+
+    before: Any  # the world's state before anyone acted
+    after: Any  # the world's state after it settled
+    obs: Tree  # {group: [n, ...]} what the agents saw
+    actions: Tree  # {group: [n, ...]} what they did
+    extras: dict[int, Any]  # what the learner's `act` returned beside the actions, by turn
+    outcome: Outcome  # rewards, info
+    mind: Any  # what the learner knew
+
+
+Probe = Callable[[World, Round], Any]
+
+
+def reward_rate(world: World, seen: Round) -> Float[Array, ""]:
+    """1 where the team was rewarded, 0 where it was not: its mean over rounds is the reward rate, in [0, 1]."""
+    del world
+    return jnp.mean(jnp.stack([jnp.mean(reward > 0) for reward in seen.outcome.reward.values()]))
+
+
+def action_mix(world: World, seen: Round) -> dict[str, Float[Array, "A"]]:
+    """Share of each group's agents that chose each action, {group: f32[A]}, in [0, 1]."""
+    shares = {}
+    for group in world.groups:
+        chosen = seen.actions[group.name]
+        shares[group.name] = jnp.stack([jnp.mean(chosen == a) for a in range(group.action_space.n)])
+    return shares
+
+
+def occupancy(world: World, seen: Round) -> Float[Array, "S"]:
+    """Share of all agents in each history state, f32[S], in [0, 1]."""
+    codes = jnp.concatenate([seen.obs[group.name] for group in world.groups]).astype(jnp.int32)
+    return jnp.zeros(world.groups[0].obs_space.n).at[codes].add(1 / codes.size)
+
+
+def alignment(world: World, seen: Round) -> Float[Array, ""]:
+    """Cosine in [-1, 1] between the joint action and the negative gradient of the loss the agents were paid for.
+
+    The gradient is taken at the weights before the move, on the batch in use, and used for nothing else. A team that
+    draws at random has an alignment near 0, gradient descent has 1. Needs a world with `loss(weights, task_state)`.
+    """
+    slope = flat(jax.grad(world.loss)(seen.before.weights, seen.before.task), world.groups)
+    move = flat(jax.tree.map(jnp.subtract, seen.after.weights, seen.before.weights), world.groups)
+    lengths = jnp.linalg.norm(slope) * jnp.linalg.norm(move)
+    return jnp.where(lengths > 0, -jnp.vdot(slope, move) / jnp.where(lengths > 0, lengths, 1), 0.0)
+
+
+PROBES = {probe.__name__: probe for probe in (reward_rate, action_mix, occupancy, alignment)}

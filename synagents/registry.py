@@ -1,0 +1,39 @@
+"""What a folder offers, by name: a new learner, network or task is one file, and nothing else need know of it.
+
+Every module of `synagents.learners`, `.networks` and `.tasks` lists in `__all__` what it offers; the public name is the
+kebab-case of the Python name (`QTable` is "q-table").
+"""
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from synagents.settings import nearest
+
+KINDS = ("learners", "networks", "tasks")
+
+
+@cache
+def offers(kind: str) -> dict[str, Callable[..., Any]]:
+    """Constructors by public name of one of KINDS: classes for learners and networks, functions for tasks."""
+    package = importlib.import_module(f"synagents.{kind}")
+    found = {}
+    for info in pkgutil.iter_modules(package.__path__):
+        module = importlib.import_module(f"synagents.{kind}.{info.name}")
+        found |= {kebab(name): getattr(module, name) for name in module.__all__}
+    return dict(sorted(found.items()))
+
+
+def find(kind: str, name: str) -> Callable[..., Any]:
+    """The constructor called `name`; ValueError with the near match where there is none."""
+    if name not in offers(kind):
+        raise ValueError(f"No {kind.removesuffix('s')} is called {name!r}: {nearest(name, offers(kind))}.")
+    return offers(kind)[name]
+
+
+def kebab(name: str) -> str:
+    """`QTable` -> "q-table", `data_dir` -> "data-dir", `MLP` -> "mlp"."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", name).replace("_", "-").lower()

@@ -1,0 +1,52 @@
+"""Objects that *are* their hyperparameters: frozen dataclasses which JAX sees as trees.
+
+Numbers a scientist would sweep are leaves, so `vmap` over a step size or `grad` through a world just work; sizes and
+switches are static fields, so a program is compiled once for each of their values.
+"""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, dataclass_transform
+
+import jax
+
+C = TypeVar("C")
+
+
+def static(default: Any = ...) -> Any:
+    """A field that is part of the program's structure (a size, a switch, a function), not a number to sweep."""
+    metadata = {"static": True}
+    return field(metadata=metadata) if default is ... else field(default=default, metadata=metadata)
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(static, field))
+def settings(cls: type[C]) -> type[C]:
+    """Make `cls` a frozen dataclass that is also a JAX tree; fields made by `static` are its structure."""
+    return jax.tree_util.register_dataclass(dataclass(frozen=True, eq=False)(cls))
+
+
+def require(condition: bool, sentence: str) -> None:
+    """Raise ValueError with `sentence` unless `condition` holds."""
+    if not condition:
+        raise ValueError(sentence)
+
+
+def require_between(name: str, value: Any, low: float, high: float = float("inf"), *, above: bool = False) -> None:
+    """Raise ValueError unless `value` lies in [low, high] ((low, high] with `above`).
+
+    Tracers and arrays pass: a sweep may put anything there, and JAX rebuilds settings while it compiles.
+    """
+    if not isinstance(value, int | float):
+        return
+    if not (low < value if above else low <= value) or not value <= high:
+        bracket = "(" if above else "["
+        raise ValueError(f"{name} must lie in {bracket}{low:g}, {high:g}], but is {value:g}.")
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """A hint for an unknown `name`: the near match among `names`, if there is one, and all there are."""
+    names = list(names)
+    match = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {match[0]!r}? " if match else ""
+    return f"{hint}there are {', '.join(names)}"

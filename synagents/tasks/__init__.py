@@ -1,0 +1,1 @@
+"""Tasks: a stimulus out, a score for the answer; one file per family."""
