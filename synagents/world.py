@@ -2,7 +2,7 @@
 
 A world puts agents inside a network: agents *see* (`observe`) and *act* (`move`), and the world *reckons* (`settle`: run
 the network on the task's stimulus, let the task answer, turn the score into rewards). A learner is the whole
-population's mind. Everything is a pure function of what it is given, written for one world; `synagents.train` makes
+population's mind. Everything is a pure function of what it is given, written for one world; `synagents.loop` makes
 many.
 
 Letters of shapes: N agents, n a group's agents, T rounds, W worlds, K runs, B samples, S histories, A actions.

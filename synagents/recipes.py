@@ -1,0 +1,38 @@
+"""Settings that are known to work, for every task and where needed for one learner on it: the command line's defaults.
+
+Each line was measured; a flag given by hand always wins. Steps are rounds; a decay without a length spans the run.
+"""
+
+from typing import Any
+
+_LETTERS = {
+    "hidden": (32,),
+    "batch_size": 2500,
+    "interval": 250,
+    "step_size": "exponential:1.5e-3:1.5e-4",
+    "steps": 60_000,
+}
+
+TASKS: dict[str, dict[str, Any]] = {
+    "boundary": {"hidden": (8,), "interval": 0, "step_size": "0.01", "steps": 10_000},
+    "digits": {
+        "hidden": (32,),
+        "batch_size": 1000,
+        "interval": 250,
+        "step_size": "exponential:5e-3:5e-4",
+        "steps": 40_000,
+    },
+    "idx": _LETTERS,
+    "notmnist": _LETTERS,
+    "perceptron": {"hidden": (), "interval": 0, "step_size": "0.01", "steps": 10_000},
+    "xor": {"hidden": (4,), "interval": 0, "step_size": "0.01", "steps": 10_000},
+}
+
+
+def recipe(task: str, learner: str) -> dict[str, Any]:
+    """Recommended values of flags for a learner on a task; empty for a task that has none."""
+    return TASKS.get(task, {}) | LEARNERS.get((task, learner), {})
+
+
+LEARNERS: dict[tuple[str, str], dict[str, Any]] = {}
+BEST_LEARNER = "repeat-undo"
