@@ -1,16 +1,16 @@
-"""Every weight of a network is an agent that nudges it down, leaves it, or nudges it up; the team is paid when the loss falls.
+"""Every weight of a network is an agent that nudges it down, leaves it or nudges it up, paid when the loss falls.
 
     R_t = +1 if L_t < L_{t-1} else -1          w_i <- w_i + step_size a_i,  a_i in {-1, 0, +1}
 
-| data sheet  |                                                                                                        |
-|-------------|--------------------------------------------------------------------------------------------------------|
-| Agents      | one per weight and bias of the network, in groups `layer0_weight`, `layer0_bias`, ...                    |
-| Observation | Discrete(9^n): the agent's own last n actions and the team's last n rewards (`synagents.history`)        |
-| Action      | Discrete(3): 0, 1, 2 = down, leave, up by `step_size`; biases move `bias_gain` times as far              |
-| Reward      | one number for the whole team: the sign of the loss decrease (-1 or +1), or with `delta` the decrease    |
-| Episode     | a network's life; it never ends by itself                                                              |
-| Source      | Bhargava, Rezaei, Lankarany 2022, "Gradient-Free Neural Network Training via Synaptic-Level              |
-|             | Reinforcement Learning", AppliedMath 2(2); details of the authors' code (SynRL v6) are marked [C]        |
+| data sheet  |                                                                                                   |
+|-------------|---------------------------------------------------------------------------------------------------|
+| Agents      | one per weight and bias of the network, in groups `layer0_weight`, `layer0_bias`, ...             |
+| Observation | Discrete(9^n): the agent's own last n actions and the team's last n rewards (`synagents.history`) |
+| Action      | Discrete(3): 0, 1, 2 = down, leave, up by `step_size`; biases move `bias_gain` times as far       |
+| Reward      | one number for the whole team: the sign of the loss decrease, or (`delta`) the decrease itself    |
+| Episode     | a network's life; it never ends by itself                                                         |
+| Source      | Bhargava, Rezaei, Lankarany 2022, "Gradient-Free Neural Network Training via Synaptic-Level       |
+|             | Reinforcement Learning", AppliedMath 2(2); details of the authors' code (SynRL v6) are marked [C] |
 
 Version history: v0, the reference world.
 """
@@ -65,10 +65,10 @@ class SynapseWorld:
     task: Task
     step_size: Schedule = 1e-4
     bias_gain: float = 2.0
-    memory: int = static(2)
-    interval: int = static(0)
-    reward: Literal["sign", "delta"] = static("sign")
-    batch_change: Literal["compare", "reevaluate"] = static("compare")
+    memory: int = static(default=2)
+    interval: int = static(default=0)
+    reward: Literal["sign", "delta"] = static(default="sign")
+    batch_change: Literal["compare", "reevaluate"] = static(default="compare")
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:
@@ -192,18 +192,14 @@ def world(
         batch_change in ("compare", "reevaluate"),
         f"batch_change must be compare or reevaluate, but is {batch_change!r}.",
     )
-    if isinstance(task, str):
-        constructor = registry.find("tasks", task)
-        known = inspect.signature(constructor).parameters
-        for name in task_options:
-            require(name in known, f"The task {task} has no option {name!r}: {nearest(name, known) if known else 'it has none'}.")
-        task = constructor(**task_options)
-    else:
-        require(not task_options, f"Options of a task object are set on it, not here: {', '.join(task_options)}.")
-    sizes = (math.prod(task.in_shape), *hidden, task.out_size)
+    chosen = _named_task(task, task_options) if isinstance(task, str) else task
+    require(
+        chosen is not task or not task_options, f"Set options on the task object itself: {', '.join(task_options)}."
+    )
+    sizes = (math.prod(chosen.in_shape), *hidden, chosen.out_size)
     return SynapseWorld(
         network=MLP(sizes, activation, init_scale),
-        task=task,
+        task=chosen,
         step_size=step_size,
         bias_gain=bias_gain,
         memory=memory,
@@ -211,3 +207,12 @@ def world(
         reward=reward,
         batch_change=batch_change,
     )
+
+
+def _named_task(name: str, options: dict[str, Any]) -> Task:
+    constructor = registry.find("tasks", name)
+    known = inspect.signature(constructor).parameters
+    for option in options:
+        hint = nearest(option, known) if known else "it has none"
+        require(option in known, f"The task {name} has no option {option!r}: {hint}.")
+    return constructor(**options)

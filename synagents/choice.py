@@ -1,7 +1,7 @@
-"""How agents choose: every tabular learner here is a policy f32[S, A] over histories, and each agent draws from its row.
+"""How agents choose: a tabular learner is a policy f32[S, A] over histories, and each agent draws from its row.
 
-Epsilon-greedy, softmax and repeat/undo are ways to write that policy; drawing is the same for all: one random number per
-agent, compared with the row's cumulative probabilities.
+Epsilon-greedy, softmax and repeat/undo are ways to write that policy; drawing is the same for all: one random number
+per agent, compared with the row's cumulative probabilities.
 """
 
 import jax
@@ -27,7 +27,8 @@ def sample(key: Key[Array, ""], policy: Float[Array, "S A"], obs: Tree) -> Tree:
     # The upper edge of every action but the last, as integers: comparing integers is exact, and P = 1 means always.
     edges = jnp.round(jnp.cumsum(policy, axis=1)[:, :-1] * RESOLUTION).astype(jnp.uint32)
     return {
-        name: _draw(jax.random.fold_in(key, index), edges, codes) for index, (name, codes) in enumerate(sorted(obs.items()))
+        name: _draw(jax.random.fold_in(key, index), edges, codes)
+        for index, (name, codes) in enumerate(sorted(obs.items()))
     }
 
 
@@ -37,6 +38,6 @@ def _draw(key: Key[Array, ""], edges: Int[Array, "S A-1"], codes: Int[Array, "n"
 
 
 def epsilon_greedy(table: Float[Array, "S A"], explore: Float[Array, ""]) -> Float[Array, "S A"]:
-    """The policy that takes argmax_a table[s, a] (ties go to the lowest action), or with probability `explore` any action."""
+    """The policy that takes argmax_a table[s, a], or any action with probability `explore`; ties go to the lowest."""
     greedy = jax.nn.one_hot(jnp.argmax(table, axis=1), table.shape[1])
     return (1 - explore) * greedy + explore / table.shape[1]

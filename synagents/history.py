@@ -24,7 +24,9 @@ def num_codes(memory: int) -> int:
 def memory_of(codes: int) -> int:
     """The memory n of a table over `codes` = 9^n histories; ValueError if `codes` is no power of nine."""
     memory = round(np.log(codes) / np.log(9)) if codes > 1 else 0
-    require(memory >= 1 and num_codes(memory) == codes, f"a table over histories has 9^n rows, but this one has {codes}.")
+    require(
+        memory >= 1 and num_codes(memory) == codes, f"a table over histories has 9^n rows, but this one has {codes}."
+    )
     return memory
 
 

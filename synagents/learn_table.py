@@ -1,4 +1,4 @@
-"""Learn a table on toys, so that it can train networks it has never seen (the paper's finding: learn small, freeze, apply).
+"""Learn a table on toys, then freeze it and train networks it has never seen: the reference paper's finding.
 
 Several candidates each go to school with several random teachers, one after the other; every lesson ends as soon as its
 boundary is found, because a table that goes on learning on a solved toy unlearns. Each candidate's table after each
@@ -16,8 +16,8 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from synagents.learners.q_table import QTable
-from synagents.settings import require
 from synagents.loop import Run, advance, begin
+from synagents.settings import require
 from synagents.world import World
 
 CHUNK = 250  # rounds between looks at the loss
@@ -95,17 +95,17 @@ def _attend(run: Run, solved_loss: float, steps: int) -> tuple[Run, np.ndarray]:
         later, history = advance(run, CHUNK)
         keep = jnp.asarray(done)
         mind = jax.tree.map(
-            lambda old, new, keep=keep: jnp.where(keep.reshape(-1, *[1] * (new.ndim - 1)), old, new), run.mind, later.mind
+            lambda old, new, keep=keep: jnp.where(keep.reshape(-1, *[1] * (new.ndim - 1)), old, new),
+            run.mind,
+            later.mind,
         )
         run = replace(later, mind=mind)
         done |= np.asarray(history.info["loss"])[:, -CHUNK // 5 :].mean(axis=(1, 2)) < solved_loss
     return run, done
 
 
-def _examine(
-    key: Key[Array, ""], toy: World, table: np.ndarray, teachers: int, steps: int, explore: float
-) -> float:
-    """Mean final loss of a frozen table over unseen teachers; the same key means the same teachers, students and luck."""
+def _examine(key: Key[Array, ""], toy: World, table: np.ndarray, teachers: int, steps: int, explore: float) -> float:
+    """Mean final loss of a frozen table over unseen teachers; the same key means the same teachers and luck."""
     run = begin(key, toy, QTable(table=jnp.asarray(table), explore=explore), num_runs=teachers)
     _, history = advance(run, steps)
     final = float(np.mean(history.info["loss"][:, -max(steps // 10, 1) :]))

@@ -22,7 +22,7 @@ from jaxtyping import Array, Float, Key, UInt32
 
 from synagents.probes import Probe, Round
 from synagents.settings import require, settings, static
-from synagents.world import Learner, Part, Transition, World
+from synagents.world import Learner, Part, Transition, Tree, World
 
 _BIRTH = 2**32 - 1  # stands for a round (reset) and for a world (the learner's own key) that never come
 _ACT, _SETTLE, _REFRESH = range(3)
@@ -94,7 +94,9 @@ def begin(
     """
     require(num_worlds >= 1 and num_runs >= 1, f"Need at least one world and one run, got {num_worlds} and {num_runs}.")
     require(worlds in ("vmap", "loop"), f"worlds must be vmap or loop, but is {worlds!r}.")
-    require(not (shared_task and worlds == "loop"), "Worlds that share a batch are one wide product: use worlds='vmap'.")
+    require(
+        not (shared_task and worlds == "loop"), "Worlds that share a batch are one wide product: use worlds='vmap'."
+    )
     keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(num_runs))
     run = Run(world, learner, keys, None, None, 0, num_worlds, num_runs, shared_task, worlds)
     state, mind = _begin(run)
@@ -154,21 +156,19 @@ def train(
         ValueError: if an argument is out of range.
         FloatingPointError: if the loss is not finite; the sentence says from which round on.
     """
-    run = begin(
-        key, world, learner, num_worlds=num_worlds, num_runs=num_runs, shared_task=shared_task, worlds=worlds
-    )
+    run = begin(key, world, learner, num_worlds=num_worlds, num_runs=num_runs, shared_task=shared_task, worlds=worlds)
     run, history = advance(run, updates, horizon=horizon, probes=probes, probe_interval=probe_interval)
     check_finite(history)
     return run, history
 
 
 def evaluate(run: Run, part: Part = "held_out") -> dict[str, Float[Array, "K W"]]:
-    """The task's metrics of every network over a whole part of the data: "loss", and "accuracy" where there are classes."""
-    return _evaluate(run, part)
+    """The task's metrics of every network over a whole part: "loss", and "accuracy" where there are classes."""
+    return _evaluate(replace(run, t=0), part)  # t is static: one program for all times
 
 
 def check_finite(history: History, start: int = 0) -> None:
-    """Raise FloatingPointError naming the first round whose loss is not finite; `start` is the history's first round."""
+    """Raise FloatingPointError naming the first step with a loss that is not finite; the history begins at `start`."""
     for name, values in history.info.items():
         bad = np.flatnonzero(~np.isfinite(np.asarray(values)).all(axis=(0, 2)))
         if bad.size:
@@ -182,11 +182,16 @@ def play(run: Run, key: Key[Array, ""], t: UInt32[Array, ""], state: Any, mind: 
     world, axes = run.world, _state_axes(run, state)
     each = partial(_each_world, run)
     keys = _world_keys(run, key, t)
-    obs, actions, extras, before = {}, {}, {}, state
+    before = state
+    obs: Tree = {}
+    actions: Tree = {}
+    extras: dict[int, Any] = {}
     for turn in range(1 + max(group.turn for group in world.groups)):
         seen = each(lambda s, turn=turn: world.observe(s, turn), (axes,))(state)
         act = each(
-            lambda k, s, turn=turn: run.learner.act(jax.random.fold_in(jax.random.fold_in(k, _ACT), turn), mind, s, turn),
+            lambda k, s, turn=turn: run.learner.act(
+                jax.random.fold_in(jax.random.fold_in(k, _ACT), turn), mind, s, turn
+            ),
             (0, 0),
         )
         chosen, extras[turn] = act(keys, seen)
@@ -259,8 +264,10 @@ def _advance(run: Run, start: UInt32[Array, ""], plan: _Plan) -> tuple[Any, Any,
             return (state, mind), (transition, reward, outcome.info)
 
         def one_update(carry: tuple[Any, Any], t: Array) -> tuple[tuple[Any, Any], tuple]:
-            (state, mind), (transition, reward, info) = jax.lax.scan(one_round, carry, t + jnp.arange(plan.horizon, dtype=t.dtype))
-            last_obs: dict = {}
+            (state, mind), (transition, reward, info) = jax.lax.scan(
+                one_round, carry, t + jnp.arange(plan.horizon, dtype=t.dtype)
+            )
+            last_obs: Tree = {}
             for turn in range(1 + max(group.turn for group in run.world.groups)):
                 observe = _each_world(run, lambda s, turn=turn: run.world.observe(s, turn), (_state_axes(run, state),))
                 last_obs |= observe(state)
@@ -300,8 +307,11 @@ def _probe(run: Run, plan: _Plan, key: Key[Array, ""], t: UInt32[Array, ""], sta
     def look(state: Any, mind: Any) -> dict[str, Any]:
         _, seen = play(run, key, t, state, mind)
         axes = _state_axes(run, state)
-        every = Round(axes, axes, 0, 0, 0, 0, None)
-        return {probe.__name__: jax.vmap(partial(probe, run.world), (every,))(seen) for probe in plan.probes}
+        every = (axes, axes, 0, 0, 0, 0, None)  # the fields of a Round; the mind has no world axis
+        return {
+            probe.__name__: jax.vmap(lambda *fields, probe=probe: probe(run.world, Round(*fields)), every)(*seen)
+            for probe in plan.probes
+        }
 
     def look_away(state: Any, mind: Any) -> dict[str, Any]:
         return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(look, state, mind))

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from synagents.world import Outcome, Tree, World, flat
+from synagents.world import Outcome, Tree, World, flat, num_choices
 
 
 class Round(NamedTuple):
@@ -40,17 +40,17 @@ def action_mix(world: World, seen: Round) -> dict[str, Float[Array, "A"]]:
     shares = {}
     for group in world.groups:
         chosen = seen.actions[group.name]
-        shares[group.name] = jnp.stack([jnp.mean(chosen == a) for a in range(group.action_space.n)])
+        shares[group.name] = jnp.stack([jnp.mean(chosen == a) for a in range(num_choices(group.action_space))])
     return shares
 
 
 def occupancy(world: World, seen: Round) -> Float[Array, "S"]:
     """Share of all agents in each history state, f32[S], in [0, 1]."""
     codes = jnp.concatenate([seen.obs[group.name] for group in world.groups]).astype(jnp.int32)
-    return jnp.zeros(world.groups[0].obs_space.n).at[codes].add(1 / codes.size)
+    return jnp.zeros(num_choices(world.groups[0].obs_space)).at[codes].add(1 / codes.size)
 
 
-def alignment(world: World, seen: Round) -> Float[Array, ""]:
+def alignment(world: Any, seen: Round) -> Float[Array, ""]:
     """Cosine in [-1, 1] between the joint action and the negative gradient of the loss the agents were paid for.
 
     The gradient is taken at the weights before the move, on the batch in use, and used for nothing else. A team that

@@ -20,7 +20,7 @@ KINDS = ("learners", "networks", "tasks")
 def offers(kind: str) -> dict[str, Callable[..., Any]]:
     """Constructors by public name of one of KINDS: classes for learners and networks, functions for tasks."""
     package = importlib.import_module(f"synagents.{kind}")
-    found = {}
+    found: dict[str, Callable[..., Any]] = {}
     for info in pkgutil.iter_modules(package.__path__):
         module = importlib.import_module(f"synagents.{kind}.{info.name}")
         found |= {kebab(name): getattr(module, name) for name in module.__all__}

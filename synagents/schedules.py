@@ -93,7 +93,9 @@ Schedule: TypeAlias = Union[float, Switch, Linear, Exponential]  # noqa: UP007 -
 
 def at(schedule: Schedule, t: Array | int) -> Float[Array, ""]:
     """The value of `schedule` at round t (a plain number is constant)."""
-    return schedule.at(t) if hasattr(schedule, "at") and not hasattr(schedule, "dtype") else jnp.asarray(schedule, float)
+    return (
+        schedule.at(t) if hasattr(schedule, "at") and not hasattr(schedule, "dtype") else jnp.asarray(schedule, float)
+    )
 
 
 def require_range(name: str, schedule: Schedule, low: float, high: float = float("inf")) -> None:
@@ -116,7 +118,11 @@ def parse(text: str, steps: int) -> Schedule:
     Raises:
         ValueError: if `text` is none of these.
     """
-    kinds = {"switch": Switch, "linear": Linear, "exponential": Exponential}
+    kinds: dict[str, type[Switch | Linear | Exponential]] = {
+        "switch": Switch,
+        "linear": Linear,
+        "exponential": Exponential,
+    }
     kind, *rest = text.split(":")
     try:
         if not rest:

@@ -6,7 +6,7 @@ switches are static fields, so a program is compiled once for each of their valu
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field
 from typing import Any, TypeVar, dataclass_transform
 
 import jax
@@ -14,10 +14,9 @@ import jax
 C = TypeVar("C")
 
 
-def static(default: Any = ...) -> Any:
+def static(*, default: Any = MISSING) -> Any:
     """A field that is part of the program's structure (a size, a switch, a function), not a number to sweep."""
-    metadata = {"static": True}
-    return field(metadata=metadata) if default is ... else field(default=default, metadata=metadata)
+    return field(default=default, metadata={"static": True})
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(static, field))

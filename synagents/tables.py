@@ -83,7 +83,9 @@ def _understand(said: Any) -> tuple[np.ndarray, dict[str, Any]]:
     if isinstance(said, dict) and said.get("axes") == PUBLISHED_AXES:
         published = _array(said.get("Q"))
         if published.shape != (NUM_ACTIONS,) * 5:
-            raise TableError(f"should hold the published table of shape {(NUM_ACTIONS,) * 5}, but has {published.shape}")
+            raise TableError(
+                f"should hold the published table of shape {(NUM_ACTIONS,) * 5}, but has {published.shape}"
+            )
         table = np.moveaxis(published, 0, -1).reshape(num_codes(2), NUM_ACTIONS)
         return _check(table, 2), {"source": said.get("source", "unknown")}
     if not isinstance(said, dict) or said.get("format") != FORMAT:

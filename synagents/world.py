@@ -1,7 +1,7 @@
 """The contract: what a world, a network, a task and a learner are to each other.
 
-A world puts agents inside a network: agents *see* (`observe`) and *act* (`move`), and the world *reckons* (`settle`: run
-the network on the task's stimulus, let the task answer, turn the score into rewards). A learner is the whole
+A world puts agents inside a network: agents *see* (`observe`) and *act* (`move`), and the world *reckons* (`settle`:
+run the network on the task's stimulus, let the task answer, turn the score into rewards). A learner is the whole
 population's mind. Everything is a pure function of what it is given, written for one world; `synagents.loop` makes
 many.
 
@@ -14,8 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
+import jax.numpy as jnp
 from gymnasium import spaces
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Key
 
 Tree = dict[str, Array]  # one array per group
 Params = dict[str, Float[Array, "..."]]  # one array of weights per group
@@ -56,7 +57,7 @@ class Outcome(NamedTuple):
 
 
 class Transition(NamedTuple):
-    """What a learner learns from: T rounds of W worlds. The next observation is `obs` one round later, then `last_obs`."""
+    """What a learner learns from: T rounds of W worlds. What an agent sees next is the next round's `obs`."""
 
     obs: Tree  # {group: [T, W, n, ...]}
     actions: Tree  # {group: [T, W, n, ...]}
@@ -109,7 +110,7 @@ class World(Protocol):
         """The agents; flat order everywhere is groups in this order, row-major within."""
 
     def reset(self, key: Key[Array, ""], task_state: Any = None) -> Any:
-        """A new life: fresh weights, a first batch (or the given task state) and its score, so the first reward is defined."""
+        """A new life: fresh weights, a first batch (or a given task state), and its score for the first reward."""
 
     def observe(self, state: Any, turn: int) -> Tree:
         """What the agents of a turn see, {group: [n, ...]}: a read, no network call, no randomness."""
@@ -144,8 +145,6 @@ class Learner(Protocol):
 
 def flat(tree: Tree, groups: tuple[Group, ...]) -> Float[Array, "N"]:
     """All agents' values as one vector: groups in order, row-major within (the order of names, states and files)."""
-    import jax.numpy as jnp
-
     return jnp.concatenate([tree[group.name].reshape(-1) for group in groups])
 
 
@@ -154,10 +153,16 @@ def agent_ids(groups: tuple[Group, ...]) -> list[str]:
     return [f"{group.name}_{i}" for group in groups for i in range(group.size)]
 
 
+def num_choices(space: spaces.Space) -> int:
+    """How many values a Discrete space has."""
+    assert isinstance(space, spaces.Discrete)
+    return int(space.n)
+
+
 def require_discrete(groups: tuple[Group, ...], learner: str) -> tuple[int, int]:
-    """The one (histories, actions) shape of all groups; ValueError if `learner`'s single table cannot serve them all."""
+    """The one (histories, actions) shape of all groups; ValueError if one table cannot serve them all."""
     shapes = {
-        (int(g.obs_space.n), int(g.action_space.n))
+        (num_choices(g.obs_space), num_choices(g.action_space))
         if isinstance(g.obs_space, spaces.Discrete) and isinstance(g.action_space, spaces.Discrete)
         else None
         for g in groups
@@ -173,7 +178,6 @@ def require_discrete(groups: tuple[Group, ...], learner: str) -> tuple[int, int]
 
 __all__ = [
     "Group",
-    "Int",
     "Learner",
     "Network",
     "Outcome",
@@ -185,5 +189,6 @@ __all__ = [
     "World",
     "agent_ids",
     "flat",
+    "num_choices",
     "require_discrete",
 ]

@@ -47,11 +47,11 @@ class QTable:
 
     table: Float[Array, "S A"] | None = None
     explore: Schedule = 0.1
-    adaptive: bool = static(False)
+    adaptive: bool = static(default=False)
     alpha: float = 0.01
     gamma: float = 0.8
-    rate: Literal["per-agent", "per-step"] = static("per-agent")
-    mode: Literal["batched", "sequential"] = static("batched")
+    rate: Literal["per-agent", "per-step"] = static(default="per-agent")
+    mode: Literal["batched", "sequential"] = static(default="batched")
 
     def __post_init__(self) -> None:
         require_range("explore", self.explore, 0, 1)
@@ -115,7 +115,9 @@ def _learn_batched(q: QTable, table: Array, s: Array, a: Array, reward: Array, l
     return table + rate * mean_error
 
 
-def _learn_sequential(q: QTable, table: Array, s: Array, a: Array, reward: Array, later: Array, goes_on: Array) -> Array:
+def _learn_sequential(
+    q: QTable, table: Array, s: Array, a: Array, reward: Array, later: Array, goes_on: Array
+) -> Array:
     def one_agent(table: Array, hit: tuple[Array, ...]) -> tuple[Array, None]:
         s, a, reward, later, goes_on = hit
         error = reward + q.gamma * goes_on * table[later].max() - table[s, a]

@@ -5,8 +5,8 @@
     at birth:      uniform
 
 An agent whose null action was punished draws afresh: otherwise a team of nulls would be stuck for ever (an equal loss
-counts as worse, and undoing null is null). A greedy table cannot express this rule, since its exploration is the same in
-every state. Ours; the observation is that of Bhargava et al. 2022.
+counts as worse, and undoing null is null). A greedy table cannot express this rule, since its exploration is the same
+in every state. The rule is ours; what the agents see is that of Bhargava et al. 2022.
 """
 
 import jax

@@ -1,4 +1,4 @@
-"""The control: every agent draws uniformly from {-, 0, +}, whatever it sees. Nothing that claims to learn may be this bad.
+"""The control: every agent draws uniformly from {-, 0, +}, whatever it sees. What learns must beat it.
 
 pi(a | s) = 1 / A
 """

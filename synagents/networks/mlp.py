@@ -29,7 +29,7 @@ class MLP:
     """
 
     sizes: tuple[int, ...] = static()
-    activation: Activation = static("relu")
+    activation: Activation = static(default="relu")
     init_scale: float = 0.1
 
     def __post_init__(self) -> None:

@@ -1,6 +1,8 @@
 """Learn to name pictures: a batch of training images is the stimulus, minus its loss the score.
 
-score = -loss(network(batch), labels); the batch is drawn without replacement and kept until the world asks for a new one.
+    score = -loss(network(batch), labels)
+
+The batch is drawn without replacement and kept until the world asks for a new one.
 """
 
 import math
@@ -12,7 +14,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from synagents import data, losses
+from synagents import data as files
+from synagents import losses
 from synagents.losses import Loss
 from synagents.settings import require, settings, static
 from synagents.world import Part
@@ -75,9 +78,7 @@ class Images:
     def evaluate(self, state: Batch, apply_fn: Callable[[Array], Array], part: Part) -> dict[str, Float[Array, ""]]:
         """Loss and accuracy over the whole training or held-out part."""
         del state
-        pixels, labels = (
-            (self.pixels, self.labels) if part == "train" else (self.held_out_pixels, self.held_out_labels)
-        )
+        pixels, labels = (self.pixels, self.labels) if part == "train" else (self.held_out_pixels, self.held_out_labels)
         out = apply_fn(pixels / self.scale)
         return {"loss": self.loss(out, labels), "accuracy": losses.accuracy(out, labels)}
 
@@ -87,7 +88,7 @@ class Images:
 
 
 def from_dataset(
-    dataset: data.Dataset,
+    dataset: files.Dataset,
     *,
     batch_size: int = 500,
     held_out: float = 0.25,
@@ -106,9 +107,7 @@ def from_dataset(
     Raises:
         ValueError: if the batch is larger than the training part, or the share leaves a part empty.
     """
-    train, test = data.split(
-        dataset.labels, held_out=held_out, seed=split_seed, published_test=dataset.published_test
-    )
+    train, test = files.split(dataset.labels, held_out=held_out, seed=split_seed, published_test=dataset.published_test)
     require(
         1 <= batch_size <= len(train),
         f"batch_size must lie in 1 .. {len(train)}, the training images of {dataset.name}, but is {batch_size}.",
@@ -146,14 +145,12 @@ def digits(
         split_seed: seed of the stratified split, an integer >= 0.
         loss: cross-entropy, mean-squared-error or p-norm[:ORDER].
     """
-    return from_dataset(
-        data.load_digits(), batch_size=batch_size, held_out=held_out, split_seed=split_seed, loss=loss
-    )
+    return from_dataset(files.load_digits(), batch_size=batch_size, held_out=held_out, split_seed=split_seed, loss=loss)
 
 
 def notmnist(
     *,
-    data_dir: Path | None = None,
+    data: Path | None = None,
     batch_size: int = 500,
     held_out: float = 0.25,
     split_seed: int = 0,
@@ -162,20 +159,20 @@ def notmnist(
     """notMNIST, letters A-J from many fonts, 28x28 (Bulatov 2011): the reference paper's data.
 
     Args:
-        data_dir: folder with an IDX pair or notMNIST.npz; else $SYNAGENTS_DATA, then what `synagents download` fetched.
+        data: folder with an IDX pair or notMNIST.npz; else $SYNAGENTS_DATA, then what `synagents download` fetched.
         batch_size: images per batch, 1 .. the training part.
         held_out: share of the images held out, in (0, 1); the paper's is 0.25.
         split_seed: seed of the stratified split, an integer >= 0.
         loss: cross-entropy, mean-squared-error or p-norm[:ORDER].
     """
     return from_dataset(
-        data.load_notmnist(data_dir), batch_size=batch_size, held_out=held_out, split_seed=split_seed, loss=loss
+        files.load_notmnist(data), batch_size=batch_size, held_out=held_out, split_seed=split_seed, loss=loss
     )
 
 
 def idx(
     *,
-    data_dir: Path | None = None,
+    data: Path | None = None,
     batch_size: int = 500,
     held_out: float = 0.25,
     split_seed: int = 0,
@@ -184,15 +181,15 @@ def idx(
     """Any images in the IDX format: MNIST, Fashion-MNIST, your own.
 
     Args:
-        data_dir: folder with *-images-idx3-ubyte[.gz] and *-labels-idx1-ubyte[.gz]; a t10k pair beside a train pair is
+        data: folder with *-images-idx3-ubyte[.gz] and *-labels-idx1-ubyte[.gz]; a t10k pair beside a train pair is
             the held-out part.
         batch_size: images per batch, 1 .. the training part.
         held_out: share of the images held out, in (0, 1), where there is no published test part.
         split_seed: seed of the stratified split, an integer >= 0.
         loss: cross-entropy, mean-squared-error or p-norm[:ORDER].
     """
-    if data_dir is None:
-        raise ValueError("The task idx reads your own files: name their folder with --data DIR (data_dir= in Python).")
+    if data is None:
+        raise ValueError("The task idx reads your own files: name their folder with --data DIR (data= in Python).")
     return from_dataset(
-        data.load_idx(data_dir), batch_size=batch_size, held_out=held_out, split_seed=split_seed, loss=loss
+        files.load_idx(data), batch_size=batch_size, held_out=held_out, split_seed=split_seed, loss=loss
     )

@@ -108,9 +108,9 @@ class Perceptron:
 
 @dataclass(frozen=True)
 class Boundary:
-    """Two classes of points in the square (-1, 1)^2, told apart by a random network with one hidden layer of tanh units.
+    """Two classes of points in the square (-1, 1)^2, told apart by a random network.
 
-    The threshold is the median of the teacher's output, so both classes are equally frequent.
+    It has one hidden layer of tanh units; the threshold is the median of its output, so the classes are equally many.
     """
 
     hidden: int
@@ -167,7 +167,9 @@ def boundary(*, teacher_hidden: int = 8, points: int = 300) -> School:
         teacher_hidden: hidden units of the teacher, >= 1: more make a more winding boundary.
         points: points to learn from, and as many held out, >= 2.
     """
-    require(teacher_hidden >= 1 and points >= 2, "A boundary needs a teacher with hidden units and at least two points.")
+    require(
+        teacher_hidden >= 1 and points >= 2, "A boundary needs a teacher with hidden units and at least two points."
+    )
     return School(
         teacher=Boundary(teacher_hidden, points), in_shape=(2,), out_size=2, loss=losses.cross_entropy, graded=True
     )

@@ -1,0 +1,286 @@
+"""The door: `synagents train` and its neighbours. Everything it does is a call or two of the library in Python."""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+DEFAULT_TASK, DEFAULT_LEARNER = "digits", "repeat-undo"
+
+
+def main() -> None:
+    """Run a command; exit 0 done, 2 wrong use, 1 failure, each told in one sentence on stderr."""
+    try:
+        code = cli.main(prog_name="synagents", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        code = _complain("Interrupted.", 1)
+    except (ValueError, FileNotFoundError) as error:  # what was asked for cannot be
+        code = _complain(str(error), 2)
+    except Exception as error:
+        from synagents.data import DataError
+
+        if not isinstance(error, DataError | FloatingPointError | OSError):
+            raise
+        code = _complain(str(error), 1)
+    sys.exit(code or 0)
+
+
+def _complain(sentence: str, code: int) -> int:
+    print(f"Error: {sentence}", file=sys.stderr)
+    return code
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="synagents")
+def cli() -> None:
+    """Train neural networks without a gradient: every synapse is an agent."""
+
+
+class _TrainCommand(click.Command):
+    """`train` reads the flags of every task and learner; its help and its errors speak of the chosen ones."""
+
+    def __init__(self, **attributes: Any):
+        super().__init__(**attributes)
+        self.own_params = tuple(self.params)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Know all flags there are before reading what was typed."""
+        from synagents.experiment import sections
+        from synagents.flags import option
+        from synagents.registry import offers
+        from synagents.settings import nearest
+
+        pairs = [(task, DEFAULT_LEARNER) for task in offers("tasks")]
+        pairs += [(DEFAULT_TASK, learner) for learner in offers("learners")]
+        flags = {flag.name: flag for pair in pairs for part in sections(*pair).values() for flag in part.values()}
+        self.params = [*self.own_params, *map(option, flags.values())]
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            names = [name for param in self.params for name in param.opts if name.startswith("--")]
+            sentence = f"There is no flag {error.option_name}: {nearest(error.option_name, names)}."
+            raise click.UsageError(sentence, ctx) from None
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The run's flags, then those of the world, the task and the learner with their defaults."""
+        from synagents.experiment import default, sections
+        from synagents.flags import option, plain
+
+        task, learner = ctx.params.get("task") or DEFAULT_TASK, ctx.params.get("learner") or DEFAULT_LEARNER
+        with formatter.section("Run"):
+            records = (param.get_help_record(ctx) for param in self.own_params)
+            formatter.write_dl([record for record in records if record])
+        for title, flags in sections(task, learner).items():
+            rows = []
+            for flag in flags.values():
+                record, usual = option(flag).get_help_record(ctx), plain(default(flag, task, learner))
+                if record:
+                    rows.append((record[0], record[1] + ("" if usual is None else f"  [default: {usual}]")))
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+        formatter.write_paragraph()
+        formatter.write_text(
+            "A schedule is a number, linear:START:STOP[:STEPS], exponential:START:STOP[:STEPS] or "
+            "switch:BEFORE:AFTER:STEP, in rounds; a decay without STEPS spans the run."
+        )
+
+
+def _count(name: str, default: int | None, text: str) -> Any:
+    return click.option(name, type=click.IntRange(1), default=default, show_default=default is not None, help=text)
+
+
+_SEED = click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Seed of everything, >= 0; also of the data split.",
+)
+
+
+def _share(name: str, default: float, text: str) -> Any:
+    return click.option(name, type=click.FloatRange(0, 1), default=default, show_default=True, help=text)
+
+
+@cli.command(cls=_TrainCommand)
+@click.argument("task", required=False, is_eager=True)
+@click.option("--learner", is_eager=True, help=f"Who acts and learns: see `synagents learners`.  [{DEFAULT_LEARNER}]")
+@_count("--steps", None, "Rounds to play, >= 1: one forward pass each.  [by task]")
+@_SEED
+@_count("--worlds", 1, "Worlds that share one learner, >= 1.")
+@_count("--runs", 1, "Independent learners with worlds of their own, >= 1.")
+@click.option("--shared-task", is_flag=True, help="The worlds of a run see one batch: one wide product.")
+@_count("--horizon", 1, "Rounds per update of the learner, >= 1.")
+@click.option("--probe", "probes", help="Any of reward_rate,action_mix,occupancy,alignment, for metrics.csv.")
+@_count("--probe-interval", 100, "Rounds between probed rounds, >= 1.")
+@click.option("--out", type=click.Path(path_type=Path), help="New or empty directory.  [runs/TASK-LEARNER, numbered]")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier run's files in --out.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout.")
+@click.option("--quiet", is_flag=True, help="Neither live display nor closing table.")
+def train(
+    task: str | None,
+    learner: str | None,
+    steps: int | None,
+    seed: int,
+    worlds: int,
+    runs: int,
+    shared_task: bool,
+    horizon: int,
+    probes: str | None,
+    probe_interval: int,
+    out: Path | None,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+    **given: Any,
+) -> None:
+    """Train a network on TASK (default: digits) without a gradient."""
+    started = time.perf_counter()
+    import jax
+
+    from synagents import experiment, loop
+    from synagents import runs as disk
+    from synagents.recipes import recipe
+    from synagents.report.live import Live, closing_table
+
+    task, learner = task or DEFAULT_TASK, learner or DEFAULT_LEARNER
+    steps = steps or recipe(task, learner).get("steps", 10_000)
+    chosen = experiment.build(task, learner, given, steps=steps, seed=seed)
+    watched = _probes(probes)
+    folder = disk.Folder(out or _fresh_folder(task, learner), overwrite=overwrite)
+    run = loop.begin(
+        jax.random.key(seed), chosen.world, chosen.learner, num_worlds=worlds, num_runs=runs, shared_task=shared_task
+    )
+    sizes = list(getattr(getattr(chosen.world, "network", None), "sizes", ()))
+    told: dict[str, Any] = {"task": task, "learner": learner, "sizes": sizes, "seed": seed}
+    command = {"steps": steps, "worlds": worlds, "runs": runs, "shared_task": shared_task, "horizon": horizon}
+    command |= {"probes": [probe.__name__ for probe in watched], "probe_interval": probe_interval}
+    data = dict(getattr(chosen.world.task, "description", ()))
+    folder.write_json(
+        "config.json", told | command | {"settings": chosen.settings, "data": data, "versions": disk.versions()}
+    )
+    with Live(f"{task} {learner}", steps, quiet=quiet) as live:
+        _, summary = disk.fit(
+            run, steps, folder, horizon=horizon, probes=watched, probe_interval=probe_interval, watch=live.show
+        )
+    summary = told | summary | {"seconds": time.perf_counter() - started}
+    folder.write_json("summary.json", summary)
+    if as_json:
+        print(json.dumps(summary))
+    if not quiet:
+        live.close(closing_table(summary, data, folder.path))
+
+
+@cli.command("learn-table")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The JSON file to write.")
+@_SEED
+@_count("--candidates", 32, "Tables that learn side by side, >= 1.")
+@_count("--lessons", 4, "Teachers each candidate learns from, >= 1.")
+@_count("--exam-teachers", 32, "Unseen teachers on which the frozen tables are compared, >= 1.")
+@_share("--explore", 0.3, "Probability of a uniform action while learning, in [0, 1].")
+@_share("--alpha", 0.01, "Learning rate in [0, 1].")
+@_share("--gamma", 0.9, "Discount of future rewards in [0, 1].")
+@_count("--memory", 2, "Rounds an agent remembers, 1 .. 9.")
+def learn_table_command(
+    out: Path,
+    seed: int,
+    candidates: int,
+    lessons: int,
+    exam_teachers: int,
+    explore: float,
+    alpha: float,
+    gamma: float,
+    memory: int,
+) -> None:
+    """Learn a table on toy teachers (2-8-2 networks, 300 points) and choose it on unseen ones."""
+    import jax
+    import numpy as np
+
+    from synagents.envs import synapse_v0
+    from synagents.learn_table import learn_table
+    from synagents.learners.q_table import QTable
+    from synagents.runs import versions
+    from synagents.tables import save_table
+
+    toy = synapse_v0.world("boundary", hidden=(8,), step_size=0.01, interval=0, memory=memory)
+    learned = learn_table(
+        jax.random.key(seed),
+        toy,
+        learner=QTable(adaptive=True, explore=explore, alpha=alpha, gamma=gamma),
+        candidates=candidates,
+        lessons=lessons,
+        exam_teachers=exam_teachers,
+        tell=lambda line: print(line, file=sys.stderr),
+    )
+    options: dict[str, float] = {
+        "seed": seed,
+        "candidates": candidates,
+        "lessons": lessons,
+        "exam_teachers": exam_teachers,
+    }
+    options |= {"explore": explore, "alpha": alpha, "gamma": gamma, "memory": memory}
+    about = {
+        "command": "synagents learn-table " + " ".join(f"--{k.replace('_', '-')} {v}" for k, v in options.items()),
+        "learned_on": "boundary: random 2-8-2 teachers, 300 points, students 2-8-2 relu, step size 0.01; no image",
+        "exam_loss": round(learned.exam_loss, 4),
+        "exam_loss_of_the_median_table": round(float(np.median(learned.exam_losses)), 4),
+        "lessons_solved": f"{int(learned.solved.sum())} of {learned.solved.size}",
+        "versions": versions(),
+    }
+    save_table(out, learned.table, about)
+    print(f"The table is in {out}: train with `synagents train --learner q-table --table {out}`.")
+
+
+@cli.command()
+def tasks() -> None:
+    """List the tasks there are."""
+    _list("tasks")
+
+
+@cli.command()
+def learners() -> None:
+    """List the learners there are."""
+    _list("learners")
+
+
+@cli.command()
+@click.argument("name", default="notmnist")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Where to put it.  [the user's cache]")
+@click.option("--url", help="A mirror of the published files; checksums stay the same.")
+def download(name: str, out: Path | None, url: str | None) -> None:
+    """Fetch the data set NAME (default: notmnist) and check its checksum."""
+    from synagents import data
+
+    print(f"The data are in {data.download(name, out, url)}.")
+
+
+def _list(kind: str) -> None:
+    from synagents.registry import offers
+
+    for name, constructor in offers(kind).items():
+        print(f"{name:<14}{(constructor.__doc__ or '').splitlines()[0]}")
+
+
+def _probes(names: str | None) -> tuple[Any, ...]:
+    from synagents.probes import PROBES
+    from synagents.settings import nearest, require
+
+    wanted = [name.strip().replace("-", "_") for name in names.split(",")] if names else []
+    for name in wanted:
+        require(name in PROBES, f"No probe is called {name!r}: {nearest(name, PROBES)}.")
+    return tuple(PROBES[name] for name in wanted)
+
+
+def _fresh_folder(task: str, learner: str) -> Path:
+    """The first of runs/TASK-LEARNER-1, -2, ... that is not there yet."""
+    number = 1
+    while (folder := Path("runs") / f"{task}-{learner}-{number}").exists():
+        number += 1
+    return folder

@@ -1,0 +1,116 @@
+"""Command-line flags that are nobody's second list: they are read off the constructors they set.
+
+A flag's name is the parameter's in kebab-case, its type the annotation, its meaning the line in the docstring's `Args`
+or `Attributes`, where unit and range are said once for everyone.
+"""
+
+import inspect
+import re
+import typing
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from synagents import schedules
+from synagents.registry import kebab
+from synagents.schedules import Schedule
+from synagents.tables import load_table
+
+
+class Flag(NamedTuple):
+    """One setting of a constructor, as the command line sees it."""
+
+    parameter: str  # its name in Python
+    kind: Any  # its annotation
+    default: Any  # its value when nobody says otherwise
+    help: str  # what it means, with unit and range
+
+    @property
+    def name(self) -> str:
+        """--kebab-case."""
+        return f"--{kebab(self.parameter)}"
+
+
+def flags_of(constructor: Callable[..., Any], *, but: Iterable[str] = ()) -> dict[str, Flag]:
+    """The flags of a class made by `settings` or of a function, by parameter, without those in `but`."""
+    hints, told = typing.get_type_hints(constructor), _told(constructor)
+    return {
+        name: Flag(name, hints.get(name, str), parameter.default, told.get(name, ""))
+        for name, parameter in inspect.signature(constructor).parameters.items()
+        if parameter.kind is not inspect.Parameter.VAR_KEYWORD and name not in but
+    }
+
+
+def option(flag: Flag) -> click.Option:
+    """The flag as an option that is None unless given."""
+    if flag.kind is bool:
+        return click.Option([f"{flag.name}/--no-{flag.name[2:]}"], default=None, help=flag.help)
+    return click.Option([flag.name], type=_click_type(flag), default=None, help=flag.help)
+
+
+def value(flag: Flag, given: Any, steps: int) -> Any:
+    """What the constructor is to get for what the command line or a recipe gave."""
+    if flag.kind == Schedule and isinstance(given, str):
+        return schedules.parse(given, steps)
+    if flag.parameter == "table":
+        return None if given == "zeros" else load_table(None if given == "shipped" else given)
+    return given
+
+
+def plain(given: Any) -> Any:
+    """A setting as JSON and `--help` write it."""
+    if isinstance(given, tuple):
+        return ",".join(map(str, given)) or "none"
+    return given if given is None or isinstance(given, bool | int | float | str) else str(given)
+
+
+def _told(constructor: Callable[..., Any]) -> dict[str, str]:
+    """Parameter -> meaning, from the docstring's Args or Attributes section."""
+    section = re.search(r"^(?:Args|Attributes):\n((?:[ ]+.*\n?|\n)+)", inspect.getdoc(constructor) or "", re.MULTILINE)
+    entries = re.split(r"^    (\w+): ", section.group(1), flags=re.MULTILINE) if section else [""]
+    return {name: " ".join(text.split()) for name, text in zip(entries[1::2], entries[2::2], strict=True)}
+
+
+def _click_type(flag: Flag) -> click.ParamType | type:
+    if typing.get_origin(flag.kind) is typing.Literal:
+        return click.Choice(typing.get_args(flag.kind))
+    if flag.kind == Schedule:
+        return _ScheduleType()
+    if flag.kind == tuple[int, ...]:
+        return _SizesType()
+    if flag.kind == Path | None:
+        return click.Path(file_okay=False, path_type=Path)
+    if flag.parameter == "table":
+        return _TableType()
+    return flag.kind
+
+
+class _ScheduleType(click.ParamType):
+    name = "schedule"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            schedules.parse(value, 1)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return value
+
+
+class _SizesType(click.ParamType):
+    name = "sizes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        if value == "none":
+            return ()
+        if not re.fullmatch(r"[1-9]\d{0,8}(,[1-9]\d{0,8})*", value):
+            self.fail(f"{value!r} is not a list of layer sizes: write 64,32 or none.", param, ctx)
+        return tuple(int(size) for size in value.split(","))
+
+
+class _TableType(click.ParamType):
+    name = "FILE|shipped|zeros"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return str(value)
