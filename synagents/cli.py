@@ -219,13 +219,16 @@ def learn_table_command(
         exam_teachers=exam_teachers,
         tell=lambda line: print(line, file=sys.stderr),
     )
-    options: dict[str, float] = {
+    options = {
         "seed": seed,
         "candidates": candidates,
         "lessons": lessons,
         "exam_teachers": exam_teachers,
+        "explore": explore,
+        "alpha": alpha,
+        "gamma": gamma,
+        "memory": memory,
     }
-    options |= {"explore": explore, "alpha": alpha, "gamma": gamma, "memory": memory}
     about = {
         "command": "synagents learn-table " + " ".join(f"--{k.replace('_', '-')} {v}" for k, v in options.items()),
         "learned_on": "boundary: random 2-8-2 teachers, 300 points, students 2-8-2 relu, step size 0.01; no image",
