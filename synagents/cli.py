@@ -74,7 +74,7 @@ class _TrainCommand(click.Command):
 
         task, learner = ctx.params.get("task") or DEFAULT_TASK, ctx.params.get("learner") or DEFAULT_LEARNER
         with formatter.section("Run"):
-            records = (param.get_help_record(ctx) for param in self.own_params)
+            records = (param.get_help_record(ctx) for param in self.own_params if isinstance(param, click.Option))
             formatter.write_dl([record for record in records if record])
         for title, flags in sections(task, learner).items():
             rows = []
@@ -109,9 +109,9 @@ def _share(name: str, default: float, text: str) -> Any:
     return click.option(name, type=click.FloatRange(0, 1), default=default, show_default=True, help=text)
 
 
-@cli.command(cls=_TrainCommand)
-@click.argument("task", required=False, is_eager=True)
-@click.option("--learner", is_eager=True, help=f"Who acts and learns: see `synagents learners`.  [{DEFAULT_LEARNER}]")
+@cli.command(cls=_TrainCommand, add_help_option=False)
+@click.argument("task", required=False)
+@click.option("--learner", help=f"Who acts and learns: see `synagents learners`.  [{DEFAULT_LEARNER}]")
 @_count("--steps", None, "Rounds to play, >= 1: one forward pass each.  [by task]")
 @_SEED
 @_count("--worlds", 1, "Worlds that share one learner, >= 1.")
@@ -124,7 +124,10 @@ def _share(name: str, default: float, text: str) -> Any:
 @click.option("--overwrite", is_flag=True, help="Replace an earlier run's files in --out.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout.")
 @click.option("--quiet", is_flag=True, help="Neither live display nor closing table.")
+@click.option("-h", "--help", "wants_help", is_flag=True, help="Show the flags of this task and learner, and exit.")
+@click.pass_context
 def train(
+    ctx: click.Context,
     task: str | None,
     learner: str | None,
     steps: int | None,
@@ -139,13 +142,17 @@ def train(
     overwrite: bool,
     as_json: bool,
     quiet: bool,
+    wants_help: bool,
     **given: Any,
 ) -> None:
     """Train a network on TASK (default: digits) without a gradient."""
+    if wants_help:  # not before the task and the learner are known
+        click.echo(ctx.get_help())
+        return
     started = time.perf_counter()
     import jax
 
-    from synagents import experiment, loop
+    from synagents import experiment
     from synagents import runs as disk
     from synagents.recipes import recipe
     from synagents.report.live import Live, closing_table
@@ -155,9 +162,6 @@ def train(
     chosen = experiment.build(task, learner, given, steps=steps, seed=seed)
     watched = _probes(probes)
     folder = disk.Folder(out or _fresh_folder(task, learner), overwrite=overwrite)
-    run = loop.begin(
-        jax.random.key(seed), chosen.world, chosen.learner, num_worlds=worlds, num_runs=runs, shared_task=shared_task
-    )
     sizes = list(getattr(getattr(chosen.world, "network", None), "sizes", ()))
     told: dict[str, Any] = {"task": task, "learner": learner, "sizes": sizes, "seed": seed}
     command = {"steps": steps, "worlds": worlds, "runs": runs, "shared_task": shared_task, "horizon": horizon}
@@ -168,7 +172,18 @@ def train(
     )
     with Live(f"{task} {learner}", steps, quiet=quiet) as live:
         _, summary = disk.fit(
-            run, steps, folder, horizon=horizon, probes=watched, probe_interval=probe_interval, watch=live.show
+            jax.random.key(seed),
+            chosen.world,
+            chosen.learner,
+            steps,
+            folder,
+            num_worlds=worlds,
+            num_runs=runs,
+            shared_task=shared_task,
+            horizon=horizon,
+            probes=watched,
+            probe_interval=probe_interval,
+            watch=live.show,
         )
     summary = told | summary | {"seconds": time.perf_counter() - started}
     folder.write_json("summary.json", summary)
@@ -262,6 +277,17 @@ def download(name: str, out: Path | None, url: str | None) -> None:
     from synagents import data
 
     print(f"The data are in {data.download(name, out, url)}.")
+
+
+@cli.command()
+@click.argument("run", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The picture to write.  [RUN/picture.png]")
+def picture(run: Path, out: Path | None) -> None:
+    """Draw the curves and probes of the run in directory RUN."""
+    from synagents.report.picture import draw
+
+    draw(run, out or run / "picture.png")
+    print(f"The picture is in {out or run / 'picture.png'}.")
 
 
 def _list(kind: str) -> None:

@@ -69,7 +69,7 @@ def plain(given: Any) -> Any:
 def _told(constructor: Callable[..., Any]) -> dict[str, str]:
     """Parameter -> meaning, from the docstring's Args or Attributes section."""
     section = re.search(r"^(?:Args|Attributes):\n((?:[ ]+.*\n?|\n)+)", inspect.getdoc(constructor) or "", re.MULTILINE)
-    entries = re.split(r"^    (\w+): ", section.group(1), flags=re.MULTILINE) if section else [""]
+    entries = re.split(r"^    (\*{0,2}\w+): ", section.group(1), flags=re.MULTILINE) if section else [""]
     return {name: " ".join(text.split()) for name, text in zip(entries[1::2], entries[2::2], strict=True)}
 
 

@@ -19,12 +19,13 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jaxtyping import Array, Key
 
-from synagents.loop import History, Run, advance, check_finite, evaluate
+from synagents.loop import History, Run, advance, begin, check_finite, evaluate
 from synagents.probes import Probe
 from synagents.settings import require
 from synagents.tables import save_table
-from synagents.world import Part
+from synagents.world import Learner, Part, World
 
 LOOKS = 100  # how often a run is looked at, about
 
@@ -49,7 +50,7 @@ class Folder:
         ValueError: if the directory holds anything and `overwrite` is off, or is no directory.
     """
 
-    OURS = ("config.json", "metrics.csv", "summary.json", "weights.npz")
+    OURS = ("config.json", "metrics.csv", "summary.json", "weights.npz", "picture.png")
 
     def __init__(self, path: Path, *, overwrite: bool = False):
         self.path = path
@@ -93,21 +94,31 @@ class Folder:
 
 
 def fit(
-    run: Run,
+    key: Key[Array, ""],
+    world: World,
+    learner: Learner,
     steps: int,
     folder: Folder,
     *,
+    num_worlds: int = 1,
+    num_runs: int = 1,
+    shared_task: bool = False,
     horizon: int = 1,
     probes: tuple[Probe, ...] = (),
     probe_interval: int = 100,
     watch: Callable[[Look], None] = lambda look: None,
 ) -> tuple[Run, dict[str, Any]]:
-    """Train on, look now and then, and leave everything in a folder.
+    """Train, look now and then, and leave everything in a folder.
 
     Args:
-        run: fresh from `begin`.
+        key: random key of the whole experiment.
+        world: the world.
+        learner: the learner.
         steps: rounds to play, a multiple of `horizon`.
         folder: receives metrics.csv as they come and the results at the end.
+        num_worlds: worlds per learner, >= 1.
+        num_runs: independent learners, >= 1.
+        shared_task: let the worlds of a run see one batch.
         horizon: rounds per update.
         probes: what to record beside the loss, averaged over worlds between looks.
         probe_interval: rounds between probed rounds.
@@ -122,10 +133,11 @@ def fit(
     require(
         steps >= 1 and steps % horizon == 0, f"steps must be a positive multiple of horizon {horizon}, not {steps}."
     )
-    agents = sum(group.size for group in run.world.groups)
+    agents = sum(group.size for group in world.groups)
     folder.path.mkdir(parents=True, exist_ok=True)
     compiling, begun, training = _Compiling(), time.perf_counter(), 0.0
     with compiling:
+        run = begin(key, world, learner, num_worlds=num_worlds, num_runs=num_runs, shared_task=shared_task)
         for chunk in _chunks(steps, run.world.interval, horizon):
             started, compiled = time.perf_counter(), compiling.seconds
             run, history = advance(run, chunk // horizon, horizon=horizon, probes=probes, probe_interval=probe_interval)

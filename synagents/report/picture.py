@@ -1,0 +1,72 @@
+"""A run as a picture: the curves that every run has, and a panel for each probe that was recorded.
+
+Needs matplotlib (`pip install synagents[plot]`), which nothing else here imports.
+"""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+
+from synagents.settings import require
+
+ACTIONS = ("down", "leave", "up")
+
+
+def draw(folder: Path, out: Path) -> None:
+    """Draw the run in `folder` into the picture `out` (its suffix says which format).
+
+    Raises:
+        FileNotFoundError: if the folder holds no run.
+        ValueError: if matplotlib is missing, or cannot write such a format.
+    """
+    if not (folder / "metrics.csv").is_file() or not (folder / "config.json").is_file():
+        raise FileNotFoundError(f"There is no run in {folder}: name a directory that `synagents train` wrote.")
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise ValueError("Pictures need matplotlib: pip install 'synagents[plot]'.") from None
+    config = json.loads((folder / "config.json").read_text())
+    with (folder / "metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    require(bool(rows), f"The run in {folder} has no rows yet: look again later.")
+    columns = {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0]}
+    panels = _panels(columns)
+    figure = Figure(figsize=(3.6 * len(panels), 3.0), layout="constrained")
+    for axis, (title, lines) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels.items(), strict=True):
+        for label, name in lines.items():
+            for run in np.unique(columns["run"]):
+                mine = columns["run"] == run
+                axis.plot(
+                    columns["step"][mine],
+                    columns[name][mine],
+                    label=label if run == 0 else None,
+                    color=f"C{list(lines).index(label)}",
+                    linewidth=1.2,
+                )
+        axis.set_title(title, fontsize=10)
+        axis.set_xlabel("step")
+        axis.grid(alpha=0.3)
+        if len(lines) > 1:
+            axis.legend(fontsize=8, frameon=False)
+    sizes = "-".join(map(str, config["sizes"]))
+    figure.suptitle(f"{config['task']} {sizes}, {config['learner']}, seed {config['seed']}", fontsize=11)
+    figure.savefig(out, dpi=110)
+
+
+def _panels(columns: dict[str, np.ndarray]) -> dict[str, dict[str, str]]:
+    """Title -> {label: column} for what this run recorded."""
+    panels = {"loss": {"batch in use": "loss", "held out": "held_out_loss"}}
+    if "held_out_accuracy" in columns:
+        panels["held-out accuracy"] = {"accuracy": "held_out_accuracy"}
+    panels["share of rounds rewarded"] = {"rewarded": "reward_rate"}
+    if "alignment" in columns:
+        panels["cosine of joint action and -gradient"] = {"alignment": "alignment"}
+    for name in columns:
+        if name.startswith("action_mix.") and name.endswith(".0"):
+            group = name.removeprefix("action_mix.").removesuffix(".0")
+            lines = {action: f"action_mix.{group}.{a}" for a, action in enumerate(ACTIONS)}
+            panels.setdefault(f"actions of {group}", lines)
+            break  # the first group stands for all: more panels would not fit a page
+    return panels

@@ -1,0 +1,37 @@
+import os
+from pathlib import Path
+
+import jax
+import pytest
+
+from synagents import data
+
+BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"  # the planning material, where it lies by the checkout
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Most of the tests' time is compilation: what one process or an earlier session has compiled is not compiled again.
+    cache = getattr(config, "cache", None)
+    if cache is not None:
+        jax.config.update("jax_compilation_cache_dir", str(cache.mkdir("jax")))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+
+
+@pytest.fixture(scope="session")
+def notmnist_folder() -> Path:
+    for place in (os.environ.get("SYNAGENTS_DATA"), BESIDE):
+        try:
+            if place:
+                data.load_notmnist(place)
+                return Path(place)
+        except data.DataNotFound:
+            continue
+    pytest.skip("notMNIST not found: set SYNAGENTS_DATA to a folder that holds it")
+
+
+@pytest.fixture(scope="session")
+def published_table() -> Path:
+    file = BESIDE / "synrl_policy.json"
+    if not file.is_file():
+        pytest.skip(f"the authors' table is not beside this checkout: it would be {file}")
+    return file

@@ -1,0 +1,285 @@
+from dataclasses import replace
+from functools import cache
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from synagents.envs import synapse_v0
+from synagents.envs.synapse_v0 import SynapseWorld
+
+from synagents.learners.q_table import QTable
+from synagents.learners.repeat_undo import RepeatUndo
+from synagents.learners.uniform import Uniform
+from synagents.loop import History, Run, advance, begin, check_finite, evaluate, train
+from synagents.probes import Round, action_mix
+from synagents.schedules import Switch
+from synagents.world import World
+from tests.claims import refused, same_bits
+from tests.toys import pictures
+
+KEY = jax.random.key(11)
+COMPILED: list[str] = []
+jax.monitoring.register_event_duration_secs_listener(
+    lambda event, seconds, **_: COMPILED.append(event) if event.endswith("backend_compile_duration") else None
+)
+
+
+def small_world(**options: Any) -> SynapseWorld:
+    return synapse_v0.world(pictures(), **{"hidden": (), "step_size": 0.01, "interval": 100, **options})
+
+
+def tiny_world(**options: Any) -> SynapseWorld:
+    return synapse_v0.world("xor", **{"hidden": (), "step_size": 0.01, "interval": 0, **options})
+
+
+@cache
+def following(seed: int = 11) -> Run:
+    return begin(jax.random.key(seed), small_world(), RepeatUndo())
+
+
+@cache
+def learning() -> Run:
+    """Two learners that learn from two rounds at a time."""
+    return begin(KEY, small_world(), QTable(adaptive=True, alpha=0.1, rate="per-step"), num_runs=2)
+
+
+@cache
+def crowd(runs: int, worlds: int, how: Literal["vmap", "loop"]) -> tuple[Run, Run, History]:
+    """A run at birth, the same run after 100 rounds and five batches, and what happened."""
+    birth = begin(KEY, small_world(interval=20), RepeatUndo(), num_runs=runs, num_worlds=worlds, worlds=how)
+    return birth, *advance(birth, 100)
+
+
+def lived(run: Run, *chunks: int, **options: Any) -> tuple[Run, History]:
+    """`run` after chunks of updates, and all that happened, put together."""
+    pieces = []
+    for updates in chunks:
+        run, history = advance(run, updates, **options)
+        pieces.append(jax.device_get(history))
+    return run, jax.tree.map(lambda *parts: np.concatenate(parts, axis=min(parts[0].ndim - 1, 1)), *pieces)
+
+
+def same_life(one: tuple[Run, History], other: tuple[Run, History]) -> bool:
+    (ours, happened), (theirs, happened_there) = one, other
+    return (
+        ours.t == theirs.t
+        and same_bits((ours.state, ours.mind, ours.key), (theirs.state, theirs.mind, theirs.key))
+        and same_bits(happened[:3], happened_there[:3])
+    )
+
+
+# The same key, the same life
+
+
+def test_the_same_key_gives_the_same_bits_and_the_old_run_stays_valid() -> None:
+    run = following()
+    once = lived(run, 1200)
+    assert run.t == 0 and np.isfinite(jax.device_get(run.state.score)).all()
+    assert same_life(once, lived(run, 1200))
+    assert same_life(once, train(KEY, small_world(), RepeatUndo(), 1200))
+
+
+def test_different_keys_differ_in_weights_batch_and_life() -> None:
+    one, other = following(), following(12)
+    assert not same_bits(one.state.weights, other.state.weights)
+    assert not same_bits(one.state.task, other.state.task)
+    assert not same_bits(lived(one, 1200)[1].reward, lived(other, 1200)[1].reward)
+
+
+def test_equal_chunks_give_the_bits_of_one_call_and_compile_once() -> None:
+    whole = lived(following(), 1200)
+    run, _ = advance(following(), 400)
+    compiled = len(COMPILED)
+    run, _ = advance(run, 400)
+    run, _ = advance(run, 400)
+    assert len(COMPILED) == compiled
+    assert same_life(whole, lived(following(), 400, 400, 400))
+
+
+def test_chunks_inside_intervals_give_the_bits_of_one_call() -> None:
+    assert same_life(lived(following(), 1200), lived(following(), 130, 70, 1000))
+    assert same_life(lived(following(), 1200), lived(following(), 7, 1193))
+
+
+def test_neither_chunks_nor_probes_change_a_bit_for_learners_that_learn() -> None:
+    whole = lived(learning(), 600, horizon=2)
+    assert not same_bits(whole[0].mind.table, learning().mind.table)
+    watched = lived(learning(), 65, 535, horizon=2, probes=(action_mix,), probe_interval=50)
+    assert same_life(whole, watched)
+    assert watched[1].probed.tolist() == list(range(0, 1200, 50))
+
+
+def what_was_seen(world: World, seen: Round) -> Any:
+    return {"batch": seen.before.task.x, "actions": seen.actions}
+
+
+def test_probed_rounds_are_counted_from_the_runs_start_whatever_the_chunks() -> None:
+    run = begin(KEY, small_world(interval=4), Uniform())
+    watch: dict[str, Any] = {"probes": (what_was_seen,), "probe_interval": 2}
+    (_, whole), (_, parts) = lived(run, 12, **watch), lived(run, 6, 6, **watch)
+    assert whole.probed.tolist() == parts.probed.tolist() == [0, 2, 4, 6, 8, 10]
+    assert same_bits(whole.probes, parts.probes)
+    assert whole.probes["what_was_seen"]["actions"]["layer0_weight"].shape == (1, 6, 1, 18)
+
+
+def test_a_batch_is_kept_for_exactly_its_interval() -> None:
+    run = begin(KEY, small_world(interval=4), Uniform())
+    _, history = lived(run, 12, probes=(what_was_seen,), probe_interval=2)
+    batches = [batch.tobytes() for batch in history.probes["what_was_seen"]["batch"][0, :, 0]]
+    assert batches[0] == np.asarray(run.state.task.x)[0, 0].tobytes()
+    assert batches[0::2] == batches[1::2]  # rounds 0, 4, 8 and 2, 6, 10
+    assert len(set(batches)) == 3
+
+
+# Runs and worlds
+
+
+def test_worlds_and_runs_differ_from_one_another() -> None:
+    birth, _, history = crowd(2, 3, "vmap")
+    for values in (birth.state.weights["layer0_weight"], birth.state.task.x, history.reward.transpose(0, 2, 1)):
+        assert len({np.asarray(values)[k, w].tobytes() for k in range(2) for w in range(3)}) == 6
+
+
+def test_a_world_begins_the_same_whatever_the_number_of_worlds_and_runs() -> None:
+    (alone, _, _), (among, _, _) = crowd(1, 1, "vmap"), crowd(2, 3, "vmap")
+    for field in ("weights", "task", "actions", "rewards", "rounds"):
+        assert same_bits(getattr(alone.state, field), jax.tree.map(lambda x: x[:1, :1], getattr(among.state, field)))
+
+
+def test_a_worlds_batches_are_the_same_bits_whatever_the_number_of_worlds_and_runs() -> None:
+    (birth, alone, _), (_, among, _) = crowd(1, 1, "vmap"), crowd(2, 3, "vmap")
+    assert same_bits(alone.state.task, jax.tree.map(lambda x: x[:1, :1], among.state.task))
+    assert not same_bits(alone.state.task, birth.state.task)
+
+
+def test_a_worlds_first_losses_are_the_same_whatever_the_number_of_worlds_and_runs() -> None:
+    # Only the first: a product of another shape may round a loss the other way, and a sign flips once in a while.
+    (_, _, alone), (_, _, among) = crowd(1, 1, "vmap"), crowd(2, 3, "vmap")
+    np.testing.assert_allclose(alone.info["loss"][0, :20, 0], among.info["loss"][0, :20, 0], rtol=1e-5)
+
+
+def test_a_loop_and_a_vmap_tell_the_same_story() -> None:
+    (_, _, vmap), (_, _, loop) = crowd(2, 3, "vmap"), crowd(2, 3, "loop")
+    np.testing.assert_allclose(vmap.info["loss"][:, :20], loop.info["loss"][:, :20], rtol=1e-5)
+
+
+def test_in_a_loop_a_world_lives_exactly_as_if_it_and_its_run_were_alone() -> None:
+    (_, alone, happened), (_, among, happened_there) = crowd(1, 1, "loop"), crowd(2, 3, "loop")
+    assert same_bits(alone.state, jax.tree.map(lambda x: x[:1, :1], among.state))
+    assert same_bits(happened[:2], jax.tree.map(lambda x: x[:1, :, :1], happened_there[:2]))
+
+
+def test_worlds_that_share_a_task_see_one_batch_and_runs_see_different_ones() -> None:
+    own, shared = (
+        begin(KEY, small_world(interval=20), RepeatUndo(), num_runs=2, num_worlds=3, shared_task=share)
+        for share in (False, True)
+    )
+    assert same_bits(own.state.task.x[:, 0], shared.state.task.x)  # the first world's
+    assert same_bits(own.state.weights, shared.state.weights)
+    for w in range(3):
+        weights, batch = jax.tree.map(lambda x, w=w: x[1, w], shared.state.weights), shared.state.task
+        loss = shared.world.loss(weights, jax.tree.map(lambda x: x[1], batch))
+        np.testing.assert_allclose(-shared.state.score[1, w], loss, rtol=1e-5)
+    later, history = advance(shared, 40)
+    assert history.reward.shape == (2, 40, 3)
+    assert later.state.task.x.shape == shared.state.task.x.shape == (2, 16, 6)
+    assert len({np.asarray(x)[k].tobytes() for x in (shared.state.task.x, later.state.task.x) for k in range(2)}) == 4
+
+
+# Shapes and time
+
+
+def test_history_has_axes_runs_rounds_worlds_and_runs_updates() -> None:
+    run = begin(KEY, small_world(), QTable(adaptive=True), num_worlds=3, num_runs=2)
+    run, history = advance(run, 10, horizon=2)
+    assert run.t == 20
+    assert history.reward.shape == history.info["loss"].shape == (2, 20, 3)
+    assert history.metrics["q_change"].shape == (2, 10)
+    assert history.probes == {} and history.probed.shape == (0,)
+    assert run.mind.table.shape == (2, 81, 3) and run.mind.rounds.tolist() == [20, 20]
+    assert run.state.rounds.tolist() == [[20] * 3] * 2
+    scores = evaluate(run)
+    assert {name: values.shape for name, values in scores.items()} == {"loss": (2, 3), "accuracy": (2, 3)}
+    one = jax.tree.map(lambda x: x[1, 2], run.state)
+    np.testing.assert_allclose(scores["loss"][1, 2], run.world.evaluate(one, "held_out")["loss"], rtol=1e-5)
+    assert evaluate(run, "train")["loss"][1, 2] != scores["loss"][1, 2]
+
+
+def test_any_horizon_will_do_where_nothing_is_probed_or_redrawn() -> None:
+    run, _ = advance(begin(KEY, tiny_world(), Uniform()), 2, horizon=3)  # probe_interval is 100 by default
+    assert run.t == 6
+
+
+# Sweeps
+
+
+def test_vmap_over_a_learners_number_is_a_sweep() -> None:
+    def rewards(repeat: Any) -> Any:
+        return advance(begin(KEY, tiny_world(), RepeatUndo(repeat)), 20)[1].reward
+
+    swept = jax.vmap(rewards)(jnp.array([0.0, 0.5, 1.0]))
+    assert swept.shape == (3, 1, 20, 1)
+    assert not same_bits(swept[0], swept[2])
+    np.testing.assert_array_equal(swept[1], rewards(0.5))
+
+
+def test_vmap_over_a_worlds_number_is_a_sweep() -> None:
+    def losses(step_size: Any) -> Any:
+        return advance(begin(KEY, tiny_world(step_size=step_size), RepeatUndo()), 20)[1].info["loss"][0, :, 0]
+
+    swept = jax.vmap(losses)(jnp.array([0.0, 0.01]))
+    np.testing.assert_allclose(swept[0], np.full(20, swept[0, 0]), rtol=1e-6)
+    np.testing.assert_allclose(swept[1], losses(0.01), rtol=1e-5)
+
+
+# Bad input
+
+
+def test_a_loss_that_is_not_finite_stops_training_and_names_the_step() -> None:
+    world = small_world(step_size=Switch(0.01, 3e38, 5))  # rounds 0 .. 4 are fine: the sixth step is not
+    with pytest.raises(FloatingPointError, match="not finite from step 6 on: .*"):
+        train(KEY, world, Uniform(), 20)
+
+
+def test_a_later_history_names_the_step_counted_from_the_start() -> None:
+    history = History(np.zeros((1, 3, 1)), {"loss": np.array([1, 1, np.inf]).reshape(1, 3, 1)}, {}, {}, np.arange(0))
+    with pytest.raises(FloatingPointError, match="from step 403 on"):
+        check_finite(history, 400)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"num_worlds": 0}, "at least one world"),
+        ({"num_runs": 0}, "one run"),
+        ({"worlds": "both"}, "vmap or loop"),
+        ({"worlds": "loop", "shared_task": True}, "worlds='vmap'"),
+    ],
+)
+def test_a_run_that_cannot_begin_is_refused_in_one_sentence(options: dict[str, Any], told: str) -> None:
+    assert told in refused(lambda: begin(KEY, small_world(), Uniform(), **options))
+
+
+@pytest.mark.parametrize(
+    ("updates", "options", "told"),
+    [
+        (0, {}, "must be >= 1"),
+        (1, {"horizon": 0}, "must be >= 1"),
+        (1, {"horizon": 3}, "interval must be a multiple of horizon 3"),
+        (1, {"horizon": 2, "probes": (action_mix,), "probe_interval": 5}, "probe_interval must be a multiple"),
+        (1, {"probes": (action_mix,), "probe_interval": 0}, "probe_interval must be >= 1"),
+    ],
+)
+def test_an_advance_that_cannot_be_is_refused_in_one_sentence(updates: int, options: dict[str, Any], told: str) -> None:
+    assert told in refused(lambda: advance(following(), updates, **options))
+
+
+def test_a_horizon_must_divide_the_rounds_already_played() -> None:
+    assert "has played 5 rounds" in refused(lambda: advance(replace(following(), t=5), 1, horizon=2))
+
+
+def test_a_table_of_another_memory_is_refused_when_the_run_begins() -> None:
+    learner = QTable(jnp.zeros((9, 3)))
+    assert "(9, 3)" in refused(lambda: begin(KEY, small_world(), learner))
