@@ -6,7 +6,7 @@ per agent, compared with the row's cumulative probabilities.
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Key
 
 from synagents.world import Tree
 
@@ -25,16 +25,16 @@ def sample(key: Key[Array, ""], policy: Float[Array, "S A"], obs: Tree) -> Tree:
         {group: uint8[n]} actions in 0 .. A - 1.
     """
     # The upper edge of every action but the last, as integers: comparing integers is exact, and P = 1 means always.
-    edges = jnp.round(jnp.cumsum(policy, axis=1)[:, :-1] * RESOLUTION).astype(jnp.uint32)
-    return {
-        name: _draw(jax.random.fold_in(key, index), edges, codes)
-        for index, (name, codes) in enumerate(sorted(obs.items()))
-    }
-
-
-def _draw(key: Key[Array, ""], edges: Int[Array, "S A-1"], codes: Int[Array, "n"]) -> Int[Array, "n"]:
-    luck = jax.random.bits(key, codes.shape) >> 8  # uniform in 0 .. 2^24 - 1
-    return sum((luck >= edge[codes]).astype(jnp.uint8) for edge in edges.T)
+    edges = [
+        jnp.round(policy[:, :last].sum(axis=1) * RESOLUTION).astype(jnp.uint32) for last in range(1, policy.shape[1])
+    ]
+    luck = jax.random.bits(key, (sum(codes.size for codes in obs.values()),)) >> 8  # uniform in 0 .. 2^24 - 1
+    actions, start = {}, 0
+    for name, codes in sorted(obs.items()):
+        mine = luck[start : start + codes.size]
+        actions[name] = sum((mine >= edge[codes]).astype(jnp.uint8) for edge in edges)
+        start += codes.size
+    return actions
 
 
 def epsilon_greedy(table: Float[Array, "S A"], explore: Float[Array, ""]) -> Float[Array, "S A"]:

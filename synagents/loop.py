@@ -20,12 +20,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, UInt32
 
+from synagents.counter import counter_key
 from synagents.probes import Probe, Round
 from synagents.settings import require, settings, static
 from synagents.world import Learner, Part, Transition, Tree, World
 
 _BIRTH = 2**32 - 1  # stands for a round (reset) and for a world (the learner's own key) that never come
-_ACT, _SETTLE, _REFRESH = range(3)
+_LUCK, _REFRESH = 2**32 - 2, 2**32 - 3  # likewise: purposes of a round's key that are no worlds
 
 
 @settings
@@ -44,6 +45,7 @@ class Run:
         shared_task: whether the W worlds of a run see one and the same batch.
         worlds: "vmap" (one wide program) or "loop" (one after the other: slower, but every world and run is computed
             exactly as if it were alone).
+        generator: of the agents' luck: "counter" (`synagents.counter`) or "threefry", JAX's own: slower.
     """
 
     world: World
@@ -56,6 +58,7 @@ class Run:
     num_runs: int = static()
     shared_task: bool = static()
     worlds: Literal["vmap", "loop"] = static()
+    generator: Literal["counter", "threefry"] = static()
 
 
 class History(NamedTuple):
@@ -77,6 +80,7 @@ def begin(
     num_runs: int = 1,
     shared_task: bool = False,
     worlds: Literal["vmap", "loop"] = "vmap",
+    generator: Literal["counter", "threefry"] = "counter",
 ) -> Run:
     """Fresh worlds and fresh minds, nothing played yet.
 
@@ -88,17 +92,20 @@ def begin(
         num_runs: independent learners, >= 1.
         shared_task: let the worlds of a run see one batch, so that W thin products become one wide one.
         worlds: "vmap", or "loop" for exact independence of the number of worlds and runs.
+        generator: of the keys that `act` gets: "counter", or "threefry" for JAX's own.
 
     Raises:
         ValueError: if a number is out of range or the learner does not fit the world's agents.
     """
     require(num_worlds >= 1 and num_runs >= 1, f"Need at least one world and one run, got {num_worlds} and {num_runs}.")
     require(worlds in ("vmap", "loop"), f"worlds must be vmap or loop, but is {worlds!r}.")
+    require(generator in ("counter", "threefry"), f"generator must be counter or threefry, but is {generator!r}.")
     require(
         not (shared_task and worlds == "loop"), "Worlds that share a batch are one wide product: use worlds='vmap'."
     )
     keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(num_runs))
-    run = Run(world, learner, keys, None, None, 0, num_worlds, num_runs, shared_task, worlds)
+    shared = shared_task and num_worlds > 1
+    run = Run(world, learner, keys, None, None, 0, num_worlds, num_runs, shared, worlds, generator)
     state, mind = _begin(run)
     return replace(run, state=state, mind=mind)
 
@@ -177,28 +184,32 @@ def check_finite(history: History, start: int = 0) -> None:
             )
 
 
-def play(run: Run, key: Key[Array, ""], t: UInt32[Array, ""], state: Any, mind: Any) -> tuple[Any, Round]:
-    """One round of the W worlds of one run: everyone sees and acts, turn by turn, then the worlds reckon."""
-    world, axes = run.world, _state_axes(run, state)
-    each = partial(_each_world, run)
-    keys = _world_keys(run, key, t)
+def play(
+    world: World, learner: Learner, key: Key[Array, ""], luck: Key[Array, ""], state: Any, mind: Any
+) -> tuple[Any, Round]:
+    """One round of one world: everyone sees and acts, turn by turn, then the world reckons.
+
+    Args:
+        world: the world.
+        learner: the learner.
+        key: for what the world draws.
+        luck: for what the agents draw.
+        state: the world's state S.
+        mind: what the learner knows, L.
+
+    Returns:
+        The world after the round, and the round itself, for learners and probes.
+    """
     before = state
     obs: Tree = {}
     actions: Tree = {}
     extras: dict[int, Any] = {}
-    for turn in range(1 + max(group.turn for group in world.groups)):
-        seen = each(lambda s, turn=turn: world.observe(s, turn), (axes,))(state)
-        act = each(
-            lambda k, s, turn=turn: run.learner.act(
-                jax.random.fold_in(jax.random.fold_in(k, _ACT), turn), mind, s, turn
-            ),
-            (0, 0),
-        )
-        chosen, extras[turn] = act(keys, seen)
-        state = each(lambda s, a, turn=turn: world.move(s, a, turn), (axes, 0), axes)(state, chosen)
+    for turn in _turns(world):
+        seen = world.observe(state, turn)
+        chosen, extras[turn] = learner.act(jax.random.fold_in(luck, turn), mind, seen, turn)
+        state = world.move(state, chosen, turn)
         obs, actions = obs | seen, actions | chosen
-    settle = each(lambda k, s: world.settle(jax.random.fold_in(k, _SETTLE), s), (0, axes), (axes, 0))
-    state, outcome = settle(keys, state)
+    state, outcome = world.settle(key, state)
     return state, Round(before, state, obs, actions, extras, outcome, mind)
 
 
@@ -212,116 +223,168 @@ class _Plan(NamedTuple):
     probe_interval: int
 
 
-def _state_axes(run: Run, state: Any) -> Any:
+class _Keys(NamedTuple):
+    """What one round draws from, in every world."""
+
+    world: Key[Array, "*W"]
+    luck: Key[Array, "*W"]
+    refresh: Key[Array, "*W"]
+
+
+def _turns(world: World) -> range:
+    return range(1 + max(group.turn for group in world.groups))
+
+
+def _axes(run: Run, state: Any) -> Any:
     """Which fields of a state have a world axis: all, or all but the task."""
     return type(state)(*[None if run.shared_task and field == "task" else 0 for field in state._fields])
 
 
 def _each_world(run: Run, function: Callable, in_axes: tuple, out_axes: Any = 0) -> Callable:
-    """`function` of one world, applied to W."""
-    if run.worlds == "vmap":
-        return jax.vmap(function, in_axes, out_axes)
-    return lambda *args: jax.lax.map(lambda one: function(*one), args)
+    """`function` of one world, applied to W.
+
+    A single world goes without the axis: a product or a look-up with an axis of length one is slower than one without.
+    """
+    if run.num_worlds == 1:
+        return function
+    return jax.vmap(function, in_axes, out_axes) if run.worlds == "vmap" else _one_after_another(function, in_axes)
 
 
-def _each_run(run: Run, function: Callable) -> Callable:
-    """`function` of one run, applied to K."""
-    if run.worlds == "vmap":
-        return jax.vmap(function)
-    return lambda *args: jax.lax.map(lambda one: function(*one), args)
+def _each_run(run: Run, function: Callable, *args: Any) -> Any:
+    """`function` of one run, applied to the K runs' arguments."""
+    if run.num_runs == 1:
+        return _add_axis(function(*_drop_axis(args)))
+    return (jax.vmap(function) if run.worlds == "vmap" else _one_after_another(function, (0,) * len(args)))(*args)
 
 
-def _world_keys(run: Run, key: Key[Array, ""], t: UInt32[Array, ""] | int) -> Key[Array, "W"]:
-    round_key = jax.random.fold_in(key, t)
-    return jax.vmap(jax.random.fold_in, (None, 0))(round_key, jnp.arange(run.num_worlds))
+def _one_after_another(function: Callable, in_axes: tuple) -> Callable:
+    """Like vmap, but exactly what `function` computes when it is alone."""
+
+    def loop(*args: Any) -> Any:
+        def one(moving: list[Any]) -> Any:
+            rest = iter(moving)
+            return function(*[fixed if axis is None else next(rest) for fixed, axis in zip(args, in_axes, strict=True)])
+
+        return jax.lax.map(one, [arg for arg, axis in zip(args, in_axes, strict=True) if axis is not None])
+
+    return loop
+
+
+def _add_axis(tree: Any) -> Any:
+    return jax.tree.map(lambda x: x[None], tree)
+
+
+def _drop_axis(tree: Any) -> Any:
+    return jax.tree.map(lambda x: x[0], tree)
+
+
+def _per_world(run: Run, key: Key[Array, ""]) -> Key[Array, "*W"]:
+    if run.num_worlds == 1:
+        return jax.random.fold_in(key, 0)
+    return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(run.num_worlds))
+
+
+def _keys(run: Run, key: Key[Array, ""]) -> _Keys:
+    """This round's keys, from the round's own."""
+    luck = counter_key(key) if run.generator == "counter" else jax.random.fold_in(key, _LUCK)
+    return _Keys(_per_world(run, key), _per_world(run, luck), _per_world(run, jax.random.fold_in(key, _REFRESH)))
 
 
 @jax.jit
 def _begin(run: Run) -> tuple[Any, Any]:
-    def one_run(key: Key[Array, ""]) -> tuple[Any, Any]:
-        keys = _world_keys(run, key, _BIRTH)
-        mind = run.learner.init(jax.random.fold_in(jax.random.fold_in(key, _BIRTH), _BIRTH), run.world.groups)
-        if not run.shared_task:
-            return _each_world(run, run.world.reset, (0,))(keys), mind
-        first = run.world.reset(keys[0])
-        return jax.vmap(lambda k: run.world.reset(k, first.task), 0, _state_axes(run, first))(keys), mind
+    world = run.world
 
-    return _each_run(run, one_run)(run.key)
+    def one_run(key: Key[Array, ""]) -> tuple[Any, Any]:
+        birth = jax.random.fold_in(key, _BIRTH)
+        keys = _per_world(run, birth)
+        if run.shared_task:
+            first = world.reset(keys[0])
+            state = jax.vmap(lambda k: world.reset(k, first.task), 0, _axes(run, first))(keys)
+        else:
+            state = _each_world(run, world.reset, (0,))(keys)
+        mind = run.learner.init(jax.random.fold_in(birth, _BIRTH), world.groups)
+        return (_add_axis(state) if run.num_worlds == 1 else state), mind
+
+    return _each_run(run, one_run, run.key)
 
 
 @partial(jax.jit, static_argnums=2)
 def _advance(run: Run, start: UInt32[Array, ""], plan: _Plan) -> tuple[Any, Any, tuple]:
-    def one_run(key: Key[Array, ""], state: Any, mind: Any) -> tuple[Any, Any, tuple]:
-        def one_round(carry: tuple[Any, Any], t: Array) -> tuple[tuple[Any, Any], tuple[Transition, Array, dict]]:
-            # The barrier makes a round the same program whatever surrounds it, so the same bits.
-            state, mind = jax.lax.optimization_barrier(carry)
-            state, seen = play(run, key, t, state, mind)
-            outcome = seen.outcome
-            reward = jnp.mean(jnp.stack([r.reshape(run.num_worlds, -1).mean(1) for r in outcome.reward.values()]), 0)
-            transition = Transition(
-                seen.obs, seen.actions, seen.extras, outcome.reward, outcome.terminated, outcome.truncated
-            )
-            return (state, mind), (transition, reward, outcome.info)
+    world, learner, alone = run.world, run.learner, run.num_worlds == 1
 
-        def one_update(carry: tuple[Any, Any], t: Array) -> tuple[tuple[Any, Any], tuple]:
-            (state, mind), (transition, reward, info) = jax.lax.scan(
-                one_round, carry, t + jnp.arange(plan.horizon, dtype=t.dtype)
-            )
-            last_obs: Tree = {}
-            for turn in range(1 + max(group.turn for group in run.world.groups)):
-                observe = _each_world(run, lambda s, turn=turn: run.world.observe(s, turn), (_state_axes(run, state),))
-                last_obs |= observe(state)
-            learn_key = jax.random.fold_in(jax.random.fold_in(key, t), _BIRTH)
-            mind, metrics = run.learner.update(learn_key, mind, transition, last_obs)
+    def one_world(key: Array, luck: Array, state: Any, mind: Any) -> tuple[Any, tuple]:
+        state, seen = play(world, learner, key, luck, state, mind)
+        reward, ended, cut, info = seen.outcome
+        transition = Transition(seen.obs, seen.actions, seen.extras, reward, ended, cut)
+        return state, (transition, jnp.mean(jnp.stack([jnp.mean(part) for part in reward.values()])), info)
+
+    def look_again(state: Any) -> Tree:
+        return {name: seen for turn in _turns(world) for name, seen in world.observe(state, turn).items()}
+
+    def look_closely(key: Array, luck: Array, state: Any, mind: Any) -> dict[str, Any]:
+        _, seen = play(world, learner, key, luck, state, mind)
+        return {probe.__name__: probe(world, seen) for probe in plan.probes}
+
+    def one_run(key: Key[Array, ""], state: Any, mind: Any) -> tuple[Any, Any, tuple]:
+        axes = _axes(run, state)
+        each = partial(_each_world, run)
+
+        def one_round(carry: tuple[Any, Any], key: Key[Array, ""]) -> tuple[tuple[Any, Any], tuple]:
+            # The barrier makes a round the same program whatever surrounds it, so the same bits.
+            state, mind = jax.lax.optimization_barrier(carry[0]), carry[1]
+            keys = _keys(run, key)
+            state, happened = each(one_world, (0, 0, axes, None), (axes, 0))(keys.world, keys.luck, state, mind)
+            return (state, mind), happened
+
+        def one_update(carry: tuple[Any, Any], keys: Key[Array, "T"]) -> tuple[tuple[Any, Any], tuple]:
+            (state, mind), (transition, reward, info) = jax.lax.scan(one_round, carry, keys)
+            last_obs = each(look_again, (axes,))(state)
+            if alone:
+                transition = jax.tree.map(lambda x: x[:, None], transition)
+                last_obs = _add_axis(last_obs)
+            mind, metrics = learner.update(jax.random.fold_in(keys[-1], _BIRTH), mind, transition, last_obs)
             return (state, mind), (reward, info, metrics)
 
         def one_block(carry: tuple[Any, Any], t: Array) -> tuple[tuple[Any, Any], tuple]:
             state, mind = carry
-            if run.world.interval:
-                due = (t % run.world.interval == 0) & (t > 0)
-                state = jax.lax.cond(due, lambda s: _refresh(run, key, t, s), lambda s: s, state)
-            seen = _probe(run, plan, key, t, state, mind) if plan.probes else {}
-            times = t + plan.horizon * jnp.arange(plan.updates, dtype=t.dtype)
-            carry, happened = jax.lax.scan(one_update, (state, mind), times)
+            times = t + jnp.arange(plan.updates * plan.horizon, dtype=t.dtype)
+            keys = jax.vmap(jax.random.fold_in, (None, 0))(key, times)
+            now = _keys(run, keys[0])
+            if world.interval:
+                due = (t % world.interval == 0) & (t > 0)
+                state = jax.lax.cond(due, refresh, lambda now, state: state, now, state)
+            seen: dict[str, Any] = {}
+            if plan.probes:  # the round is played once more for them; zeros where no probe is due
+                look = each(look_closely, (0, 0, axes, None))
+                blank = jax.tree.map(jnp.zeros_like, jax.eval_shape(look, now.world, now.luck, state, mind))
+                seen = jax.lax.cond(
+                    t % plan.probe_interval == 0, look, lambda *_: blank, now.world, now.luck, state, mind
+                )
+            by_update = keys.reshape(plan.updates, plan.horizon)
+            carry, happened = jax.lax.scan(one_update, (state, mind), by_update)
             return carry, (*happened, seen)
 
+        def refresh(now: _Keys, state: Any) -> Any:
+            # One shared batch needs one key: the first world's.
+            keys, axis = (now.refresh[0], None) if run.shared_task else (now.refresh, 0)
+            return each(world.refresh, (axis, axes), axes)(keys, state)
+
         times = start + plan.updates * plan.horizon * jnp.arange(plan.blocks, dtype=start.dtype)
+        state = _drop_axis(state) if alone else state
         (state, mind), (reward, info, metrics, seen) = jax.lax.scan(one_block, (state, mind), times)
         by_round = jax.tree.map(lambda x: x.reshape(-1, run.num_worlds), (reward, info))
         by_update = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), metrics)
+        if alone:
+            state, seen = _add_axis(state), jax.tree.map(lambda x: x[:, None], seen)
         return state, mind, (*by_round, by_update, seen)
 
-    return _each_run(run, one_run)(run.key, run.state, run.mind)
-
-
-def _refresh(run: Run, key: Key[Array, ""], t: UInt32[Array, ""], state: Any) -> Any:
-    keys, axes = _world_keys(run, key, t), _state_axes(run, state)
-    if run.shared_task:  # one batch needs one key: the first world's
-        return jax.vmap(lambda s: run.world.refresh(jax.random.fold_in(keys[0], _REFRESH), s), (axes,), axes)(state)
-    return _each_world(run, lambda k, s: run.world.refresh(jax.random.fold_in(k, _REFRESH), s), (0, 0))(keys, state)
-
-
-def _probe(run: Run, plan: _Plan, key: Key[Array, ""], t: UInt32[Array, ""], state: Any, mind: Any) -> dict[str, Any]:
-    """What the probes see of round t, which is played once more for them; zeros where no probe is due."""
-
-    def look(state: Any, mind: Any) -> dict[str, Any]:
-        _, seen = play(run, key, t, state, mind)
-        axes = _state_axes(run, state)
-        every = (axes, axes, 0, 0, 0, 0, None)  # the fields of a Round; the mind has no world axis
-        return {
-            probe.__name__: jax.vmap(lambda *fields, probe=probe: probe(run.world, Round(*fields)), every)(*seen)
-            for probe in plan.probes
-        }
-
-    def look_away(state: Any, mind: Any) -> dict[str, Any]:
-        return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(look, state, mind))
-
-    return jax.lax.cond(t % plan.probe_interval == 0, look, look_away, state, mind)
+    return _each_run(run, one_run, run.key, run.state, run.mind)
 
 
 @partial(jax.jit, static_argnums=1)
 def _evaluate(run: Run, part: Part) -> dict[str, Array]:
     def one_run(state: Any) -> dict[str, Array]:
-        return _each_world(run, lambda s: run.world.evaluate(s, part), (_state_axes(run, state),))(state)
+        measure = _each_world(run, lambda s: run.world.evaluate(s, part), (_axes(run, state),))
+        return _add_axis(measure(_drop_axis(state))) if run.num_worlds == 1 else measure(state)
 
-    return _each_run(run, one_run)(run.state)
+    return _each_run(run, one_run, run.state)

@@ -33,8 +33,13 @@ def draw(folder: Path, out: Path) -> None:
     require(bool(rows), f"The run in {folder} has no rows yet: look again later.")
     columns = {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0]}
     panels = _panels(columns)
-    figure = Figure(figsize=(3.6 * len(panels), 3.0), layout="constrained")
-    for axis, (title, lines) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels.items(), strict=True):
+    across = min(len(panels), 3)
+    down = -(-len(panels) // across)
+    figure = Figure(figsize=(3.6 * across, 0.4 + 2.6 * down), layout="constrained")
+    axes = figure.subplots(down, across, squeeze=False).ravel()
+    for empty in axes[len(panels) :]:
+        empty.axis("off")
+    for axis, (title, lines) in zip(axes, panels.items(), strict=False):
         for label, name in lines.items():
             for run in np.unique(columns["run"]):
                 mine = columns["run"] == run
@@ -63,10 +68,8 @@ def _panels(columns: dict[str, np.ndarray]) -> dict[str, dict[str, str]]:
     panels["share of rounds rewarded"] = {"rewarded": "reward_rate"}
     if "alignment" in columns:
         panels["cosine of joint action and -gradient"] = {"alignment": "alignment"}
-    for name in columns:
-        if name.startswith("action_mix.") and name.endswith(".0"):
-            group = name.removeprefix("action_mix.").removesuffix(".0")
-            lines = {action: f"action_mix.{group}.{a}" for a, action in enumerate(ACTIONS)}
-            panels.setdefault(f"actions of {group}", lines)
-            break  # the first group stands for all: more panels would not fit a page
+    groups = [name.split(".")[1] for name in columns if name.startswith("action_mix.") and name.endswith(".0")]
+    if groups:  # one stands for all: more panels would not fit a page
+        group = next((name for name in groups if name.endswith("weight")), groups[0])
+        panels[f"actions of {group}"] = {action: f"action_mix.{group}.{a}" for a, action in enumerate(ACTIONS)}
     return panels
