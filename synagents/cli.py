@@ -167,9 +167,6 @@ def train(
     command = {"steps": steps, "worlds": worlds, "runs": runs, "shared_task": shared_task, "horizon": horizon}
     command |= {"probes": [probe.__name__ for probe in watched], "probe_interval": probe_interval}
     data = dict(getattr(chosen.world.task, "description", ()))
-    folder.write_json(
-        "config.json", told | command | {"settings": chosen.settings, "data": data, "versions": disk.versions()}
-    )
     with Live(f"{task} {learner}", steps, quiet=quiet) as live:
         _, summary = disk.fit(
             jax.random.key(seed),
@@ -177,6 +174,7 @@ def train(
             chosen.learner,
             steps,
             folder,
+            config=told | command | {"settings": chosen.settings, "data": data, "versions": disk.versions()},
             num_worlds=worlds,
             num_runs=runs,
             shared_task=shared_task,

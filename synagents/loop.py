@@ -125,15 +125,13 @@ def advance(
     Raises:
         ValueError: if a number is out of range or an interval is not a multiple of `horizon`.
     """
-    require(updates >= 1 and horizon >= 1, f"updates and horizon must be >= 1, but are {updates} and {horizon}.")
-    for name, interval in (("interval", run.world.interval), ("probe_interval", probe_interval)):
-        require(interval % horizon == 0, f"{name} must be a multiple of horizon {horizon}, but is {interval}.")
+    require(updates >= 1, f"updates must be >= 1, but is {updates}.")
+    check_intervals(run.world, horizon, probe_interval if probes else None)
     require(run.t % horizon == 0, f"This run has played {run.t} rounds, which is no multiple of horizon {horizon}.")
     rounds = updates * horizon
     # Refreshes and probes happen only where blocks of rounds begin: a branch inside every round would copy the batch.
     block = math.gcd(rounds, *((run.t, run.world.interval) if run.world.interval else ()))
     if probes:
-        require(probe_interval >= 1, f"probe_interval must be >= 1, but is {probe_interval}.")
         block = math.gcd(block, run.t, probe_interval)
     plan = _Plan(rounds // block, block // horizon, horizon, probes, probe_interval)
     state, mind, (reward, info, metrics, seen) = _advance(replace(run, t=0), jnp.uint32(run.t), plan)
@@ -172,6 +170,19 @@ def train(
 def evaluate(run: Run, part: Part = "held_out") -> dict[str, Float[Array, "K W"]]:
     """The task's metrics of every network over a whole part: "loss", and "accuracy" where there are classes."""
     return _evaluate(replace(run, t=0), part)  # t is static: one program for all times
+
+
+def check_intervals(world: World, horizon: int, probe_interval: int | None) -> None:
+    """Raise ValueError unless batches, and probed rounds where there are any, last whole updates."""
+    require(horizon >= 1, f"horizon must be >= 1, but is {horizon}.")
+    require(
+        world.interval % horizon == 0, f"interval must be a multiple of horizon {horizon}, but is {world.interval}."
+    )
+    if probe_interval is not None:
+        require(
+            probe_interval >= 1 and probe_interval % horizon == 0,
+            f"probe_interval must be a positive multiple of horizon {horizon}, but is {probe_interval}.",
+        )
 
 
 def check_finite(history: History, start: int = 0) -> None:

@@ -21,7 +21,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Key
 
-from synagents.loop import History, Run, advance, begin, check_finite, evaluate
+from synagents.loop import History, Run, advance, begin, check_finite, check_intervals, evaluate
 from synagents.probes import Probe
 from synagents.settings import require
 from synagents.tables import save_table
@@ -100,6 +100,7 @@ def fit(
     steps: int,
     folder: Folder,
     *,
+    config: dict[str, Any],
     num_worlds: int = 1,
     num_runs: int = 1,
     shared_task: bool = False,
@@ -115,7 +116,8 @@ def fit(
         world: the world.
         learner: the learner.
         steps: rounds to play, a multiple of `horizon`.
-        folder: receives metrics.csv as they come and the results at the end.
+        folder: receives metrics.csv as they come and the results at the end; nothing, if a setting is refused.
+        config: what config.json is to say.
         num_worlds: worlds per learner, >= 1.
         num_runs: independent learners, >= 1.
         shared_task: let the worlds of a run see one batch.
@@ -128,16 +130,18 @@ def fit(
         The finished run and what `summary.json` says of the training (not of the command).
 
     Raises:
+        ValueError: if a setting is out of range.
         FloatingPointError: if the loss is not finite; rows up to then are kept.
     """
     require(
         steps >= 1 and steps % horizon == 0, f"steps must be a positive multiple of horizon {horizon}, not {steps}."
     )
+    check_intervals(world, horizon, probe_interval if probes else None)
     agents = sum(group.size for group in world.groups)
-    folder.path.mkdir(parents=True, exist_ok=True)
     compiling, begun, training = _Compiling(), time.perf_counter(), 0.0
     with compiling:
         run = begin(key, world, learner, num_worlds=num_worlds, num_runs=num_runs, shared_task=shared_task)
+        folder.write_json("config.json", config)
         for chunk in _chunks(steps, run.world.interval, horizon):
             started, compiled = time.perf_counter(), compiling.seconds
             run, history = advance(run, chunk // horizon, horizon=horizon, probes=probes, probe_interval=probe_interval)

@@ -1,6 +1,6 @@
 """The paper's loop, slow and plain: every synapse keeps two short lists, every line is a line of the paper.
 
-    w_i <- w_i + eps a_i        R_t = +1 if L_t < L_{t-1} else -1        Q[s, a] += alpha (R + gamma max Q[s'] - Q[s, a])
+    w_i <- w_i + eps a_i      R_t = +1 if L_t < L_{t-1} else -1      Q[s, a] += alpha (R + gamma max Q[s'] - Q[s, a])
 
 Bhargava, Rezaei, Lankarany 2022, section 2, and the authors' code SynRL v6. Here actions are -1, 0, +1, everything is
 float32, and nothing is clever: what is compiled must agree with this.
@@ -11,6 +11,12 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 Weights = dict[str, np.ndarray]
+ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "relu": lambda h: np.maximum(h, 0),
+    "tanh": np.tanh,
+    "sigmoid": lambda h: 1 / (1 + np.exp(-h)),
+    "identity": lambda h: h,
+}
 
 
 class Oracle:
@@ -87,7 +93,7 @@ def forward(weights: Weights, x: np.ndarray, activation: str) -> np.ndarray:
     for layer in range(layers):
         x = x @ weights[f"layer{layer}_weight"] + weights[f"layer{layer}_bias"]
         if layer < layers - 1:
-            x = {"relu": np.maximum(x, 0), "tanh": np.tanh(x), "sigmoid": 1 / (1 + np.exp(-x)), "identity": x}[activation]
+            x = ACTIVATIONS[activation](x)
     return x
 
 

@@ -4,7 +4,6 @@ import gzip
 import hashlib
 import http.server
 import io
-import os
 import struct
 import threading
 import tracemalloc
@@ -22,19 +21,6 @@ from synagents import data
 
 IMAGES = np.arange(6 * 4 * 3, dtype=np.uint8).reshape(6, 4, 3)
 LABELS = np.array([0, 1, 2, 0, 1, 2], np.uint8)
-
-
-@pytest.fixture(scope="session")
-def notmnist_folder() -> Path:
-    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
-    for place in (os.environ.get("SYNAGENTS_DATA"), beside):
-        try:
-            if place:
-                data.load_notmnist(place)
-                return Path(place)
-        except data.DataNotFound:
-            continue
-    pytest.skip("notMNIST not found: set SYNAGENTS_DATA to a folder that holds it")
 
 
 def idx(array: np.ndarray, code: int = 8) -> bytes:

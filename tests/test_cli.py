@@ -1,0 +1,229 @@
+import csv
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from synagents.cli import main
+from synagents.tables import load_table
+
+TINY = ["xor", "--steps", "40", "--hidden", "2", "--quiet"]
+SUMMARY = {
+    "task", "learner", "sizes", "agents", "steps", "seed", "worlds", "runs", "loss", "train_accuracy", "held_out_loss",
+    "accuracy", "accuracy_by_run", "score", "score_name", "seconds", "compile_seconds", "steps_per_second",
+    "agent_steps_per_second",
+}  # fmt: skip
+
+
+class Said:
+    def __init__(self, code: int, out: str, err: str):
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def sentence(self) -> str:
+        return self.err.strip().splitlines()[-1]
+
+
+Command = Callable[..., Said]
+
+
+@pytest.fixture
+def synagents(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
+    """Run the command in this process, in an empty directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*words: str) -> Said:
+        monkeypatch.setattr(sys, "argv", ["synagents", *words])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        heard = capsys.readouterr()
+        return Said(int(stop.value.code or 0), heard.out, heard.err)
+
+    return run
+
+
+def test_help_takes_less_than_a_second() -> None:
+    call = [sys.executable, "-c", "from synagents.cli import main; main()", "--help"]
+    took = []
+    for _ in range(3):
+        started = time.perf_counter()
+        done = subprocess.run(call, capture_output=True, text=True, check=True, env={"PATH": "", "COLUMNS": "200"})
+        took.append(time.perf_counter() - started)
+    assert "Train a network" in done.stdout
+    assert min(took) < 1
+
+
+def test_a_run_leaves_its_files_and_a_whole_summary(synagents: Command, tmp_path: Path) -> None:
+    said = synagents("train", *TINY, "--out", "here", "--json", "--probe", "alignment,action-mix")
+    assert said.code == 0
+    summary = json.loads(said.out)
+    assert set(summary) == SUMMARY
+    assert summary == json.loads((tmp_path / "here/summary.json").read_text())
+    assert (summary["task"], summary["sizes"], summary["agents"]) == ("xor", [2, 2, 2], 12)
+    assert summary["score"] == summary["accuracy"] == summary["accuracy_by_run"][0]
+    config = json.loads((tmp_path / "here/config.json").read_text())
+    assert config["settings"]["hidden"] == "2" and config["settings"]["repeat"] == 0.5
+    with (tmp_path / "here/metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows[-1]["step"] == "40"
+    assert float(rows[-1]["held_out_accuracy"]) == pytest.approx(summary["accuracy"], abs=1e-5)
+    assert {"loss", "reward_rate", "alignment", "action_mix.layer0_weight.2"} <= set(rows[0])
+    with np.load(tmp_path / "here/weights.npz", allow_pickle=False) as weights:
+        assert weights["layer0_weight"].shape == (1, 1, 2, 2)
+
+
+def test_the_same_command_gives_the_same_weights_and_another_seed_gives_others(
+    synagents: Command, tmp_path: Path
+) -> None:
+    for out, seed in (("a", "3"), ("b", "3"), ("c", "4")):
+        assert synagents("train", *TINY, "--out", out, "--seed", seed).code == 0
+    a, b, c = (np.load(tmp_path / out / "weights.npz")["layer0_weight"] for out in "abc")
+    assert (a == b).all() and (a != c).any()
+
+
+def test_runs_and_worlds_are_all_reported(synagents: Command) -> None:
+    summary = json.loads(synagents("train", *TINY, "--runs", "3", "--worlds", "2", "--shared-task", "--json").out)
+    assert (summary["runs"], summary["worlds"], len(summary["accuracy_by_run"])) == (3, 2, 3)
+    assert summary["accuracy"] == pytest.approx(np.mean(summary["accuracy_by_run"]))
+
+
+def test_a_task_without_classes_is_scored_by_its_loss(synagents: Command) -> None:
+    summary = json.loads(synagents("train", "perceptron", "--steps", "20", "--quiet", "--json").out)
+    assert summary["accuracy"] is None and summary["train_accuracy"] is None and summary["accuracy_by_run"] is None
+    assert (summary["score_name"], summary["score"]) == ("held_out_loss", summary["held_out_loss"])
+
+
+def test_results_without_out_go_to_a_numbered_directory_that_the_summary_names(synagents: Command) -> None:
+    words = [word for word in TINY if word != "--quiet"]
+    assert "runs/xor-repeat-undo-1" in synagents("train", *words).err
+    assert "runs/xor-repeat-undo-2" in synagents("train", *words).err
+
+
+def test_where_there_is_no_terminal_progress_is_plain_lines_on_stderr(synagents: Command) -> None:
+    said = synagents("train", "xor", "--steps", "100", "--hidden", "2")
+    assert said.out == ""
+    lines = [line for line in said.err.splitlines() if line.startswith("xor repeat-undo: step")]
+    assert len(lines) == 10
+    for word in ("steps/s", "agent-steps/s", "loss", "rewarded", "accuracy", "left"):
+        assert word in lines[0]
+
+
+def test_an_adaptive_table_starts_from_zeros_and_is_saved(synagents: Command, tmp_path: Path) -> None:
+    assert synagents("train", *TINY, "--learner", "q-table", "--adaptive", "--out", "q").code == 0
+    learned = load_table(tmp_path / "q/table.json")
+    assert learned.shape == (81, 3) and np.count_nonzero(learned) < 81 * 3 and learned.any()
+    assert synagents("train", *TINY, "--learner", "q-table", "--table", "q/table.json", "--out", "again").code == 0
+    assert (load_table(tmp_path / "again/table.json") == learned).all()
+
+
+def test_schedules_are_read_as_they_are_written(synagents: Command, tmp_path: Path) -> None:
+    assert synagents("train", *TINY, "--step-size", "switch:0.1:0.01:20", "--out", "s").code == 0
+    assert json.loads((tmp_path / "s/config.json").read_text())["settings"]["step_size"] == "switch:0.1:0.01:20"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["digts"], "did you mean 'digits'"),
+        (["--learner", "q-tabel"], "did you mean 'q-table'"),
+        (["--hiden", "3"], "did you mean '--hidden'"),
+        (["--learner", "uniform", "--alpha", "0.1"], "uniform on digits has no --alpha: there are --hidden"),
+        (["xor", "--batch-size", "3"], "repeat-undo on xor has no --batch-size"),
+        (["--hidden", "0"], "write 64,32 or none"),
+        (["--hidden", "many"], "write 64,32 or none"),
+        (["--batch-size", "5000"], "batch_size must lie in 1 .. 1348"),
+        (["--learner", "q-table", "--explore", "1.5"], "explore must lie in [0, 1], but is 1.5."),
+        (["--step-size", "linear:a:b"], "is not a schedule"),
+        (["--interval", "250", "--horizon", "3", "--steps", "300"], "interval must be a multiple of horizon 3"),
+        (["--steps", "7", "--horizon", "2", "--interval", "0"], "multiple of horizon 2"),
+        (["--steps", "0"], "0 is not in the range x>=1"),
+        (["--seed", "-1"], "-1 is not in the range x>=0"),
+        (["--loss", "hinge"], "No loss is called 'hinge'"),
+        (["--probe", "alignmnt"], "did you mean 'alignment'"),
+        (["--memory", "10"], "memory must lie in [1, 9]"),
+        (["--learner", "q-table", "--memory", "3"], "use a table learned with the same memory"),
+        (["--learner", "q-table", "--table", "none.json"], "There is no table at none.json"),
+        (["idx"], "name their folder with --data DIR"),
+        (["notmnist", "--data", "nowhere"], "notMNIST is not in nowhere"),
+        (["--held-out", "1.5"], "held_out"),
+    ],
+)
+def test_wrong_use_is_told_in_a_sentence_and_leaves_nothing(
+    synagents: Command, tmp_path: Path, words: list[str], told: str
+) -> None:
+    said = synagents("train", *words, "--quiet")
+    assert said.code == 2
+    assert told in said.sentence
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_that_is_not_empty_needs_overwrite(synagents: Command, tmp_path: Path) -> None:
+    assert synagents("train", *TINY, "--out", "o").code == 0
+    again = synagents("train", *TINY, "--out", "o")
+    assert again.code == 2 and "add --overwrite" in again.sentence
+    (tmp_path / "o/notes.txt").write_text("mine")
+    assert synagents("train", *TINY, "--out", "o", "--overwrite").code == 0
+    assert (tmp_path / "o/notes.txt").read_text() == "mine"
+
+
+def test_a_loss_that_explodes_stops_the_run_and_says_when(synagents: Command, tmp_path: Path) -> None:
+    said = synagents("train", *TINY, "--step-size", "1e30", "--out", "x")
+    assert said.code == 1
+    assert "The loss is not finite from step 1 on" in said.sentence
+    assert not (tmp_path / "x/summary.json").exists()
+
+
+def test_a_corrupt_table_is_told_in_a_sentence(synagents: Command, tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text('{"format": "synagents-q-table/1", "memory": 2, "table": [[1, 2, 3]]}')
+    said = synagents("train", "--learner", "q-table", "--table", "t.json")
+    assert said.code == 2 and "t.json has shape (1, 3) instead of (81, 3)" in said.sentence
+
+
+def test_help_speaks_of_the_chosen_task_and_learner_and_gives_units(synagents: Command) -> None:
+    said = synagents("train", "--help", "perceptron", "--learner", "q-table")
+    for words in ("Task perceptron", "Learner q-table", "--inputs", "numbers per point, >= 1", "in [0, 1]"):
+        assert words in said.out
+    assert "--batch-size " not in said.out
+
+
+def test_every_flag_of_every_task_and_learner_is_explained() -> None:
+    from synagents.experiment import sections
+    from synagents.registry import offers
+
+    for task in offers("tasks"):
+        for learner in offers("learners"):
+            for flags in sections(task, learner).values():
+                for flag in flags.values():
+                    assert len(flag.help) > 15, (task, learner, flag.name)
+
+
+def test_tasks_and_learners_are_listed(synagents: Command) -> None:
+    assert {line.split()[0] for line in synagents("learners").out.splitlines()} >= {"q-table", "repeat-undo", "uniform"}
+    assert {line.split()[0] for line in synagents("tasks").out.splitlines()} >= {"digits", "notmnist", "idx", "xor"}
+
+
+def test_learn_table_writes_a_table_that_trains(synagents: Command, tmp_path: Path) -> None:
+    said = synagents("learn-table", "--out", "t.json", "--candidates", "2", "--lessons", "1", "--exam-teachers", "2")
+    assert said.code == 0
+    about = json.loads((tmp_path / "t.json").read_text())["about"]
+    assert about["command"].startswith("synagents learn-table --seed 0 --candidates 2")
+    assert load_table(tmp_path / "t.json").any()
+
+
+def test_a_run_becomes_a_picture(synagents: Command, tmp_path: Path) -> None:
+    assert synagents("train", *TINY, "--out", "p", "--probe", "alignment,action_mix").code == 0
+    assert synagents("picture", "p").code == 0
+    assert (tmp_path / "p/picture.png").read_bytes().startswith(b"\x89PNG")
+    nothing = synagents("picture", "nowhere")
+    assert nothing.code == 2 and "There is no run in nowhere" in nothing.sentence
+
+
+def test_download_of_an_unknown_data_set_says_what_there_is(synagents: Command) -> None:
+    said = synagents("download", "imagenet")
+    assert said.code == 2 and "notmnist" in said.sentence

@@ -1,0 +1,273 @@
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from synagents.envs import synapse_v0
+
+from synagents import registry
+from synagents.loop import advance, begin
+from synagents.world import Transition, World, agent_ids, flat
+from tests.claims import refused, same_bits
+from tests.test_data import write_pair
+
+KEY = jax.random.key(0)
+NEEDED: dict[str, dict[str, Any]] = {  # the least that a constructor asks for; a new file rarely needs a line
+    "q-table": {"adaptive": True},
+    "mlp": {"sizes": (4, 3, 2)},
+    "digits": {"batch_size": 32},
+    "notmnist": {"batch_size": 32},
+    "idx": {"batch_size": 32},
+}
+LEARNERS, NETWORKS, TASKS = (list(registry.offers(kind)) for kind in ("learners", "networks", "tasks"))
+
+
+def xor_world() -> World:
+    return synapse_v0.world("xor", hidden=(), step_size=0.05, interval=0)
+
+
+def test_every_file_of_the_folders_is_held_to_this_table() -> None:
+    assert {"q-table", "repeat-undo", "uniform"} <= set(LEARNERS)
+    assert {"mlp"} <= set(NETWORKS)
+    assert {"boundary", "digits", "idx", "notmnist", "perceptron", "xor"} <= set(TASKS)
+    for kind, names in (("learners", LEARNERS), ("networks", NETWORKS), ("tasks", TASKS)):
+        modules = {inspect.getmodule(registry.find(kind, name)) for name in names}
+        folder = Path(registry.__file__).with_name(kind)
+        files = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+        assert {str(module.__name__).rpartition(".")[2] for module in modules if module} == files
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("learners", n) for n in LEARNERS] + [("networks", n) for n in NETWORKS] + [("tasks", n) for n in TASKS],
+)
+def test_what_is_offered_says_what_it_is_and_its_module_gives_an_equation_or_a_source(kind: str, name: str) -> None:
+    constructor = registry.find(kind, name)
+    module = inspect.getmodule(constructor)
+    assert module and module.__doc__ and constructor.__doc__
+    assert re.search(r" = |<-|\+=", module.__doc__) or re.search(r"(19|20)\d\d", module.__doc__)
+    documented = constructor.__doc__ + (module.__doc__ or "")
+    for parameter in inspect.signature(constructor).parameters:
+        assert f"{parameter}:" in documented, f"{name} does not say what {parameter} means"
+
+
+# Learners
+
+
+def learner_of(name: str) -> Any:
+    return registry.find("learners", name)(**NEEDED.get(name, {}))
+
+
+def shapes(tree: Any) -> Any:
+    return jax.tree.map(lambda x: (x.shape, x.dtype), jax.eval_shape(lambda: tree))
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_a_learner_acts_for_every_agent_within_its_action_space(name: str) -> None:
+    world, learner = xor_world(), learner_of(name)
+    state, mind = world.reset(KEY), learner.init(KEY, world.groups)
+    actions, _ = learner.act(KEY, mind, world.observe(state, 0), 0)
+    assert set(actions) == {group.name for group in world.groups}
+    for group in world.groups:
+        chosen = np.asarray(actions[group.name])
+        assert chosen.shape == (group.size,) and chosen.dtype == np.uint8
+        assert chosen.max() < group.action_space.n
+    again, _ = learner.act(KEY, mind, world.observe(state, 0), 0)
+    assert same_bits(actions, again)
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+@pytest.mark.parametrize(("rounds", "worlds"), [(1, 1), (2, 3)])
+def test_a_learners_update_keeps_the_minds_structure_shapes_and_types(name: str, rounds: int, worlds: int) -> None:
+    world, learner = xor_world(), learner_of(name)
+    mind = learner.init(KEY, world.groups)
+    obs = {group.name: jnp.full((group.size,), 40, jnp.uint8) for group in world.groups}
+    actions, extras = learner.act(KEY, mind, obs, 0)
+
+    def many(tree: Any, *axes: int) -> Any:
+        return jax.tree.map(lambda x: jnp.broadcast_to(x, (*axes, *x.shape)), tree)
+
+    reward = {group.name: jnp.ones((rounds, worlds)) for group in world.groups}
+    never = jnp.zeros((rounds, worlds), bool)
+    lived = many((obs, actions, {0: extras}), rounds, worlds)
+    wiser, metrics = learner.update(KEY, mind, Transition(*lived, reward, never, never), many(obs, worlds))
+    assert shapes(wiser) == shapes(mind) and jax.tree.structure(wiser) == jax.tree.structure(mind)
+    assert all(np.shape(value) == () and np.isfinite(value) for value in metrics.values())
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+@pytest.mark.parametrize(("worlds", "horizon"), [(1, 1), (3, 2)])
+def test_a_learner_lives_in_the_loop_and_the_same_key_is_the_same_life(name: str, worlds: int, horizon: int) -> None:
+    run = begin(KEY, xor_world(), learner_of(name), num_worlds=worlds)
+    one, history = advance(run, 10, horizon=horizon)
+    assert history.reward.shape == (1, 10 * horizon, worlds)
+    assert all(values.shape == (1, 10) for values in history.metrics.values())
+    assert np.isfinite(history.info["loss"]).all()
+    other, _ = advance(run, 10, horizon=horizon)
+    assert same_bits((one.state, one.mind), (other.state, other.mind))
+
+
+# Networks
+
+
+def network_of(name: str) -> Any:
+    return registry.find("networks", name)(**NEEDED.get(name, {}))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_is_two_pure_functions_over_named_arrays(name: str) -> None:
+    network = network_of(name)
+    params = network.init(KEY)
+    assert all(re.fullmatch(r"[a-z0-9_]+", group) for group in params)
+    assert all(array.dtype == jnp.float32 and array.size for array in params.values())
+    assert same_bits(params, network.init(KEY)) and not same_bits(params, network.init(jax.random.key(1)))
+    out = network.apply(params, jnp.ones((5, 4)))
+    assert out.shape == (5, 2) and np.isfinite(out).all()
+    assert same_bits(out[:2], network.apply(params, jnp.ones((5, 4)))[:2])
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_treats_the_samples_of_a_batch_alike_and_apart(name: str) -> None:
+    network = network_of(name)
+    params, x = network.init(KEY), jax.random.normal(KEY, (5, 4))
+    apart = jnp.concatenate([network.apply(params, x[i : i + 1]) for i in range(5)])
+    np.testing.assert_allclose(network.apply(params, x), apart, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("sizes", [(), (4,), (0, 2), (4, 0, 2), (4, -1)])
+def test_a_network_without_units_is_refused_in_one_sentence(name: str, sizes: tuple[int, ...]) -> None:
+    constructor = registry.find("networks", name)
+    if "sizes" in inspect.signature(constructor).parameters:
+        refused(lambda: constructor(**{**NEEDED.get(name, {}), "sizes": sizes}))
+
+
+# Tasks
+
+
+@pytest.fixture(scope="session")
+def task_of(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = tmp_path_factory.mktemp("mine")
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 4, 3)).astype(np.uint8)
+    write_pair(folder, "train", pixels, np.arange(60, dtype=np.uint8) % 3)
+    made: dict[str, Any] = {}
+
+    def make(name: str) -> Any:
+        options = dict(NEEDED.get(name, {}))
+        if name in ("idx", "notmnist"):
+            options["data"] = folder if name == "idx" else request.getfixturevalue("notmnist_folder")
+        if name not in made:
+            made[name] = registry.find("tasks", name)(**options)
+        return made[name]
+
+    return make
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_tasks_stimulus_fits_its_shape_and_its_score_is_minus_the_loss(name: str, task_of: Any) -> None:
+    task = task_of(name)
+    state = task.init(KEY)
+    x = task.stimulus(state)
+    assert x.shape[1:] == task.in_shape and x.dtype == jnp.float32 and np.isfinite(x).all()
+    out = jax.random.normal(KEY, (len(x), task.out_size))
+    after, score = task.respond(KEY, state, out)
+    assert score.shape == () and np.isfinite(score)
+    np.testing.assert_allclose(score, -task.loss(out, state[1]), rtol=1e-6)
+    assert same_bits(after, state)  # no new batch is drawn in here
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_scores_a_right_answer_higher_than_a_wrong_one(name: str, task_of: Any) -> None:
+    task = task_of(name)
+    state = task.init(KEY)
+    target = state[1]
+    if jnp.issubdtype(target.dtype, jnp.integer):
+        right = 5 * jax.nn.one_hot(target, task.out_size)
+    else:
+        right = target
+    assert task.respond(KEY, state, right)[1] > task.respond(KEY, state, -right)[1]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_is_drawn_from_its_key_and_keeps_its_structure_when_refreshed(name: str, task_of: Any) -> None:
+    task = task_of(name)
+    state = task.init(KEY)
+    assert same_bits(state, task.init(KEY))
+    fresh = task.refresh(jax.random.key(1), state)
+    assert shapes(fresh) == shapes(state)
+    assert same_bits(fresh, task.refresh(jax.random.key(1), state))
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_is_evaluated_on_both_parts_by_the_metrics_that_exist(name: str, task_of: Any) -> None:
+    task = task_of(name)
+    state = task.init(KEY)
+    wrong = jnp.zeros((math_prod(task.in_shape), task.out_size))
+    for part in ("train", "held_out"):
+        metrics = task.evaluate(state, lambda x: x.reshape(len(x), -1) @ wrong, part)
+        assert "loss" in metrics and set(metrics) <= {"loss", "accuracy"}
+        assert all(value.shape == () and np.isfinite(value) for value in metrics.values())
+        assert 0 <= metrics.get("accuracy", 0) <= 1
+    assert ("accuracy" in metrics) == (name not in ("perceptron",))
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_world_can_be_made_of_every_task(name: str, task_of: Any) -> None:
+    world = synapse_v0.world(task_of(name), hidden=(2,))
+    state = jax.eval_shape(world.reset, KEY)
+    assert state.score.shape == ()
+
+
+def math_prod(shape: tuple[int, ...]) -> int:
+    return int(np.prod(shape))
+
+
+# Worlds
+
+
+def test_a_worlds_groups_are_named_and_sized_as_its_weights() -> None:
+    world = synapse_v0.world("xor", hidden=(3,))
+    assert [(g.name, g.shape, g.size) for g in world.groups] == [
+        ("layer0_weight", (2, 3), 6),
+        ("layer0_bias", (3,), 3),
+        ("layer1_weight", (3, 2), 6),
+        ("layer1_bias", (2,), 2),
+    ]
+    assert all(re.fullmatch(r"[a-z0-9_]+", group.name) for group in world.groups)
+
+
+def test_agents_are_named_by_group_and_row_major_index_in_flat_order() -> None:
+    world = synapse_v0.world("xor", hidden=())
+    assert agent_ids(world.groups) == [f"layer0_weight_{i}" for i in range(4)] + ["layer0_bias_0", "layer0_bias_1"]
+    weights = {"layer0_weight": jnp.arange(4.0).reshape(2, 2), "layer0_bias": jnp.array([8.0, 9.0])}
+    assert flat(weights, world.groups).tolist() == [0, 1, 2, 3, 8, 9]
+
+
+def test_a_network_of_eleven_layers_keeps_its_groups_in_the_order_of_layers() -> None:
+    world = synapse_v0.world("xor", hidden=(1,) * 10)
+    assert [group.name for group in world.groups][-2:] == ["layer10_weight", "layer10_bias"]
+
+
+@pytest.mark.parametrize("memory", [1, 2, 3])
+def test_what_a_synapse_sees_lies_in_its_space_from_birth_on(memory: int) -> None:
+    world = synapse_v0.world("xor", hidden=(), memory=memory, step_size=0.1)
+    state = world.reset(KEY)
+    for t in range(4):
+        for group in world.groups:
+            seen = np.asarray(world.observe(state)[group.name])
+            assert seen.shape == (group.size,)
+            assert all(group.obs_space.contains(code) for code in seen)
+        actions = {group.name: jnp.full(group.size, t % 3, jnp.uint8) for group in world.groups}
+        state, _ = world.settle(jax.random.key(t), world.move(state, actions))
+
+
+def test_observing_is_a_read() -> None:
+    world = xor_world()
+    state = world.reset(KEY)
+    before = [np.array(x) for x in jax.tree.leaves(state)]
+    assert same_bits(world.observe(state, 0), world.observe(state, 0))
+    assert same_bits(before, jax.tree.leaves(state))

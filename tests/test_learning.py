@@ -1,0 +1,60 @@
+"""Each claim that something learns stands beside a team that draws at random and misses the same bar."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from synagents.envs import synapse_v0
+
+from synagents import Exponential, QTable, RepeatUndo, Uniform, evaluate, load_table, train
+
+KEY = jax.random.key(0)
+
+
+def accuracy(world: Any, learner: Any, steps: int, runs: int = 1) -> np.ndarray:
+    """Held-out accuracy of each run."""
+    run, _ = train(KEY, world, learner, steps, num_runs=runs)
+    return np.asarray(evaluate(run)["accuracy"])[:, 0]
+
+
+def of_digits(learner: Any) -> float:
+    world = synapse_v0.world("digits", hidden=(), step_size=Exponential(5e-3, 1e-3, 2000), batch_size=500, interval=500)
+    return float(accuracy(world, learner, 2000)[0])
+
+
+@cache
+def random_on_digits() -> float:
+    return of_digits(Uniform())
+
+
+def test_repeat_undo_learns_digits() -> None:
+    assert of_digits(RepeatUndo()) > 0.5 > 0.3 > random_on_digits()
+
+
+def test_the_shipped_table_teaches_digits() -> None:
+    assert of_digits(QTable(load_table())) > 0.5 > 0.3 > random_on_digits()
+
+
+def test_the_published_table_teaches_digits(published_table: Path) -> None:
+    assert of_digits(QTable(load_table(published_table))) > 0.4 > 0.3 > random_on_digits()
+
+
+def test_the_published_table_teaches_letters(notmnist_folder: Path, published_table: Path) -> None:
+    world = synapse_v0.world("notmnist", data=notmnist_folder, hidden=(), step_size=3e-4, batch_size=500, interval=500)
+    published = QTable(load_table(published_table), explore=0.1)
+    assert accuracy(world, published, 8000)[0] > 0.35 > 0.25 > accuracy(world, Uniform(), 8000)[0]
+
+
+def test_a_table_that_starts_from_zeros_finds_boundaries_while_it_learns() -> None:
+    world = synapse_v0.world("boundary", hidden=(8,), step_size=0.01, interval=0)
+    adaptive = accuracy(world, QTable(adaptive=True, explore=0.1), 3000, runs=8)
+    assert adaptive.mean() > 0.8 > 0.65 > accuracy(world, Uniform(), 3000, runs=8).mean()
+
+
+def test_xor_is_solved_with_hidden_units_and_not_without_nor_at_random() -> None:
+    hidden, flat = (synapse_v0.world("xor", hidden=h, step_size=0.01, interval=0) for h in ((4,), ()))
+    assert accuracy(hidden, RepeatUndo(), 4000, runs=8).mean() >= 0.9
+    assert accuracy(hidden, Uniform(), 4000, runs=8).mean() < 0.9
+    assert accuracy(flat, RepeatUndo(), 4000, runs=8).max() < 1

@@ -1,0 +1,62 @@
+"""The README does what it says."""
+
+import re
+from pathlib import Path
+
+import jax
+import pytest
+from synagents.envs import synapse_v0
+
+import synagents
+from synagents.probes import PROBES
+from synagents.registry import offers
+
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
+SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+TABLE = {cells[1].strip(): cells[2] for cells in (line.split("|") for line in README.splitlines()) if len(cells) == 5}
+
+
+def names(kind: str) -> set[str]:
+    return set(re.findall(r"`([\w-]+)`", TABLE[kind]))
+
+
+@pytest.mark.parametrize("kind", ["learner", "network", "task"])
+def test_what_the_readme_lists_is_what_there_is(kind: str) -> None:
+    assert names(kind) == set(offers(f"{kind}s"))
+
+
+def test_the_worlds_and_probes_it_lists_are_there() -> None:
+    worlds = {path.stem for path in Path(synapse_v0.__file__).parent.glob("*_v*.py")}
+    assert names("world") == worlds
+    assert names("probe") == set(PROBES)
+
+
+def test_the_first_snippet_trains_and_uniform_actions_do_not(capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(SNIPPETS[0].strip().splitlines()) <= 10
+    accuracies = []
+    for learner in ("RepeatUndo", "Uniform"):
+        exec(SNIPPETS[0].replace("40_000", "4_000").replace("RepeatUndo", learner), {})
+        accuracies.append(float(re.findall(r"0\.\d+", capsys.readouterr().out)[0]))
+    assert accuracies[0] > 0.6 > 0.3 > accuracies[1]
+
+
+def test_the_learner_it_shows_works() -> None:
+    scope: dict[str, type] = {}
+    exec(SNIPPETS[1], scope)
+    world = synapse_v0.world("xor", hidden=(4,), interval=0, step_size=0.01)
+    run, _ = synagents.train(jax.random.key(0), world, scope["Patient"](), 50)
+    assert run.t == 50
+
+
+def test_the_files_it_points_to_are_there() -> None:
+    root = Path(__file__).resolve().parents[1]
+    for target in re.findall(r"\]\((?!http)([^)]+)\)", README) + re.findall(
+        r"`((?:synagents|benchmarks)/[\w/]+\.py)`", README
+    ):
+        assert (root / target).exists(), target
+
+
+def test_each_of_the_two_commands_is_one_line_that_sets_up_an_environment_of_its_own() -> None:
+    commands = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)[:2]
+    for command in commands:
+        assert command.count("\n") == 1 and command.startswith("python3 -m venv .venv && ")

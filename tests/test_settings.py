@@ -1,0 +1,50 @@
+from dataclasses import FrozenInstanceError
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from synagents.settings import nearest, require_between, settings, static
+from tests.claims import refused
+
+
+@settings
+class Toy:
+    size: int = static()
+    rate: float = 0.5
+
+
+def test_numbers_are_leaves_and_sizes_are_structure() -> None:
+    assert jax.tree.leaves(Toy(3, 0.25)) == [0.25]
+    assert jax.tree.structure(Toy(3, 0.25)) == jax.tree.structure(Toy(3, 0.5)) != jax.tree.structure(Toy(4, 0.25))
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Toy(3).rate = 1.0  # type: ignore[misc]
+
+
+def test_a_field_without_a_default_must_be_given() -> None:
+    with pytest.raises(TypeError, match="size"):
+        Toy()  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("value", [0, 1, 0.5, True, np.float64(0.5), jnp.array([5.0]), None])
+def test_a_number_in_range_passes_and_so_does_what_is_no_number(value: Any) -> None:
+    require_between("rate", value, 0, 1)
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, float("nan"), float("inf"), np.float64(2)])
+def test_a_number_out_of_range_is_told_its_range(value: float) -> None:
+    assert "rate must lie in [0, 1]" in refused(lambda: require_between("rate", value, 0, 1))
+
+
+def test_an_open_end_excludes_its_value() -> None:
+    assert "rate must lie in (0, 1]" in refused(lambda: require_between("rate", 0, 0, 1, above=True))
+
+
+def test_the_near_match_is_offered() -> None:
+    assert nearest("digit", ["digits", "xor"]) == "did you mean 'digits'? there are digits, xor"
+    assert nearest("weather", ["digits", "xor"]) == "there are digits, xor"
