@@ -3,8 +3,8 @@
     python benchmarks/accuracy.py [--data DIR] [--only NAME ...] [--json FILE]
 
 Every row runs `synagents train ...` once per seed (the seed also draws the split) and prints mean, 95 % interval
-(Student t over seeds), minimum, and the median of the seconds a command took, start-up and compilation included. Rows on
-notMNIST need its folder in --data or $SYNAGENTS_DATA.
+(Student t over seeds), minimum, and the median of the seconds a command took, start-up and compilation included. Rows
+on notMNIST need its folder in --data or $SYNAGENTS_DATA.
 """
 
 import argparse

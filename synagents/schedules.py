@@ -34,7 +34,7 @@ class Switch:
         return jnp.where(t < self.step, self.before, self.after)
 
     def __str__(self) -> str:
-        return f"switch:{self.before:g}:{self.after:g}:{self.step:.17g}"
+        return _written("switch", self.before, self.after, self.step)
 
 
 @settings
@@ -59,7 +59,7 @@ class Linear:
         return self.start + (self.stop - self.start) * jnp.minimum(t / self.steps, 1.0)
 
     def __str__(self) -> str:
-        return f"linear:{self.start:g}:{self.stop:g}:{self.steps:.17g}"
+        return _written("linear", self.start, self.stop, self.steps)
 
 
 @settings
@@ -85,7 +85,7 @@ class Exponential:
         return self.start * (self.stop / self.start) ** jnp.minimum(t / self.steps, 1.0)
 
     def __str__(self) -> str:
-        return f"exponential:{self.start:g}:{self.stop:g}:{self.steps:.17g}"
+        return _written("exponential", self.start, self.stop, self.steps)
 
 
 Schedule: TypeAlias = Union[float, Switch, Linear, Exponential]  # noqa: UP007 - read by the command line at run time
@@ -96,6 +96,10 @@ def at(schedule: Schedule, t: Array | int) -> Float[Array, ""]:
     return (
         schedule.at(t) if hasattr(schedule, "at") and not hasattr(schedule, "dtype") else jnp.asarray(schedule, float)
     )
+
+
+def _written(kind: str, *numbers: float) -> str:
+    return ":".join([kind, *(repr(float(number)).removesuffix(".0") for number in numbers)])
 
 
 def require_range(name: str, schedule: Schedule, low: float, high: float = float("inf")) -> None:

@@ -96,7 +96,8 @@ def _understand(said: Any) -> tuple[np.ndarray, dict[str, Any]]:
 
 def _array(rows: Any) -> np.ndarray:
     try:
-        return np.asarray(rows, np.float32)
+        with np.errstate(over="ignore"):  # too large becomes infinite, which is refused as such
+            return np.asarray(rows, np.float32)
     except (ValueError, TypeError, OverflowError) as error:
         raise TableError("holds something other than equal rows of numbers") from error
 

@@ -6,6 +6,7 @@ import pytest
 
 from synagents import data, losses
 from synagents.tasks.images import digits, from_dataset, idx
+from synagents.world import Part
 from tests.claims import refused, same_bits
 from tests.test_data import write_pair
 from tests.toys import pictures
@@ -52,13 +53,14 @@ def test_both_parts_are_evaluated_whole_and_apart() -> None:
     task = pictures()
     state = task.init(KEY)
     seen: dict[str, int] = {}
-    for part in ("train", "held_out"):
+    parts: tuple[Part, ...] = ("train", "held_out")
+    for part in parts:
 
         def apply(x: jax.Array, part: str = part) -> jax.Array:
             seen[part] = len(x)
             return x[:, :3]
 
-        metrics = task.evaluate(state, apply, part)  # type: ignore[arg-type]
+        metrics = task.evaluate(state, apply, part)
         x, labels = (task.pixels, task.labels) if part == "train" else (task.held_out_pixels, task.held_out_labels)
         assert float(metrics["loss"]) == pytest.approx(float(losses.cross_entropy(x[:, :3], labels)))
     assert seen == {"train": 36, "held_out": 12}

@@ -22,7 +22,7 @@ from tests.toys import pictures
 KEY = jax.random.key(11)
 COMPILED: list[str] = []
 jax.monitoring.register_event_duration_secs_listener(
-    lambda event, seconds, **_: COMPILED.append(event) if event.endswith("backend_compile_duration") else None
+    lambda event, duration_secs, **_: COMPILED.append(event) if event.endswith("backend_compile_duration") else None
 )
 
 
@@ -131,6 +131,13 @@ def test_a_batch_is_kept_for_exactly_its_interval() -> None:
     assert batches[0] == np.asarray(run.state.task.x)[0, 0].tobytes()
     assert batches[0::2] == batches[1::2]  # rounds 0, 4, 8 and 2, 6, 10
     assert len(set(batches)) == 3
+
+
+def test_the_generator_decides_the_agents_luck_and_nothing_else() -> None:
+    ours, jaxs = (begin(KEY, tiny_world(), Uniform(), generator=generator) for generator in ("counter", "threefry"))
+    assert same_bits(ours.state, jaxs.state)
+    (_, one), (_, other) = advance(ours, 20), advance(jaxs, 20)
+    assert not same_bits(one.info["loss"], other.info["loss"])
 
 
 # Runs and worlds
@@ -244,7 +251,8 @@ def test_a_loss_that_is_not_finite_stops_training_and_names_the_step() -> None:
 
 
 def test_a_later_history_names_the_step_counted_from_the_start() -> None:
-    history = History(np.zeros((1, 3, 1)), {"loss": np.array([1, 1, np.inf]).reshape(1, 3, 1)}, {}, {}, np.arange(0))
+    losses = jnp.array([1, 1, jnp.inf]).reshape(1, 3, 1)
+    history = History(jnp.zeros((1, 3, 1)), {"loss": losses}, {}, {}, np.arange(0))
     with pytest.raises(FloatingPointError, match="from step 403 on"):
         check_finite(history, 400)
 
@@ -269,8 +277,8 @@ def test_a_run_that_cannot_begin_is_refused_in_one_sentence(options: dict[str, A
         (0, {}, "must be >= 1"),
         (1, {"horizon": 0}, "must be >= 1"),
         (1, {"horizon": 3}, "interval must be a multiple of horizon 3"),
-        (1, {"horizon": 2, "probes": (action_mix,), "probe_interval": 5}, "probe_interval must be a multiple"),
-        (1, {"probes": (action_mix,), "probe_interval": 0}, "probe_interval must be >= 1"),
+        (1, {"horizon": 2, "probes": (action_mix,), "probe_interval": 5}, "probe_interval must be a positive multiple"),
+        (1, {"probes": (action_mix,), "probe_interval": 0}, "probe_interval must be a positive multiple"),
     ],
 )
 def test_an_advance_that_cannot_be_is_refused_in_one_sentence(updates: int, options: dict[str, Any], told: str) -> None:

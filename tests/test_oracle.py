@@ -42,7 +42,7 @@ def played(world: Any, key: Any, actions: Any) -> Any:
     return first, jax.lax.scan(one_interval, first, (jax.random.split(key, INTERVALS), actions))[1]
 
 
-CASES = {
+CASES: dict[str, dict[str, Any]] = {
     "published": dict(),
     "tanh, mean squared error, memory 1, delta, switch": dict(
         activation="tanh", loss="mean-squared-error", memory=1, reward="delta", step_size=Switch(0.02, 0.05, 30)

@@ -86,7 +86,8 @@ def test_the_history_after_a_round_is_the_next_rounds_and_after_the_last_the_las
 def test_a_life_that_ended_promises_nothing_and_one_that_was_cut_off_still_does(mode: Any) -> None:
     table = np.zeros((81, 3))
     table[7, 0] = 10
-    for flags, worth in (({"terminated": True}, 0), ({"truncated": True}, 8), ({}, 8)):
+    cases: list[tuple[dict[str, Any], int]] = [({"terminated": True}, 0), ({"truncated": True}, 8), ({}, 8)]
+    for flags, worth in cases:
         after = learned(adaptive(mode=mode), table, lived([[[3]]], [[[2]]], [[1]], **flags), [[7]])
         assert after[3, 2] == pytest.approx(0.1 * (1 + worth))
 
