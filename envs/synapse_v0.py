@@ -23,12 +23,12 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 from gymnasium import spaces
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Integer, Key
 
 from synagents import history, registry, schedules
 from synagents.networks.mlp import MLP, Activation
 from synagents.schedules import Schedule
-from synagents.settings import nearest, require, require_between, settings, static
+from synagents.settings import nearest, require, require_between, require_whole, settings, static
 from synagents.world import Group, Network, Outcome, Params, Part, Task, Tree
 
 __all__ = ["SynapseState", "SynapseWorld", "world"]
@@ -39,9 +39,9 @@ class SynapseState(NamedTuple):
 
     weights: Params  # {group: f32[shape]}
     actions: Tree  # {group: uint8[n]} every synapse's last actions, base 3
-    rewards: Int[Array, ""]  # the team's last rewards, base 3
+    rewards: Integer[Array, ""]  # the team's last rewards, base 3
     score: Float[Array, ""]  # minus the loss at the end of the last round
-    rounds: Int[Array, ""]  # lived so far: the time of the step-size schedule
+    rounds: Integer[Array, ""]  # lived so far: the time of the step-size schedule
     task: Any  # the task's own state: the batch in use
 
 
@@ -54,7 +54,7 @@ class SynapseWorld:
         task: hands out the batches and scores the outputs.
         step_size: weight change per action, >= 0; a number or a schedule over rounds.
         bias_gain: how many times further groups whose name ends in "bias" move; 2 in the original [C].
-        memory: rounds n >= 1 that an agent remembers.
+        memory: rounds n in 1 .. 9 that an agent remembers.
         interval: rounds a batch is kept; 0 = for ever.
         reward: "sign" of the loss decrease, as published, or "delta", the decrease itself.
         batch_change: "compare" the new batch's loss with the old batch's, as the original does (a wrong reward once per
@@ -69,6 +69,10 @@ class SynapseWorld:
     interval: int = static(default=0)
     reward: Literal["sign", "delta"] = static(default="sign")
     batch_change: Literal["compare", "reevaluate"] = static(default="compare")
+
+    def __post_init__(self) -> None:
+        require_whole("memory", self.memory, 1, history.MAX_MEMORY)
+        require_whole("interval", self.interval, 0)
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:
@@ -147,7 +151,7 @@ class SynapseWorld:
     def _score(self, key: Key[Array, ""], weights: Params, task_state: Any) -> tuple[Any, Float[Array, ""]]:
         return self.task.respond(key, task_state, self._outputs(weights, task_state))
 
-    def _remember(self, rewards: Int[Array, ""], better: Bool[Array, ""]) -> Int[Array, ""]:
+    def _remember(self, rewards: Integer[Array, ""], better: Bool[Array, ""]) -> Integer[Array, ""]:
         return history.push(rewards, 2 * better, self.memory)
 
 
@@ -185,8 +189,9 @@ def world(
     """
     schedules.require_range("step_size", step_size, 0)
     require_between("bias_gain", bias_gain, 0)
-    require_between("memory", memory, 1, history.MAX_MEMORY)
-    require_between("interval", interval, 0)
+    require(
+        isinstance(hidden, tuple | list), f"hidden must be a tuple of layer sizes such as (32,), but is {hidden!r}."
+    )
     require(reward in ("sign", "delta"), f"reward must be sign or delta, but is {reward!r}.")
     require(
         batch_change in ("compare", "reevaluate"),

@@ -37,7 +37,7 @@ def _random_bits(key: UInt32[Array, "2"], bit_width: int, shape: tuple[int, ...]
     return (_words(key, shape) >> (32 - bit_width)).astype(f"uint{bit_width}")
 
 
-def _fold_in(key: UInt32[Array, "2"], data: UInt32[Array, ""]) -> UInt32[Array, "2"]:
+def _fold_in(key: UInt32[Array, "2"], data: UInt32[Array, ""] | int) -> UInt32[Array, "2"]:
     step = jnp.asarray(data).astype(jnp.uint32) * jnp.uint32(WEYL)
     high = _finish(step + (key[0] ^ jnp.uint32(_HIGH)), key[1])  # for one key a bijection of the data
     low = _finish(step + (key[1] ^ jnp.uint32(_LOW)), key[0] ^ high)

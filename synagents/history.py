@@ -8,7 +8,7 @@ three values because histories start with zeros.)
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int
+from jaxtyping import Array, Integer
 
 from synagents.settings import require
 
@@ -40,27 +40,27 @@ def start_digits(memory: int) -> int:
     return (3**memory - 1) // 2
 
 
-def push(digits: Int[Array, "..."], new: Int[Array, "..."], memory: int) -> Int[Array, "..."]:
+def push(digits: Integer[Array, "..."], new: Integer[Array, "..."], memory: int) -> Integer[Array, "..."]:
     """Forget the oldest of n base-3 digits and append a new one; the dtype of `digits` is kept."""
     return (digits % 3 ** (memory - 1)) * 3 + new.astype(digits.dtype)
 
 
-def encode(actions: Int[Array, "*n"], rewards: Int[Array, "*#n"], memory: int) -> Int[Array, "*n"]:
+def encode(actions: Integer[Array, "*n"], rewards: Integer[Array, "*#n"], memory: int) -> Integer[Array, "*n"]:
     """The history code from the action digits and the reward digits, each a number below 3^n."""
     dtype = smallest_dtype(num_codes(memory))
     return actions.astype(dtype) * dtype.type(3**memory) + rewards.astype(dtype)
 
 
-def last_action(code: Int[Array, "..."], memory: int) -> Int[Array, "..."]:
+def last_action(code: Integer[Array, "..."], memory: int) -> Integer[Array, "..."]:
     """The digit of a[t-1] in {0, 1, 2}."""
     return code // 3**memory % 3
 
 
-def last_reward(code: Int[Array, "..."]) -> Int[Array, "..."]:
+def last_reward(code: Integer[Array, "..."]) -> Integer[Array, "..."]:
     """The digit of R[t-1] in {0, 1, 2}: 0 after a reward of -1, 2 after +1, 1 before the first."""
     return code % 3
 
 
-def all_codes(memory: int) -> Int[Array, "S"]:
+def all_codes(memory: int) -> Integer[Array, "S"]:
     """Every history code: 0 .. 9^n - 1, int32[S]."""
     return jnp.arange(num_codes(memory))

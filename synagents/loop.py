@@ -103,6 +103,8 @@ def begin(
     require(
         not (shared_task and worlds == "loop"), "Worlds that share a batch are one wide product: use worlds='vmap'."
     )
+    typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ()
+    require(typed and jax.random.key_data(key).size == 2, "Give one threefry key: jax.random.key(seed).")
     keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(num_runs))
     shared = shared_task and num_worlds > 1
     run = Run(world, learner, keys, None, None, 0, num_worlds, num_runs, shared, worlds, generator)
@@ -128,6 +130,11 @@ def advance(
     require(updates >= 1, f"updates must be >= 1, but is {updates}.")
     check_intervals(run.world, horizon, probe_interval if probes else None)
     require(run.t % horizon == 0, f"This run has played {run.t} rounds, which is no multiple of horizon {horizon}.")
+    probes, names = tuple(probes), [getattr(probe, "__name__", None) for probe in probes]
+    require(
+        None not in names and len(set(names)) == len(names),
+        "Probes are recorded under their names: give functions with a different __name__ each.",
+    )
     rounds = updates * horizon
     # Refreshes and probes happen only where blocks of rounds begin: a branch inside every round would copy the batch.
     block = math.gcd(rounds, *((run.t, run.world.interval) if run.world.interval else ()))
@@ -169,6 +176,7 @@ def train(
 
 def evaluate(run: Run, part: Part = "held_out") -> dict[str, Float[Array, "K W"]]:
     """The task's metrics of every network over a whole part: "loss", and "accuracy" where there are classes."""
+    require(part in ("train", "held_out"), f"part must be train or held_out, but is {part!r}.")
     return _evaluate(replace(run, t=0), part)  # t is static: one program for all times
 
 

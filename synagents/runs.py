@@ -81,7 +81,7 @@ class Folder:
         weights = {name: np.asarray(array) for name, array in getattr(run.state, "weights", {}).items()}
         aside = self.path / "weights.npz.part"
         with aside.open("wb") as file:
-            np.savez(file, **weights)  # type: ignore[arg-type]  # numpy's stub takes the names for options
+            np.savez(file, **weights)
         os.replace(aside, self.path / "weights.npz")
         for index, table in enumerate(np.asarray(getattr(run.mind, "table", ()))):
             name = "table.json" if run.num_runs == 1 else f"table_{index}.json"

@@ -5,6 +5,7 @@ switches are static fields, so a program is compiled once for each of their valu
 """
 
 import difflib
+import numbers
 from collections.abc import Iterable
 from dataclasses import MISSING, dataclass, field
 from typing import Any, TypeVar, dataclass_transform
@@ -32,15 +33,25 @@ def require(condition: bool, sentence: str) -> None:
 
 
 def require_between(name: str, value: Any, low: float, high: float = float("inf"), *, above: bool = False) -> None:
-    """Raise ValueError unless `value` lies in [low, high] ((low, high] with `above`).
+    """Raise ValueError unless `value` is a number in [low, high] ((low, high] with `above`).
 
     Tracers and arrays pass: a sweep may put anything there, and JAX rebuilds settings while it compiles.
     """
-    if not isinstance(value, int | float):
+    require(not isinstance(value, str), f"{name} must be a number, but is the text {value!r}.")
+    if not isinstance(value, numbers.Real):
         return
+    value = float(value)
     if not (low < value if above else low <= value) or not value <= high:
         bracket = "(" if above else "["
         raise ValueError(f"{name} must lie in {bracket}{low:g}, {high:g}], but is {value:g}.")
+
+
+def require_whole(name: str, value: Any, low: int, high: int | None = None) -> None:
+    """Raise ValueError unless `value` is a whole number in low .. high."""
+    inside = isinstance(value, numbers.Integral) and low <= int(value) and (high is None or int(value) <= high)
+    if not inside:
+        there = f">= {low}" if high is None else f"in {low} .. {high}"
+        raise ValueError(f"{name} must be a whole number {there}, but is {value!r}.")
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

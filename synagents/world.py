@@ -80,8 +80,13 @@ class Network(Protocol):
 class Task(Protocol):
     """Hands out a stimulus and answers the network's output with a score. T is the task's own state."""
 
-    in_shape: tuple[int, ...]  # of one sample
-    out_size: int  # outputs it expects
+    @property
+    def in_shape(self) -> tuple[int, ...]:
+        """Of one sample."""
+
+    @property
+    def out_size(self) -> int:
+        """Outputs it expects."""
 
     def init(self, key: Key[Array, ""]) -> Any:
         """A first state: a batch drawn, a teacher made."""
@@ -102,8 +107,13 @@ class Task(Protocol):
 class World(Protocol):
     """A network in training with agents inside. Its state S is a NamedTuple with a field `task`."""
 
-    task: Task
-    interval: int  # rounds a batch is kept; 0 = never refreshed
+    @property
+    def task(self) -> Task:
+        """What the network is to learn."""
+
+    @property
+    def interval(self) -> int:
+        """Rounds a batch is kept; 0 = never refreshed."""
 
     @property
     def groups(self) -> tuple[Group, ...]:

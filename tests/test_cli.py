@@ -146,7 +146,7 @@ def test_schedules_are_read_as_they_are_written(synagents: Command, tmp_path: Pa
         (["--seed", "-1"], "-1 is not in the range x>=0"),
         (["--loss", "hinge"], "No loss is called 'hinge'"),
         (["--probe", "alignmnt"], "did you mean 'alignment'"),
-        (["--memory", "10"], "memory must lie in [1, 9]"),
+        (["--memory", "10"], "memory must be a whole number in 1 .. 9"),
         (["--learner", "q-table", "--memory", "3"], "use a table learned with the same memory"),
         (["--learner", "q-table", "--table", "none.json"], "There is no table at none.json"),
         (["idx"], "name their folder with --data DIR"),

@@ -13,7 +13,7 @@ from synagents.learners.q_table import QTable
 from synagents.learners.repeat_undo import RepeatUndo
 from synagents.learners.uniform import Uniform
 from synagents.loop import History, Run, advance, begin, check_finite, evaluate, train
-from synagents.probes import Round, action_mix
+from synagents.probes import Round, action_mix, reward_rate
 from synagents.schedules import Switch
 from synagents.world import World
 from tests.claims import refused, same_bits
@@ -292,3 +292,23 @@ def test_a_horizon_must_divide_the_rounds_already_played() -> None:
 def test_a_table_of_another_memory_is_refused_when_the_run_begins() -> None:
     learner = QTable(jnp.zeros((9, 3)))
     assert "(9, 3)" in refused(lambda: begin(KEY, small_world(), learner))
+
+
+@pytest.mark.parametrize(
+    "key", [jax.random.PRNGKey(0), jax.random.key(0, impl="rbg"), jax.random.split(jax.random.key(0))]
+)
+def test_only_one_threefry_key_begins_a_run(key: jax.Array) -> None:
+    world = synapse_v0.world("xor", hidden=(2,), interval=0)
+    assert "jax.random.key(seed)" in refused(lambda: begin(key, world, RepeatUndo()))
+
+
+def test_probes_of_one_name_are_refused_and_a_list_of_probes_is_not() -> None:
+    run = begin(jax.random.key(0), synapse_v0.world("xor", hidden=(2,), interval=0), RepeatUndo())
+    assert "different __name__" in refused(lambda: advance(run, 2, probes=(action_mix, action_mix)))
+    _, history = advance(run, 2, probes=[action_mix, reward_rate])  # type: ignore[arg-type]
+    assert set(history.probes) == {"action_mix", "reward_rate"}
+
+
+def test_evaluate_knows_two_parts() -> None:
+    run = begin(jax.random.key(0), synapse_v0.world("xor", hidden=(2,), interval=0), RepeatUndo())
+    assert "train or held_out" in refused(lambda: evaluate(run, "test"))  # type: ignore[arg-type]

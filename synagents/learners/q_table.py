@@ -13,7 +13,8 @@ from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key
+import numpy as np
+from jaxtyping import Array, Float, Integer, Key
 
 from synagents.choice import epsilon_greedy, sample
 from synagents.schedules import Schedule, at, require_range
@@ -27,7 +28,7 @@ class QMind(NamedTuple):
     """What the population knows."""
 
     table: Float[Array, "S A"]  # value of action a after history s
-    rounds: Int[Array, ""]  # lived so far: the time of the exploration schedule
+    rounds: Integer[Array, ""]  # lived so far: the time of the exploration schedule
 
 
 @settings
@@ -42,10 +43,10 @@ class QTable:
         gamma: discount of future rewards in [0, 1].
         rate: what alpha counts: "per-agent" (every hit, as published: with thousands of agents a cell jumps to its mean
             target whatever alpha is) or "per-step" (every cell that was hit moves by alpha once per update).
-        mode: "batched", or "sequential": the original's in-place loop over agents, slow.
+        mode: "batched", or "sequential": the original's in-place loop over agents (groups by name), slow.
     """
 
-    table: Float[Array, "S A"] | None = None
+    table: Float[Array | np.ndarray, "S A"] | None = None
     explore: Schedule = 0.1
     adaptive: bool = static(default=False)
     alpha: float = 0.01

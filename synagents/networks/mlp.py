@@ -3,6 +3,7 @@
 Weights start uniform in (-init_scale, init_scale) and biases at 0, as in the original (SynRL: 0.1).
 """
 
+import numbers
 from typing import Literal, get_args
 
 import jax
@@ -33,8 +34,9 @@ class MLP:
     init_scale: float = 0.1
 
     def __post_init__(self) -> None:
+        whole = all(isinstance(size, numbers.Integral) and size >= 1 for size in self.sizes)
         require(
-            len(self.sizes) >= 2 and all(isinstance(size, int) and size >= 1 for size in self.sizes),
+            len(self.sizes) >= 2 and whole,
             f"A network needs an input and an output layer and at least one unit in each, but sizes are {self.sizes}.",
         )
         require(

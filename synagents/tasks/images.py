@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Integer, Key
 
 from synagents import data as files
 from synagents import losses
@@ -27,7 +27,7 @@ class Batch(NamedTuple):
     """The images in use."""
 
     x: Float[Array, "B D"]  # pixels in [0, 1]
-    labels: Int[Array, "B"]
+    labels: Integer[Array, "B"]
 
 
 @settings
@@ -48,9 +48,9 @@ class Images:
     """
 
     pixels: Array
-    labels: Int[Array, "n"]
+    labels: Integer[Array, "n"]
     held_out_pixels: Array
-    held_out_labels: Int[Array, "m"]
+    held_out_labels: Integer[Array, "m"]
     scale: float
     in_shape: tuple[int, ...] = static()
     out_size: int = static()
@@ -109,7 +109,7 @@ def from_dataset(
     """
     train, test = files.split(dataset.labels, held_out=held_out, seed=split_seed, published_test=dataset.published_test)
     require(
-        1 <= batch_size <= len(train),
+        isinstance(batch_size, int) and 1 <= batch_size <= len(train),
         f"batch_size must lie in 1 .. {len(train)}, the training images of {dataset.name}, but is {batch_size}.",
     )
     pixels = dataset.images.reshape(len(dataset.images), -1)

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Key, Num
 
 from synagents import losses
 from synagents.losses import Loss
-from synagents.settings import require, settings, static
+from synagents.settings import require, require_whole, settings, static
 from synagents.world import Part
 
 __all__ = ["boundary", "perceptron", "xor"]
@@ -149,7 +149,8 @@ def perceptron(*, kind: Literal["linear", "logistic"] = "linear", inputs: int = 
         points: points to learn from, and as many held out, >= 1.
     """
     require(kind in ("linear", "logistic"), f"kind must be linear or logistic, but is {kind!r}.")
-    require(inputs >= 1 and points >= 1, "A perceptron needs at least one input and one point.")
+    require_whole("inputs", inputs, 1)
+    require_whole("points", points, 1)
     logistic = kind == "logistic"
     return School(
         teacher=Perceptron(inputs, points, logistic),
