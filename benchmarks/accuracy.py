@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import mean, median, stdev
 from typing import Any
 
-# name: (command, seeds, what is promised of it)
+# name: (command, seeds, the bar it is held to)
 ROWS: dict[str, tuple[str, int, str]] = {
     "digits": ("digits", 10, "mean >= 95 %, min >= 93 %, each < 20 s"),
     "digits-0 repeat/undo": ("digits --hidden none", 5, ""),
@@ -62,10 +62,10 @@ def main() -> None:
         os.environ["SYNAGENTS_DATA"] = str(args.data.resolve())
 
     rows = []
-    print("| run | seeds | held-out accuracy | min | max | seconds (median, max) | promised |")
+    print("| run | seeds | held-out accuracy | min | max | seconds (median, max) | bar |")
     print("|---|---|---|---|---|---|---|")
     for name in args.only:
-        command, seeds, promise = ROWS[name]
+        command, seeds, bar = ROWS[name]
         results = [run(command, seed, args.scratch / name.replace("/", "-")) for seed in range(seeds)]
         accuracies = [100 * summary["accuracy"] for summary, _ in results]
         seconds = [wall for _, wall in results]
@@ -73,7 +73,7 @@ def main() -> None:
         rows.append({"name": name, "command": command, "accuracies": accuracies, "seconds": seconds})
         print(
             f"| {name} | 0-{seeds - 1} | {mean(accuracies):.1f} +- {half:.1f} | {min(accuracies):.1f} "
-            f"| {max(accuracies):.1f} | {median(seconds):.1f}, {max(seconds):.1f} | {promise} |",
+            f"| {max(accuracies):.1f} | {median(seconds):.1f}, {max(seconds):.1f} | {bar} |",
             flush=True,
         )
     if args.json:

@@ -78,7 +78,7 @@ class Folder:
 
     def write_results(self, run: Run) -> None:
         """Write the weights, and the tables of learners that have one."""
-        weights = {name: np.asarray(array) for name, array in getattr(run.state, "weights", {}).items()}
+        weights: dict[str, Any] = {n: np.asarray(array) for n, array in getattr(run.state, "weights", {}).items()}
         aside = self.path / "weights.npz.part"
         with aside.open("wb") as file:
             np.savez(file, **weights)

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Integer, Key
+from jaxtyping import Array, Bool, Float, Integer, Key
 
 from synagents.choice import epsilon_greedy, sample
 from synagents.schedules import Schedule, at, require_range
@@ -91,37 +91,52 @@ class QTable:
         if not self.adaptive:
             return QMind(mind.table, rounds), {}
         learn = _learn_batched if self.mode == "batched" else _learn_sequential
-        table = learn(self, mind.table, *_hits(transition, last_obs))
+        table = learn(self, mind.table, _hits(transition, last_obs))
         return QMind(table, rounds), {"q_change": jnp.abs(table - mind.table).max()}
 
 
-def _hits(transition: Transition, last_obs: Tree) -> tuple[Array, Array, Array, Array, Array]:
-    """(s, a, R, s', whether s' is worth anything) of every agent, world and round: five vectors of equal length."""
-    columns = []
+class _Hits(NamedTuple):
+    """What happened to the agents of one group, over worlds and rounds: vectors of equal length."""
+
+    s: Integer[Array, "hits"]
+    a: Integer[Array, "hits"]
+    reward: Float[Array, "hits"]
+    later: Integer[Array, "hits"]  # the history that followed
+    goes_on: Bool[Array, "hits"]  # whether that history is worth anything
+
+
+def _hits(transition: Transition, last_obs: Tree) -> list[_Hits]:
+    groups = []
     for name, obs in transition.obs.items():
         later = jnp.concatenate([obs[1:], last_obs[name][None]])
         reward = transition.reward[name]
         reward = jnp.broadcast_to(reward if reward.ndim == obs.ndim else reward[..., None], obs.shape)
         goes_on = jnp.broadcast_to(~transition.terminated[..., None], obs.shape)
-        columns.append([part.ravel() for part in (obs, transition.actions[name], reward, later, goes_on)])
-    s, a, reward, later, goes_on = (jnp.concatenate(parts) for parts in zip(*columns, strict=True))
-    return s.astype(jnp.int32), a.astype(jnp.int32), reward, later, goes_on
+        hits = _Hits(obs, transition.actions[name], reward, later, goes_on)
+        groups.append(_Hits(*(part.ravel() for part in hits)))
+    return groups
 
 
-def _learn_batched(q: QTable, table: Array, s: Array, a: Array, reward: Array, later: Array, goes_on: Array) -> Array:
-    errors = reward + q.gamma * goes_on * table.max(axis=1)[later] - table[s, a]
-    hits = jnp.zeros_like(table).at[s, a].add(1.0)
-    mean_error = jnp.zeros_like(table).at[s, a].add(errors) / jnp.maximum(hits, 1)
-    rate = 1 - (1 - q.alpha) ** hits if q.rate == "per-agent" else q.alpha * (hits > 0)
-    return table + rate * mean_error
+def _errors(q: QTable, table: Float[Array, "S A"], hit: _Hits) -> Float[Array, "..."]:
+    """R + gamma max_a' Q[s', a'] - Q[s, a]."""
+    return hit.reward + q.gamma * hit.goes_on * table.max(axis=1)[hit.later] - table[hit.s, hit.a]
 
 
-def _learn_sequential(
-    q: QTable, table: Array, s: Array, a: Array, reward: Array, later: Array, goes_on: Array
-) -> Array:
-    def one_agent(table: Array, hit: tuple[Array, ...]) -> tuple[Array, None]:
-        s, a, reward, later, goes_on = hit
-        error = reward + q.gamma * goes_on * table[later].max() - table[s, a]
-        return table.at[s, a].add(q.alpha * error), None
+def _learn_batched(q: QTable, table: Float[Array, "S A"], groups: list[_Hits]) -> Float[Array, "S A"]:
+    pooled = jnp.zeros((table.size, 2))  # per cell: how many hits, and the sum of their errors; one pass over memory
+    for hit in groups:
+        cell = hit.s.astype(jnp.int32) * table.shape[1] + hit.a
+        errors = _errors(q, table, hit)
+        pooled = pooled.at[cell].add(jnp.stack([jnp.ones_like(errors), errors], axis=1), mode="promise_in_bounds")
+    count, total = pooled.T.reshape(2, *table.shape)
+    rate = 1 - (1 - q.alpha) ** count if q.rate == "per-agent" else q.alpha * (count > 0)
+    return table + rate * total / jnp.maximum(count, 1)
 
-    return jax.lax.scan(one_agent, table, (s, a, reward, later, goes_on))[0]
+
+def _learn_sequential(q: QTable, table: Float[Array, "S A"], groups: list[_Hits]) -> Float[Array, "S A"]:
+    def one_agent(table: Float[Array, "S A"], hit: _Hits) -> tuple[Float[Array, "S A"], None]:
+        return table.at[hit.s, hit.a].add(q.alpha * _errors(q, table, hit)), None
+
+    for hit in groups:
+        table, _ = jax.lax.scan(one_agent, table, hit)
+    return table
