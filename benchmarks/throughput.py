@@ -12,12 +12,11 @@ For every network and batch size, these variants take turns, round after round:
     forward8      eight networks on one batch: one product with their first layers side by side, and eight losses
     frozen8       eight worlds on one shared batch, a frozen table acting
 
-Throughput ratios are forward's time over the variant's (forward8's for frozen8): 1 means a training step costs what
+The columns are throughput ratios to forward (to forward8 for frozen8): 1 means that a training step costs what
 inference costs. The images are random bytes: arithmetic does not care.
 """
 
 import argparse
-import itertools
 import json
 import os
 import time
@@ -191,6 +190,11 @@ def measure(steps: dict[str, Step], rounds: int) -> dict[str, list[float]]:
     return seconds
 
 
+def ratio(seconds: dict[str, list[float]], against: str, name: str) -> float:
+    """Throughput of `name` as a multiple of that of `against`: the median over rounds of their times' ratio."""
+    return median(a / b for a, b in zip(seconds[against], seconds[name], strict=True))
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -200,25 +204,24 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the rows there")
     args = parser.parse_args()
     print(f"{jax.devices()[0].device_kind}, {os.cpu_count()} cores, jax {jax.__version__}, numpy {np.__version__}\n")
-    print("| network | batch | variant | ms/step | throughput ratio to forward | agent-steps/s |")
-    print("|---|---|---|---|---|---|")
+    print(
+        "| network | batch | forward ms | frozen | adaptive | probed | forward8 ms | frozen8 | frozen against numpy |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
     rows = []
     for network in args.only:
         sizes = NETWORKS[network]
-        agents = sum((a + 1) * b for a, b in itertools.pairwise(sizes))
         for batch in args.batches:
             seconds = measure(variants(sizes, batch), args.rounds)
+            ratios = {name: ratio(seconds, "forward8" if name.endswith("8") else "forward", name) for name in seconds}
             for name, times in seconds.items():
                 worlds = 8 if name.endswith("8") else 1
-                against = seconds["forward8" if worlds == 8 else "forward"]
-                ratio = median(a / b for a, b in zip(against, times, strict=True))
-                row = {"name": name, "sizes": list(sizes), "batch": batch, "worlds": worlds, "ratio_to_forward": ratio}
-                rows.append(row | {"ms_per_step": 1e3 * median(times), "agents": agents})
-                rate = agents * worlds / median(times)
-                print(
-                    f"| {network} | {batch} | {name} | {1e3 * median(times):.4f} | {ratio:.2f} | {rate:.3g} |",
-                    flush=True,
-                )
+                row = {"name": name, "sizes": list(sizes), "batch": batch, "worlds": worlds}
+                rows.append(row | {"ms_per_step": 1e3 * median(times), "ratio_to_forward": ratios[name]})
+            ms = {name: f"{1e3 * median(times):.3f}" for name, times in seconds.items()}
+            cells = [f"{ratios[name]:.2f}" for name in ("frozen", "adaptive", "probed")]
+            cells += [ms["forward8"], f"{ratios['frozen8']:.2f}", f"{ratio(seconds, 'numpy', 'frozen'):.2f} x"]
+            print(f"| {network} | {batch} | {ms['forward']} | {' | '.join(cells)} |", flush=True)
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1))
 
