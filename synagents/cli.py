@@ -21,14 +21,21 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         code = _complain("Interrupted.", 1)
     except (ValueError, FileNotFoundError) as error:  # what was asked for cannot be
-        code = _complain(str(error), 2)
+        code = _complain(_told(error), 2)
     except Exception as error:
         from synagents.data import DataError
 
         if not isinstance(error, DataError | FloatingPointError | OSError):
             raise
-        code = _complain(str(error), 1)
+        code = _complain(_told(error), 1)
     sys.exit(code or 0)
+
+
+def _told(error: Exception) -> str:
+    """An error in a sentence; ours are sentences, the operating system's are not."""
+    if isinstance(error, OSError) and error.errno:
+        return f"{error.filename} cannot be used ({error.strerror}): name another place."
+    return str(error)
 
 
 def _complain(sentence: str, code: int) -> int:

@@ -179,6 +179,20 @@ def test_a_loss_that_explodes_stops_the_run_and_says_when(synagents: Command, tm
     assert not (tmp_path / "x/summary.json").exists()
 
 
+def test_a_place_that_cannot_be_written_is_told_in_a_sentence(synagents: Command) -> None:
+    said = synagents("train", *TINY, "--out", "/proc/nope")
+    assert said.code == 2 and "/proc/nope cannot be used (No such file or directory): name another" in said.sentence
+
+
+def test_a_damaged_data_file_is_told_in_a_sentence_and_leaves_nothing(synagents: Command, tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    for name in ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"):
+        (tmp_path / "d" / name).write_bytes(b"\x1f\x8b not the rest of it")
+    said = synagents("train", "notmnist", "--data", "d", "--quiet")
+    assert said.code == 1 and "fetch the file again" in said.sentence
+    assert [path.name for path in tmp_path.iterdir()] == ["d"]
+
+
 def test_a_corrupt_table_is_told_in_a_sentence(synagents: Command, tmp_path: Path) -> None:
     (tmp_path / "t.json").write_text('{"format": "synagents-q-table/1", "memory": 2, "table": [[1, 2, 3]]}')
     said = synagents("train", "--learner", "q-table", "--table", "t.json")
