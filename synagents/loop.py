@@ -349,7 +349,7 @@ def _advance(run: Run, start: UInt32[Array, ""], plan: _Plan) -> tuple[Any, Any,
         each = partial(_each_world, run)
 
         def one_round(carry: tuple[Any, Any], key: Key[Array, ""]) -> tuple[tuple[Any, Any], tuple]:
-            # The barrier makes a round the same program whatever surrounds it, so the same bits.
+            # Asks the compiler not to mix a round with what surrounds it: chunks of any length, the same bits.
             state, mind = jax.lax.optimization_barrier(carry[0]), carry[1]
             keys = _keys(run, key)
             state, happened = each(one_world, (0, 0, axes, None), (axes, 0))(keys.world, keys.luck, state, mind)
