@@ -5,7 +5,8 @@
 | data sheet  |                                                                                                   |
 |-------------|---------------------------------------------------------------------------------------------------|
 | Agents      | one per weight and bias of the network, in groups `layer0_weight`, `layer0_bias`, ...             |
-| Observation | Discrete(9^n): the agent's own last n actions and the team's last n rewards (`synagents.history`) |
+| Observation | the agent's own last n actions and the team's last n rewards (`synagents.history`):           |
+|             | `discrete`, Discrete(9^n); `multi-discrete`, their 2n digits 0, 1, 2; `box`, one-hots f32[6n]     |
 | Action      | Discrete(3): 0, 1, 2 = down, leave, up by `step_size`; biases move `bias_gain` times as far       |
 | Reward      | one number for the whole team: the sign of the loss decrease, or (`delta`) the decrease itself    |
 | Episode     | a network's life; it never ends by itself                                                         |
@@ -18,10 +19,11 @@ Version history: v0, the reference world.
 import inspect
 import math
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from gymnasium import spaces
 from jaxtyping import Array, Bool, Float, Integer, Key
 
@@ -29,9 +31,14 @@ from synagents import history, registry, schedules
 from synagents.networks.mlp import MLP, Activation
 from synagents.schedules import Schedule
 from synagents.settings import nearest, require, require_between, require_whole, settings, static
-from synagents.world import Group, Network, Outcome, Params, Part, Task, Tree
+from synagents.world import Group, Network, Outcome, Params, Part, Task, Tree, flat
 
-__all__ = ["SynapseState", "SynapseWorld", "world"]
+if TYPE_CHECKING:
+    from synagents.envs.views import FunctionalEnv, ParallelView, VectorView
+
+__all__ = ["SynapseState", "SynapseWorld", "env", "functional_env", "parallel_env", "raw_env", "vector_env", "world"]
+
+Observation = Literal["discrete", "multi-discrete", "box"]
 
 
 class SynapseState(NamedTuple):
@@ -59,6 +66,10 @@ class SynapseWorld:
         reward: "sign" of the loss decrease, as published, or "delta", the decrease itself.
         batch_change: "compare" the new batch's loss with the old batch's, as the original does (a wrong reward once per
             interval), or "reevaluate" the weights on the new batch first (one more forward pass per interval).
+        observation: "discrete", one code; "multi-discrete", its digits; "box", the digits as one-hots, f32[6n].
+        features: with "box", four more numbers: the array's place among the network's (0 first, 1 last), one over the
+            square root of its rows' number, the agent's place in it (0 .. 1), and its present weight. They leave the
+            published information set: the agents there know neither where they are nor what they weigh.
     """
 
     network: Network
@@ -69,10 +80,17 @@ class SynapseWorld:
     interval: int = static(default=0)
     reward: Literal["sign", "delta"] = static(default="sign")
     batch_change: Literal["compare", "reevaluate"] = static(default="compare")
+    observation: Observation = static(default="discrete")
+    features: bool = static(default=False)
 
     def __post_init__(self) -> None:
         require_whole("memory", self.memory, 1, history.MAX_MEMORY)
         require_whole("interval", self.interval, 0)
+        require(
+            self.observation in get_args(Observation),
+            f"observation must be one of {', '.join(get_args(Observation))}, but is {self.observation!r}.",
+        )
+        require(not self.features or self.observation == "box", "Features are real numbers: use observation='box'.")
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:
@@ -83,8 +101,8 @@ class SynapseWorld:
             shapes.update({name: array.shape for name, array in self.network.init(key).items()})
 
         jax.eval_shape(note_shapes, jax.random.key(0))
-        sight, choice = spaces.Discrete(history.num_codes(self.memory)), spaces.Discrete(history.NUM_ACTIONS)
-        return tuple(Group(name, shape, sight, choice) for name, shape in shapes.items())
+        choice = spaces.Discrete(history.NUM_ACTIONS)
+        return tuple(Group(name, shape, self._sight(), choice) for name, shape in shapes.items())
 
     def reset(self, key: Key[Array, ""], task_state: Any = None) -> SynapseState:
         """A new network, a first batch (or the given one) and its score; nobody has acted yet."""
@@ -104,9 +122,14 @@ class SynapseWorld:
         )
 
     def observe(self, state: SynapseState, turn: int = 0) -> Tree:
-        """Every synapse's history code, {group: [n]}."""
+        """What every synapse sees, {group: [n]} codes, {group: [n, 2 memory]} digits or {group: [n, D]} numbers."""
         del turn
-        return {name: history.encode(own, state.rewards, self.memory) for name, own in state.actions.items()}
+        see = {"discrete": history.encode, "multi-discrete": history.digits, "box": history.one_hots}[self.observation]
+        seen = {name: see(own, state.rewards, self.memory) for name, own in state.actions.items()}
+        if self.features:
+            more = self._features(state.weights)
+            seen = {name: jnp.concatenate([own, more[name]], axis=1) for name, own in seen.items()}
+        return seen
 
     def move(self, state: SynapseState, actions: Tree, turn: int = 0) -> SynapseState:
         """Nudge every weight by step_size times its action, and remember the actions."""
@@ -145,6 +168,30 @@ class SynapseWorld:
         """The task's metrics over a whole part of the data."""
         return self.task.evaluate(state.task, lambda x: self.network.apply(state.weights, x), part)
 
+    def overview(self, state: SynapseState) -> Float[Array, "N+memory+1"]:
+        """All weights in flat order, the team's last rewards (-1, 0, +1; oldest first) and the present loss."""
+        rewards = [state.rewards // 3**place % 3 - 1.0 for place in reversed(range(self.memory))]
+        return jnp.concatenate([flat(state.weights, self.groups), jnp.stack([*rewards, -state.score])])
+
+    def _sight(self) -> spaces.Space:
+        if self.observation == "discrete":
+            return spaces.Discrete(history.num_codes(self.memory))
+        if self.observation == "multi-discrete":
+            return spaces.MultiDiscrete([3] * 2 * self.memory)
+        low, high = np.zeros(6 * self.memory), np.ones(6 * self.memory)
+        if self.features:
+            low, high = np.append(low, [0, 0, 0, -np.inf]), np.append(high, [1, 1, 1, np.inf])
+        return spaces.Box(low.astype(np.float32), high.astype(np.float32))
+
+    def _features(self, weights: Params) -> dict[str, Float[Array, "n 4"]]:
+        features = {}
+        for index, group in enumerate(self.groups):
+            place = jnp.full(group.size, index / max(len(self.groups) - 1, 1))
+            rows = jnp.full(group.size, math.prod(group.shape[:-1]) ** -0.5)
+            within = jnp.arange(group.size) / max(group.size - 1, 1)
+            features[group.name] = jnp.stack([place, rows, within, weights[group.name].reshape(-1)], axis=1)
+        return features
+
     def _outputs(self, weights: Params, task_state: Any) -> Float[Array, "B out"]:
         return self.network.apply(weights, self.task.stimulus(task_state))
 
@@ -167,6 +214,9 @@ def world(
     interval: int = 500,
     reward: Literal["sign", "delta"] = "sign",
     batch_change: Literal["compare", "reevaluate"] = "compare",
+    observation: Observation = "discrete",
+    features: bool = False,
+    network: Network | None = None,
     **task_options: Any,
 ) -> SynapseWorld:
     """A multilayer perceptron on a task, as a world of synapse agents.
@@ -182,10 +232,15 @@ def world(
         interval: rounds a batch is kept, >= 0; 0 = for ever.
         reward: sign (-1 or +1, as published) or delta (the loss decrease).
         batch_change: compare (the new batch's loss with the old batch's, as published) or reevaluate.
+        observation: discrete (one code, as published), multi-discrete (its digits) or box (their one-hots, f32[6n]).
+        features: with box, also where an agent is and what it weighs: beyond the published information set.
+        network: instead of a multilayer perceptron any network, such as `synagents.from_module(...)`; `hidden`,
+            `activation` and `init_scale` then mean nothing.
         **task_options: fields of the named task, such as `batch_size=500`.
 
     Raises:
-        ValueError: if anything is out of range or there is no task or option of that name.
+        ValueError: if anything is out of range, the network does not fit the task, or there is no task or option of
+            that name.
     """
     schedules.require_range("step_size", step_size, 0)
     require_between("bias_gain", bias_gain, 0)
@@ -201,9 +256,12 @@ def world(
     require(
         chosen is not task or not task_options, f"Set options on the task object itself: {', '.join(task_options)}."
     )
-    sizes = (math.prod(chosen.in_shape), *hidden, chosen.out_size)
+    if network is None:
+        network = MLP((math.prod(chosen.in_shape), *hidden, chosen.out_size), activation, init_scale)
+    else:
+        _require_fit(network, chosen)
     return SynapseWorld(
-        network=MLP(sizes, activation, init_scale),
+        network=network,
         task=chosen,
         step_size=step_size,
         bias_gain=bias_gain,
@@ -211,6 +269,102 @@ def world(
         interval=interval,
         reward=reward,
         batch_change=batch_change,
+        observation=observation,
+        features=features,
+    )
+
+
+def parallel_env(
+    task: str | Task = "digits",
+    *,
+    max_cycles: int = 10_000,
+    render_mode: Literal["human", "rgb_array"] | None = None,
+    **options: Any,
+) -> "ParallelView":
+    """The world as a PettingZoo ParallelEnv; agents are called `layer0_weight_0`, ...
+
+    Args:
+        task: as in `world`.
+        max_cycles: rounds after which a life is truncated, >= 1.
+        render_mode: "rgb_array", "human", or None.
+        **options: every other keyword of `world`.
+
+    Raises:
+        ValueError: if anything is out of range or there is no task or option of that name.
+    """
+    from synagents.envs.views import ParallelView
+
+    return ParallelView(world(task, **options), "synapse_v0", max_cycles=max_cycles, render_mode=render_mode)
+
+
+def raw_env(task: str | Task = "digits", **options: Any) -> Any:
+    """The world as a PettingZoo AECEnv, agent after agent; every keyword of `parallel_env`."""
+    from synagents.envs.views import agent_after_agent
+
+    return agent_after_agent(parallel_env(task, **options))
+
+
+def env(task: str | Task = "digits", **options: Any) -> Any:
+    """`raw_env` with PettingZoo's usual wrappers, which tell actions out of bounds and calls out of order."""
+    from synagents.envs.views import agent_after_agent
+
+    return agent_after_agent(parallel_env(task, **options), wrapped=True)
+
+
+def vector_env(
+    task: str | Task = "digits", *, num_envs: int = 1, max_cycles: int = 10_000, **options: Any
+) -> "VectorView":
+    """The world as a Gymnasium VectorEnv; also `gymnasium.make_vec("synagents/Synapse-v0", num_envs, task=..., ...)`.
+
+    Args:
+        task: as in `world`.
+        num_envs: worlds, >= 1; there are as many sub-environments as agents in all of them.
+        max_cycles: rounds after which a life is truncated, >= 1.
+        **options: every other keyword of `world`.
+
+    Raises:
+        ValueError: if anything is out of range or there is no task or option of that name.
+    """
+    from synagents.envs.views import VectorView
+
+    return VectorView(world(task, **options), num_worlds=num_envs, max_cycles=max_cycles)
+
+
+def functional_env(
+    task: str | Task = "digits",
+    *,
+    max_cycles: int = 10_000,
+    keyed: Literal["group", "agent"] = "group",
+    **options: Any,
+) -> "FunctionalEnv":
+    """The world as pure functions in the style of JaxMARL: `reset(key)`, `step(key, state, actions)`.
+
+    Args:
+        task: as in `world`.
+        max_cycles: rounds after which a life is truncated, >= 1.
+        keyed: what dictionaries are keyed by: "group", [n, ...] each, or "agent" in worlds of at most 256.
+        **options: every other keyword of `world`.
+
+    Raises:
+        ValueError: if anything is out of range or there is no task or option of that name.
+    """
+    from synagents.envs.views import FunctionalEnv
+
+    return FunctionalEnv(world(task, **options), max_cycles, keyed)
+
+
+def _require_fit(network: Network, task: Task) -> None:
+    x = jax.ShapeDtypeStruct((2, *task.in_shape), jnp.float32)
+    try:
+        out = jax.eval_shape(lambda x: network.apply(network.init(jax.random.key(0)), x), x).shape
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"The network cannot answer the task's samples, of shape {task.in_shape} (see the "
+            f"{type(error).__name__} above): make one that takes as many numbers."
+        ) from error
+    require(
+        out == (2, task.out_size),
+        f"The task wants {task.out_size} outputs for each sample, but for two samples the network gives {list(out)}.",
     )
 
 

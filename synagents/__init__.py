@@ -18,11 +18,14 @@ if TYPE_CHECKING:
     from synagents.loop import evaluate as evaluate
     from synagents.loop import train as train
     from synagents.networks.mlp import MLP as MLP
+    from synagents.networks.modules import from_module as from_module
     from synagents.schedules import Exponential as Exponential
     from synagents.schedules import Linear as Linear
     from synagents.schedules import Switch as Switch
     from synagents.tables import load_table as load_table
     from synagents.tables import save_table as save_table
+    from synagents.tasks.samples import from_arrays as from_arrays
+    from synagents.tasks.samples import from_batches as from_batches
     from synagents.world import Group as Group
     from synagents.world import Learner as Learner
     from synagents.world import Network as Network
@@ -39,8 +42,10 @@ _HOMES = {
     "learners.uniform": ["Uniform"],
     "loop": ["History", "Run", "advance", "begin", "evaluate", "train"],
     "networks.mlp": ["MLP"],
+    "networks.modules": ["from_module"],
     "schedules": ["Exponential", "Linear", "Switch"],
     "tables": ["load_table", "save_table"],
+    "tasks.samples": ["from_arrays", "from_batches"],
     "world": ["Group", "Learner", "Network", "Outcome", "Task", "Transition", "World"],
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -28,7 +28,7 @@ def sections(task: str, learner: str) -> dict[str, dict[str, Flag]]:
         ValueError: if there is no task or learner of that name.
     """
     return {
-        "World": flags.flags_of(synapse_v0.world, but=("task",)),
+        "World": flags.flags_of(synapse_v0.world, but=("task", "observation", "features", "network")),
         f"Task {task}": flags.flags_of(registry.find("tasks", task)),
         f"Learner {learner}": flags.flags_of(registry.find("learners", learner)),
     }

@@ -6,9 +6,10 @@ an agent that has not lived yet (null actions, zero rewards) is 40. (Bhargava et
 three values because histories start with zeros.)
 """
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Integer
+from jaxtyping import Array, Float, Integer
 
 from synagents.settings import require
 
@@ -49,6 +50,19 @@ def encode(actions: Integer[Array, "*n"], rewards: Integer[Array, "*#n"], memory
     """The history code from the action digits and the reward digits, each a number below 3^n."""
     dtype = smallest_dtype(num_codes(memory))
     return actions.astype(dtype) * dtype.type(3**memory) + rewards.astype(dtype)
+
+
+def digits(actions: Integer[Array, "*n"], rewards: Integer[Array, "*#n"], memory: int) -> Integer[Array, "*n 2*n"]:
+    """The same history digit by digit, each in 0 .. 2: last actions, oldest first, then last rewards."""
+    places = [3**place for place in reversed(range(memory))]
+    own = [actions // place % 3 for place in places]
+    team = [jnp.broadcast_to(rewards // place % 3, actions.shape) for place in places]
+    return jnp.stack([*own, *team], axis=-1).astype(jnp.uint8)
+
+
+def one_hots(actions: Integer[Array, "*n"], rewards: Integer[Array, "*#n"], memory: int) -> Float[Array, "*n 6*n"]:
+    """The digits as one-hot rows of three, one after the other: what every deep learner accepts."""
+    return jax.nn.one_hot(digits(actions, rewards, memory), 3).reshape(*actions.shape, 6 * memory)
 
 
 def last_action(code: Integer[Array, "..."], memory: int) -> Integer[Array, "..."]:

@@ -5,8 +5,7 @@
 Worlds and runs: `num_worlds` worlds share *one* learner, which sees them all; `num_runs` runs are independent learners
 with worlds of their own (seeds, intervals, benchmarks). States carry axes [K, W, ...], minds [K, ...].
 
-Randomness is never chained: what happens at round t in world w of run k depends on fold_in of k, t, w and its purpose,
-so results do not depend on how a life is cut into calls of `advance`.
+Randomness is never chained (`synagents.keys`), so results do not depend on how a life is cut into calls of `advance`.
 """
 
 import math
@@ -21,12 +20,10 @@ import numpy as np
 from jaxtyping import Array, Float, Key, UInt32
 
 from synagents.counter import counter_key
+from synagents.keys import of_birth, of_learner, of_luck, of_refresh, of_round, of_run, of_world
 from synagents.probes import Probe, Round
 from synagents.settings import require, settings, static
-from synagents.world import Learner, Part, Transition, Tree, World
-
-_BIRTH = 2**32 - 1  # stands for a round (reset) and for a world (the learner's own key) that never come
-_LUCK, _REFRESH = 2**32 - 2, 2**32 - 3  # likewise: purposes of a round's key that are no worlds
+from synagents.world import Learner, Part, Transition, Tree, World, turns_of
 
 
 @settings
@@ -105,7 +102,7 @@ def begin(
     )
     typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ()
     require(typed and jax.random.key_data(key).size == 2, "Give one threefry key: jax.random.key(seed).")
-    keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(num_runs))
+    keys = jax.vmap(of_run, (None, 0))(key, jnp.arange(num_runs))
     shared = shared_task and num_worlds > 1
     run = Run(world, learner, keys, None, None, 0, num_worlds, num_runs, shared, worlds, generator)
     state, mind = _begin(run)
@@ -223,7 +220,7 @@ def play(
     obs: Tree = {}
     actions: Tree = {}
     extras: dict[int, Any] = {}
-    for turn in _turns(world):
+    for turn in turns_of(world.groups):
         seen = world.observe(state, turn)
         chosen, extras[turn] = learner.act(jax.random.fold_in(luck, turn), mind, seen, turn)
         state = world.move(state, chosen, turn)
@@ -247,11 +244,6 @@ class _Keys(NamedTuple):
 
     world: Key[Array, "*W"]
     luck: Key[Array, "*W"]
-    refresh: Key[Array, "*W"]
-
-
-def _turns(world: World) -> range:
-    return range(1 + max(group.turn for group in world.groups))
 
 
 def _axes(run: Run, state: Any) -> Any:
@@ -299,14 +291,14 @@ def _drop_axis(tree: Any) -> Any:
 
 def _per_world(run: Run, key: Key[Array, ""]) -> Key[Array, "*W"]:
     if run.num_worlds == 1:
-        return jax.random.fold_in(key, 0)
-    return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(run.num_worlds))
+        return of_world(key, 0)
+    return jax.vmap(of_world, (None, 0))(key, jnp.arange(run.num_worlds))
 
 
 def _keys(run: Run, key: Key[Array, ""]) -> _Keys:
     """This round's keys, from the round's own."""
-    luck = counter_key(key) if run.generator == "counter" else jax.random.fold_in(key, _LUCK)
-    return _Keys(_per_world(run, key), _per_world(run, luck), _per_world(run, jax.random.fold_in(key, _REFRESH)))
+    luck = counter_key(key) if run.generator == "counter" else of_luck(key)
+    return _Keys(_per_world(run, key), _per_world(run, luck))
 
 
 @jax.jit
@@ -314,14 +306,14 @@ def _begin(run: Run) -> tuple[Any, Any]:
     world = run.world
 
     def one_run(key: Key[Array, ""]) -> tuple[Any, Any]:
-        birth = jax.random.fold_in(key, _BIRTH)
+        birth = of_birth(key)
         keys = _per_world(run, birth)
         if run.shared_task:
             first = world.reset(keys[0])
             state = jax.vmap(lambda k: world.reset(k, first.task), 0, _axes(run, first))(keys)
         else:
             state = _each_world(run, world.reset, (0,))(keys)
-        mind = run.learner.init(jax.random.fold_in(birth, _BIRTH), world.groups)
+        mind = run.learner.init(of_learner(birth), world.groups)
         return (_add_axis(state) if run.num_worlds == 1 else state), mind
 
     return _each_run(run, one_run, run.key)
@@ -338,7 +330,7 @@ def _advance(run: Run, start: UInt32[Array, ""], plan: _Plan) -> tuple[Any, Any,
         return state, (transition, jnp.mean(jnp.stack([jnp.mean(part) for part in reward.values()])), info)
 
     def look_again(state: Any) -> Tree:
-        return {name: seen for turn in _turns(world) for name, seen in world.observe(state, turn).items()}
+        return {name: seen for turn in turns_of(world.groups) for name, seen in world.observe(state, turn).items()}
 
     def look_closely(key: Array, luck: Array, state: Any, mind: Any) -> dict[str, Any]:
         _, seen = play(world, learner, key, luck, state, mind)
@@ -361,13 +353,13 @@ def _advance(run: Run, start: UInt32[Array, ""], plan: _Plan) -> tuple[Any, Any,
             if alone:
                 transition = jax.tree.map(lambda x: x[:, None], transition)
                 last_obs = _add_axis(last_obs)
-            mind, metrics = learner.update(jax.random.fold_in(keys[-1], _BIRTH), mind, transition, last_obs)
+            mind, metrics = learner.update(of_learner(keys[-1]), mind, transition, last_obs)
             return (state, mind), (reward, info, metrics)
 
         def one_block(carry: tuple[Any, Any], t: Array) -> tuple[tuple[Any, Any], tuple]:
             state, mind = carry
             times = t + jnp.arange(plan.updates * plan.horizon, dtype=t.dtype)
-            keys = jax.vmap(jax.random.fold_in, (None, 0))(key, times)
+            keys = jax.vmap(of_round, (None, 0))(key, times)
             now = _keys(run, keys[0])
             if world.interval:
                 due = (t % world.interval == 0) & (t > 0)
@@ -385,8 +377,8 @@ def _advance(run: Run, start: UInt32[Array, ""], plan: _Plan) -> tuple[Any, Any,
 
         def refresh(now: _Keys, state: Any) -> Any:
             # One shared batch needs one key: the first world's.
-            keys, axis = (now.refresh[0], None) if run.shared_task else (now.refresh, 0)
-            return each(world.refresh, (axis, axes), axes)(keys, state)
+            keys, axis = (now.world[0], None) if run.shared_task else (now.world, 0)
+            return each(lambda key, state: world.refresh(of_refresh(key), state), (axis, axes), axes)(keys, state)
 
         times = start + plan.updates * plan.horizon * jnp.arange(plan.blocks, dtype=start.dtype)
         state = _drop_axis(state) if alone else state

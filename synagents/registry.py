@@ -18,7 +18,7 @@ KINDS = ("learners", "networks", "tasks")
 
 @cache
 def offers(kind: str) -> dict[str, Callable[..., Any]]:
-    """Constructors by public name of one of KINDS: classes for learners and networks, functions for tasks."""
+    """Constructors by public name of one of KINDS: classes or functions."""
     package = importlib.import_module(f"synagents.{kind}")
     found: dict[str, Callable[..., Any]] = {}
     for info in pkgutil.iter_modules(package.__path__):

@@ -137,6 +137,9 @@ class World(Protocol):
     def evaluate(self, state: Any, part: Part) -> dict[str, Float[Array, ""]]:
         """The task's metrics of the present network."""
 
+    def overview(self, state: Any) -> Float[Array, "D"]:
+        """What a central critic may see and no agent does: the state as one vector."""
+
 
 class Learner(Protocol):
     """The whole population's mind: parameter sharing, independence and central critics are choices inside it."""
@@ -164,9 +167,15 @@ def agent_ids(groups: tuple[Group, ...]) -> list[str]:
 
 
 def num_choices(space: spaces.Space) -> int:
-    """How many values a Discrete space has."""
-    assert isinstance(space, spaces.Discrete)
+    """How many values a Discrete space has; ValueError if it is another."""
+    if not isinstance(space, spaces.Discrete):
+        raise ValueError(f"This counts the values of Discrete spaces, but there is {space}.")
     return int(space.n)
+
+
+def turns_of(groups: tuple[Group, ...]) -> range:
+    """The turns of a round."""
+    return range(1 + max(group.turn for group in groups))
 
 
 def require_discrete(groups: tuple[Group, ...], learner: str) -> tuple[int, int]:
@@ -201,4 +210,5 @@ __all__ = [
     "flat",
     "num_choices",
     "require_discrete",
+    "turns_of",
 ]

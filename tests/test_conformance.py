@@ -3,6 +3,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,6 +20,7 @@ KEY = jax.random.key(0)
 NEEDED: dict[str, dict[str, Any]] = {  # the least that a constructor asks for; a new file rarely needs a line
     "q-table": {"adaptive": True},
     "mlp": {"sizes": (4, 3, 2)},
+    "from-module": {"make": lambda key: eqx.nn.MLP(4, 2, 3, 1, key=key), "in_shape": (4,)},
     "digits": {"batch_size": 32},
     "notmnist": {"batch_size": 32},
     "idx": {"batch_size": 32},
@@ -32,7 +34,7 @@ def xor_world() -> World:
 
 def test_every_file_of_the_folders_is_held_to_this_table() -> None:
     assert {"q-table", "repeat-undo", "uniform"} <= set(LEARNERS)
-    assert {"mlp"} <= set(NETWORKS)
+    assert {"from-module", "mlp"} <= set(NETWORKS)
     assert {"boundary", "digits", "idx", "notmnist", "perceptron", "xor"} <= set(TASKS)
     for kind, names in (("learners", LEARNERS), ("networks", NETWORKS), ("tasks", TASKS)):
         modules = {inspect.getmodule(registry.find(kind, name)) for name in names}

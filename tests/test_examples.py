@@ -35,5 +35,14 @@ def test_the_rule_leans_towards_the_gradient_and_uniform_actions_do_not(
     assert abs(uniform_mean) < 2 * uniform_error
 
 
+def test_a_network_of_ones_own_learns_and_uniform_actions_do_not(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = told(capsys, monkeypatch, "own_network.py")
+    rule, uniform = map(float, re.findall(r"accuracy ([\d.]+)%", out))
+    assert rule > 70 > 25 > uniform
+
+
 def test_every_example_is_run_here() -> None:
-    assert {path.name for path in EXAMPLES.glob("*.py")} == {"published_table.py", "watch_the_agents.py"}
+    names = {"own_network.py", "published_table.py", "watch_the_agents.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == names

@@ -140,7 +140,7 @@ def test_the_whole_loop_with_a_table_that_learns_in_place_agrees_with_the_oracle
     tables = [*seen["table"], np.asarray(run.mind.table[0])]
 
     def batch(t: int) -> tuple[np.ndarray, np.ndarray]:
-        return seen["before"].task.x[t], seen["before"].task.labels[t]
+        return seen["before"].task.x[t], seen["before"].task.target[t]
 
     oracle = Oracle({name: w[0] for name, w in seen["before"].weights.items()}, *batch(0), step_size=lambda t: 0.03)
     table, greedy, acted = start, 0, 0

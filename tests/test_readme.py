@@ -2,12 +2,15 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
+import equinox as eqx
 import jax
 import pytest
 from synagents.envs import synapse_v0
 
 import synagents
+from synagents import data
 from synagents.probes import PROBES
 from synagents.registry import offers
 
@@ -46,6 +49,15 @@ def test_the_learner_it_shows_works() -> None:
     world = synapse_v0.world("xor", hidden=(4,), interval=0, step_size=0.01)
     run, _ = synagents.train(jax.random.key(0), world, scope["Patient"](), 50)
     assert run.t == 50
+
+
+def test_a_network_and_data_of_your_own_are_three_lines() -> None:
+    snippet = next(text for text in SNIPPETS if "from_module" in text)
+    scope: dict[str, Any] = {"synagents": synagents, "synapse_v0": synapse_v0, "eqx": eqx}
+    scope |= {"images": data.load_digits().images / 16, "labels": data.load_digits().labels}
+    exec(snippet, scope)
+    run, history = synagents.train(jax.random.key(0), scope["world"], synagents.RepeatUndo(), 50)
+    assert run.t == 50 and history.info["loss"][0, -1, 0] < history.info["loss"][0, 0, 0]
 
 
 def test_the_files_it_points_to_are_there() -> None:

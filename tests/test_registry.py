@@ -28,7 +28,7 @@ def test_a_learner_is_found_by_its_public_name() -> None:
     [
         ("learners", "qtable", "No learner is called 'qtable': did you mean 'q-table'?"),
         ("tasks", "notmist", "No task is called 'notmist': did you mean 'notmnist'?"),
-        ("networks", "transformer", "there are mlp"),
+        ("networks", "transformer", "there are from-module, mlp"),
     ],
 )
 def test_an_unknown_name_is_told_the_near_match(kind: str, name: str, told: str) -> None:

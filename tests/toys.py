@@ -1,21 +1,78 @@
 """Small things to try a large idea on."""
 
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
 import numpy as np
 from gymnasium import spaces
 
 from synagents import data
-from synagents.tasks import images
-from synagents.world import Group
+from synagents.settings import settings
+from synagents.tasks import samples
+from synagents.world import Group, Outcome
 
 
-def pictures(*, batch_size: int = 16, loss: str = "cross-entropy") -> images.Images:
+def pictures(*, batch_size: int = 16, loss: str = "cross-entropy") -> samples.Samples:
     """48 pictures of 2x3 pixels in three classes, a brighter one for every class; 36 to train on."""
     rng = np.random.default_rng(0)
     labels = np.arange(48) % 3
     pixels = np.float32(0.2 * rng.random((48, 2, 3)) + 0.25 * labels[:, None, None])
-    return images.from_dataset(data.from_arrays("toy", pixels, labels), batch_size=batch_size, loss=loss)
+    return samples.from_dataset(data.from_arrays("toy", pixels, labels), batch_size=batch_size, loss=loss)
 
 
 def group(size: int, *, name: str = "g", histories: int = 81, actions: int = 3) -> Group:
     """Agents with Discrete spaces."""
     return Group(name, (size,), spaces.Discrete(histories), spaces.Discrete(actions))
+
+
+class RelayState(NamedTuple):
+    """What a relay remembers."""
+
+    signal: Any  # how many of the first turn's agents fired
+    answer: Any  # how many of the second's
+    left: Any  # rounds until this life ends by itself
+    task: Any = ()
+
+
+@settings
+class Relay:
+    """Two agents fire or not, three others see how many did and are paid one by one for firing as often.
+
+    A life ends by itself after three or four rounds, as its luck will have it.
+    """
+
+    interval = 0
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        first = Group("callers", (2,), spaces.Discrete(1), spaces.Discrete(2))
+        return first, Group("hearers", (3,), spaces.Discrete(3), spaces.Discrete(2), turn=1)
+
+    def reset(self, key: Any, task_state: Any = None) -> RelayState:
+        return RelayState(jnp.int32(0), jnp.int32(0), 3 + jax.random.bernoulli(key).astype(jnp.int32))
+
+    def observe(self, state: RelayState, turn: int) -> dict[str, Any]:
+        if turn == 0:
+            return {"callers": jnp.zeros(2, jnp.uint8)}
+        return {"hearers": jnp.full(3, state.signal, jnp.uint8)}
+
+    def move(self, state: RelayState, actions: dict[str, Any], turn: int) -> RelayState:
+        (fired,) = actions.values()
+        total = fired.astype(jnp.int32).sum()
+        return state._replace(signal=total) if turn == 0 else state._replace(answer=total)
+
+    def settle(self, key: Any, state: RelayState) -> tuple[RelayState, Outcome]:
+        state = state._replace(left=state.left - 1)
+        right = jnp.where(state.signal == state.answer, 1.0, 0.0)
+        reward = {"callers": right, "hearers": right * jnp.arange(3)}
+        return state, Outcome(reward, state.left == 0, jnp.bool_(False), {"loss": 1 - right})
+
+    def refresh(self, key: Any, state: RelayState) -> RelayState:
+        return state
+
+    def evaluate(self, state: RelayState, part: Any) -> dict[str, Any]:
+        return {"loss": jnp.float32(0)}
+
+    def overview(self, state: RelayState) -> Any:
+        return jnp.stack([state.signal, state.answer]).astype(jnp.float32)

@@ -74,7 +74,7 @@ def closing_table(summary: dict[str, Any], data: dict[str, Any], folder: Path) -
     """What came of a run, and where its files are."""
     rows = {"network": f"{'-'.join(map(str, summary['sizes']))}, {summary['agents']:,} synapse agents"}
     if data:
-        rows["data"] = f"{data['train_images']:,} training, {data['held_out_images']:,} held out ({data['split']})"
+        rows["data"] = f"{data['train_samples']:,} training, {data['held_out_samples']:,} held out ({data['split']})"
     if summary["accuracy"] is not None:
         rows["accuracy"] = f"{summary['accuracy']:.2%} held out, {summary['train_accuracy']:.2%} in training"
     rows["loss"] = f"{summary['held_out_loss']:.4g} held out, {summary['loss']:.4g} in training"

@@ -1,0 +1,204 @@
+"""Any network of Flax or Equinox: its floating-point arrays become groups of agents, all else is its structure.
+
+    init(key) = the arrays of make(key)          apply(params, x) = the module with `params` in their place, of x
+
+A group is named by where its array lies in the module, in the order of the module's own tree: `layers[0].weight` is
+`layers_0_weight`, `Conv_0/bias` is `conv_0_bias`; names of biases end in "bias", to move as biases do. Neither
+library is imported here: who has none needs none. (Flax: Heek et al. 2020; Equinox: Kidger and Garcia 2021.)
+"""
+
+import re
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from synagents.settings import require, settings, static
+from synagents.world import Params
+
+__all__ = ["from_module"]
+
+
+@settings
+class Module:
+    """A network whose structure is somebody else's; build it by `from_module`.
+
+    Attributes:
+        born: the arrays of a fresh module, by group.
+        answer: the outputs of the module with these arrays, for samples as it wants them.
+        in_shape: of one such sample.
+    """
+
+    born: Callable[[Key[Array, ""]], Params] = static()
+    answer: Callable[[Params, Array], Array] = static()
+    in_shape: tuple[int, ...] = static()
+
+    def init(self, key: Key[Array, ""]) -> Params:
+        """Fresh parameters, as the module itself draws them."""
+        return self.born(key)
+
+    def apply(self, params: Params, x: Float[Array, "B ..."]) -> Float[Array, "B out"]:
+        """The outputs for a batch of inputs of any shape with as many numbers as the module wants."""
+        return self.answer(params, x.reshape(x.shape[0], *self.in_shape))
+
+
+def from_module(make: Any, in_shape: tuple[int, ...]) -> Module:
+    """A network of synapse agents made of any Flax or Equinox module, for `synapse_v0.world(task, network=...)`.
+
+    The module must give one row of outputs for each sample, and nothing but its arrays may decide them: there is no
+    place for running statistics or for luck (batch norm, dropout). Arrays of whole numbers, NumPy arrays (Equinox) and
+    plain attributes are part of the structure and the same in all lives. Keep what you build and use it again: another
+    call makes another network, for which JAX compiles anew.
+
+    Args:
+        make: a Flax linen module; or a function from a key to an Equinox module, which is called on one sample, or to a
+            Flax nnx module, which is called on a batch: `lambda key: Net(nnx.Rngs(key))`.
+        in_shape: of one sample as the module wants it, such as (1, 8, 8); the task's samples are reshaped to it.
+
+    Raises:
+        ValueError: if `make` is none of these, cannot answer samples of this shape with a row each, or holds state.
+    """
+    in_shape = tuple(in_shape)
+    plant, call = _parts(make, in_shape)
+    paths, structure = jax.tree_util.tree_flatten_with_path(plant(jax.random.key(0)))
+    names = _names([path if _is_weights(leaf) else None for path, leaf in paths])
+    require(any(names), "The module has no floating-point arrays, so there is nothing for agents to do.")
+    # Of weights only the type is kept: agents live in f32, but a module may want to compute in fewer bits.
+    kept = [leaf.dtype if name else leaf for name, (_, leaf) in zip(names, paths, strict=True)]
+
+    def born(key: Key[Array, ""]) -> Params:
+        leaves = jax.tree.leaves(plant(key))
+        return {name: leaf.astype(jnp.float32) for name, leaf in zip(names, leaves, strict=True) if name}
+
+    def answer(params: Params, x: Array) -> Array:
+        leaves = [params[name].astype(own) if name else own for name, own in zip(names, kept, strict=True)]
+        return call(jax.tree.unflatten(structure, leaves), x).astype(jnp.float32)
+
+    network = Module(born, answer, in_shape)
+    out = _tried(in_shape, jax.eval_shape, lambda x: answer(born(jax.random.key(0)), x), jnp.zeros((2, *in_shape)))
+    require(
+        out.ndim == 2 and out.shape[0] == 2,
+        f"The module must give a row of outputs for each sample, but for two samples it gives {list(out.shape)}.",
+    )
+    return network
+
+
+_Parts = tuple[Callable[[Key[Array, ""]], Any], Callable[[Any, Array], Array]]
+
+
+def _parts(make: Any, in_shape: tuple[int, ...]) -> _Parts:
+    """What makes the module's tree of arrays from a key, and what calls the module with such a tree on a batch."""
+    if _is_a(make, "flax.linen", "Module"):
+        return _linen(make, in_shape)
+    require(
+        not _is_a(make, "equinox", "Module") and not _is_a(make, "flax.nnx", "Module"),
+        f"This {type(make).__name__} is already made; give a function of the key that makes it, so that every life "
+        "has weights of its own.",
+    )
+    module = _made(make) if callable(make) else make
+    if _is_a(module, "flax.nnx", "Module"):
+        return _nnx(make, module, in_shape)
+    require(
+        callable(make) and _is_a(module, "equinox", "Module"),
+        "Give a Flax linen module, or a function from a key to an Equinox or a Flax nnx module, "
+        f"but this gives: {type(module).__name__}.",
+    )
+    return _equinox(make, module)
+
+
+def _made(make: Callable[..., Any]) -> Any:
+    try:
+        return make(jax.random.key(0))
+    except Exception as error:  # libraries have no closed list of what a constructor makes them raise
+        raise ValueError(
+            f"No module came of a key (see the {type(error).__name__} above): give a function of one key, such as "
+            "lambda key: Net(key=key), or lambda key: Net(nnx.Rngs(key)) for Flax nnx."
+        ) from error
+
+
+def _linen(module: Any, in_shape: tuple[int, ...]) -> _Parts:
+    blank = jnp.zeros((1, *in_shape))
+    made = _tried(in_shape, jax.eval_shape, module.init, jax.random.key(0), blank)
+    _require_no_state(sorted(set(made) - {"params"}))
+    return (
+        lambda key: module.init(key, blank).get("params", {}),
+        lambda params, x: module.apply({"params": params}, x),
+    )
+
+
+def _equinox(make: Any, module: Any) -> _Parts:
+    def is_state(node: Any) -> bool:
+        return _is_a(node, "equinox.nn", "StateIndex")
+
+    _require_no_state(["StateIndex"] if any(map(is_state, jax.tree.leaves(module, is_leaf=is_state))) else [])
+    return make, lambda module, x: jax.vmap(module)(x)
+
+
+def _nnx(make: Any, module: Any, in_shape: tuple[int, ...]) -> _Parts:
+    nnx = sys.modules["flax.nnx"]
+    graph, params, luck, state, rest = nnx.split(module, nnx.Param, nnx.RngState, nnx.Variable, ...)
+    _require_no_state(sorted({type(variable).__name__ for _, variable in nnx.to_flat_state(state)}))
+
+    luck = nnx.to_pure_dict(luck)  # nnx lets nobody count draws in variables made outside of a traced function
+
+    def call(params: Any, x: Array, luck: Any = luck) -> Array:
+        return nnx.merge(graph, params, luck, rest)(x)
+
+    if luck:  # a recurrent cell carries some and does not use it: what counts is whether it matters
+        x = jax.random.normal(jax.random.key(0), (2, *in_shape))
+        other = jax.tree.map(lambda leaf: leaf + 1 if leaf.dtype == jnp.uint32 else leaf, luck)  # counts of draws
+        once, again = (_tried(in_shape, call, params, x, luck) for luck in (luck, other))
+        _require_no_state([] if bool((once == again).all()) else ["dropout"])
+    return lambda key: nnx.to_pure_dict(nnx.state(make(key), nnx.Param)), call
+
+
+def _names(paths: list[Any]) -> list[str | None]:
+    """A unique name in [a-z0-9_]+ for every path; None stays None."""
+    names: list[str | None] = []
+    for path in paths:
+        if path is None:
+            names.append(None)
+            continue
+        *home, own = [re.sub(r"[^a-z0-9]+", "_", str(_entry(part)).lower()).strip("_") for part in path]
+        words = sorted(own.split("_"), key=lambda word: word == "bias")  # bias_n, of a gate, is a bias
+        name = "_".join(filter(None, [*home, *words])) or "weight"
+        while name in names:
+            name = f"other_{name}"
+        names.append(name)
+    return names
+
+
+def _entry(part: Any) -> Any:
+    """What one step of a path is called: an attribute's name, a dict's key, a list's index."""
+    return next(getattr(part, kind) for kind in ("name", "key", "idx") if hasattr(part, kind))
+
+
+def _is_weights(leaf: Any) -> bool:
+    return isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jnp.floating) and leaf.size > 0
+
+
+def _is_a(thing: Any, home: str, name: str) -> bool:
+    """Whether `thing` is of a class of a library, which is then loaded already."""
+    library = sys.modules.get(home)
+    return library is not None and isinstance(thing, getattr(library, name))
+
+
+def _require_no_state(found: list[str]) -> None:
+    require(
+        not found,
+        f"The module holds state beside its weights ({', '.join(found)}), which no agent moves: "
+        "take layers without, such as LayerNorm, and switch dropout off.",
+    )
+
+
+def _tried(in_shape: tuple[int, ...], function: Callable[..., Any], *args: Any) -> Any:
+    try:
+        return function(*args)
+    except Exception as error:  # libraries have no closed list of what a module makes them raise
+        raise ValueError(
+            f"The module cannot answer samples of shape {in_shape} (see the {type(error).__name__} above): "
+            "give the in_shape it wants, without a batch axis, and leave out layers that need more, such as dropout."
+        ) from error
