@@ -1,11 +1,13 @@
 """What an agent costs, from a thousand to ten million of them: time, memory, compilation.
 
     python benchmarks/scaling.py [--sizes 784-32-10 ...] [--picture FILE]
+    python benchmarks/scaling.py --sizes 28-32-2 784-30000-40000-10 --steps 3        # what 24 GiB hold, in half an hour
 
-For each network (batch 500) a process of its own prints: agents; ms per training step; ms of the agents' side alone
-(see, choose, move, remember); the same per agent; seconds of compilation; programs compiled by a second and third call
-of `advance` (0 is what is wanted); and bytes per agent: peak resident memory less that of the smallest network and less
-the activations, over the agents.
+For each network (batch 500) processes of their own print: agents; ms of a bare forward pass and its loss; ms per
+training step; ms of the agents' side alone (see, choose, move, remember); the same per agent; how many times longer
+NumPy takes for that; seconds of compilation; programs compiled by a second and third call of `advance` (0 is what is
+wanted); and bytes per agent: peak resident memory less that of the smallest network and less the activations, over the
+agents.
 """
 
 import argparse
@@ -14,12 +16,13 @@ import resource
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
 import jax
 import numpy as np
-from throughput import NumpyWorld, make_world
+from throughput import NumpyWorld, forward, make_world
 
 import synagents
 from synagents.counter import counter_key
@@ -29,8 +32,22 @@ BATCH = 500
 ROUNDS = 5
 
 
-def measure(sizes: tuple[int, ...]) -> dict[str, float]:
-    """All figures of one network; meant for a fresh process, since peak memory never falls."""
+def measure_forward(sizes: tuple[int, ...], steps: int) -> dict[str, float]:
+    """The bare pass; in a process of its own, since it holds weights of its own."""
+    world = make_world(sizes, BATCH)
+    state = jax.jit(world.reset)(jax.random.key(0))
+    play = forward(world, state.weights, *state.task)
+    play(steps)
+    seconds = []
+    for _ in range(ROUNDS if steps > 50 else 2):
+        started = time.perf_counter()
+        play(steps)
+        seconds.append((time.perf_counter() - started) / steps)
+    return {"ms_forward": 1e3 * median(seconds)}
+
+
+def measure(sizes: tuple[int, ...], steps: int) -> dict[str, float]:
+    """All figures of training one network; meant for a fresh process, since peak memory never falls."""
     compiled: list[float] = []
     jax.monitoring.register_event_duration_secs_listener(
         lambda event, seconds, **_: compiled.append(seconds) if event.startswith("/jax/core/compile/backend") else None
@@ -38,7 +55,6 @@ def measure(sizes: tuple[int, ...]) -> dict[str, float]:
     world, table = make_world(sizes, BATCH), synagents.load_table()
     learner = synagents.QTable(table)
     agents = sum(group.size for group in world.groups)
-    steps = max(50, min(5000, int(2e8 / agents / BATCH * 50)))
     started = time.perf_counter()
     run = synagents.begin(jax.random.key(0), world, learner)
     first = np.asarray(run.state.weights["layer0_weight"][0, 0, 0])
@@ -46,7 +62,7 @@ def measure(sizes: tuple[int, ...]) -> dict[str, float]:
     jax.block_until_ready(run.state)
     seconds, programs = sum(compiled), len(compiled)
     whole = []
-    for _ in range(ROUNDS if agents < 1e6 else 2):
+    for _ in range(ROUNDS if steps > 50 else 2):
         started = time.perf_counter()
         run, _ = synagents.advance(run, steps)
         jax.block_until_ready(run.state)
@@ -68,7 +84,7 @@ def measure(sizes: tuple[int, ...]) -> dict[str, float]:
 
     jax.block_until_ready(agents_alone(state))
     alone = []
-    for _ in range(ROUNDS if agents < 1e6 else 2):
+    for _ in range(ROUNDS if steps > 50 else 2):
         started = time.perf_counter()
         jax.block_until_ready(agents_alone(state))
         alone.append((time.perf_counter() - started) / steps)
@@ -84,6 +100,12 @@ def measure(sizes: tuple[int, ...]) -> dict[str, float]:
     return figures
 
 
+def steps_for(sizes: tuple[int, ...]) -> int:
+    """As many steps as fit into a few seconds, and at least 50."""
+    agents = sum(fan_in * fan_out + fan_out for fan_in, fan_out in pairwise(sizes))
+    return max(50, min(5000, int(2e8 / agents / BATCH * 50)))
+
+
 def picture(rows: list[dict[str, float]], out: Path) -> None:
     """Time per step against agents: the whole step and the agents' side."""
     from matplotlib.figure import Figure
@@ -92,6 +114,7 @@ def picture(rows: list[dict[str, float]], out: Path) -> None:
     axis = figure.subplots()
     agents = [row["agents"] for row in rows]
     axis.loglog(agents, [row["ms"] for row in rows], "o-", label="whole training step, batch 500")
+    axis.loglog(agents, [row["ms_forward"] for row in rows], ".--", label="bare forward pass and loss")
     axis.loglog(agents, [row["ms_alone"] for row in rows], "o-", label="see, choose, move, remember")
     axis.set_xlabel("agents")
     axis.set_ylabel("ms per step")
@@ -105,24 +128,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", nargs="+", default=list(NETWORKS), help="networks, the smallest first")
     parser.add_argument("--picture", type=Path, help="draw ms per step against agents there")
+    parser.add_argument("--steps", type=int, help="steps per call [as many as fit into seconds, at least 50]")
     parser.add_argument("--one", help=argparse.SUPPRESS)  # what the processes of the rows are called with
+    parser.add_argument("--bare", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
-        print(json.dumps(measure(tuple(map(int, args.one.split("-"))))))
+        sizes = tuple(map(int, args.one.split("-")))
+        print(json.dumps((measure_forward if args.bare else measure)(sizes, args.steps or steps_for(sizes))))
         return
-    print("| network | agents | ms/step | agents' ms | ns/agent | NumPy's | compile s | recompiled | bytes/agent |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print(
+        "| network | agents | forward ms | ms/step | agents' ms | ns/agent | NumPy's | compile s | recompiled "
+        "| bytes/agent |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|")
     rows = []
     for network in args.sizes:
-        done = subprocess.run([sys.executable, __file__, "--one", network], capture_output=True, text=True, check=True)
-        row = json.loads(done.stdout.splitlines()[-1])
+        row: dict[str, float] = {}
+        for what in ([], ["--bare"]):
+            command = [sys.executable, __file__, "--one", network, *what]
+            command += ["--steps", str(args.steps)] if args.steps else []
+            row |= json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.splitlines()[-1])
         rows.append(row)
         activations = 4 * BATCH * sum(map(int, network.split("-")[1:]))
         spare = row["peak_bytes"] - rows[0]["peak_bytes"] - activations
         memory = f"{spare / row['agents']:.1f}" if row["agents"] >= 1e6 else ""
         slow = f"{row['numpy_ms_alone'] / row['ms_alone']:.1f} x" if "numpy_ms_alone" in row else ""
         print(
-            f"| {network} | {row['agents']:,} | {row['ms']:.4g} | {row['ms_alone']:.4g} "
+            f"| {network} | {row['agents']:,} | {row['ms_forward']:.4g} | {row['ms']:.4g} | {row['ms_alone']:.4g} "
             f"| {1e6 * row['ms_alone'] / row['agents']:.2f} | {slow} | {row['compile_seconds']:.1f} "
             f"| {row['recompiled']} | {memory} |",
             flush=True,

@@ -151,8 +151,8 @@ class NumpyWorld:
             self.settle()
 
 
-def variants(sizes: tuple[int, ...], batch: int) -> dict[str, Step]:
-    """Everything that takes turns for one network and batch size."""
+def variants(sizes: tuple[int, ...], batch: int) -> tuple[dict[str, Step], dict[str, float]]:
+    """Everything that takes turns for one network and batch size, and the bytes each keeps per agent between steps."""
     world, table = make_world(sizes, batch), synagents.load_table()
     frozen, adaptive = synagents.QTable(table), synagents.QTable(table, adaptive=True)
     key = jax.random.key(0)
@@ -160,15 +160,22 @@ def variants(sizes: tuple[int, ...], batch: int) -> dict[str, Step]:
     eight = synagents.begin(key, world, frozen, num_worlds=8, shared_task=True)
     weights, (x, labels) = jax.tree.map(lambda a: a[0, 0], (one.state.weights, one.state.task))
     wide = jax.tree.map(lambda a: a[0], eight.state.weights)
-    return {
+    slow = NumpyWorld(world, weights, x, labels, table)
+    steps = {
         "forward": forward(world, weights, x, labels),
         "frozen": training(one),
         "adaptive": training(synagents.begin(key, world, adaptive)),
         "probed": training(one, probed=True),
-        "numpy": NumpyWorld(world, weights, x, labels, table).play,
+        "numpy": slow.play,
         "forward8": forward_wide(world, wide, x, labels),
         "frozen8": training(eight),
     }
+    only_weights, weights_and_memories = (
+        sum(array.nbytes for array in jax.tree.leaves(tree)) / slow.agents
+        for tree in (weights, (one.state.weights, one.state.actions))
+    )
+    kept = {name: only_weights if name.startswith("forward") else weights_and_memories for name in steps}
+    return steps, kept
 
 
 def measure(steps: dict[str, Step], rounds: int) -> dict[str, list[float]]:
@@ -212,12 +219,14 @@ def main() -> None:
     for network in args.only:
         sizes = NETWORKS[network]
         for batch in args.batches:
-            seconds = measure(variants(sizes, batch), args.rounds)
+            steps, kept = variants(sizes, batch)
+            seconds = measure(steps, args.rounds)
             ratios = {name: ratio(seconds, "forward8" if name.endswith("8") else "forward", name) for name in seconds}
             for name, times in seconds.items():
                 worlds = 8 if name.endswith("8") else 1
                 row = {"name": name, "sizes": list(sizes), "batch": batch, "worlds": worlds}
-                rows.append(row | {"ms_per_step": 1e3 * median(times), "ratio_to_forward": ratios[name]})
+                row |= {"ms_per_step": 1e3 * median(times), "ratio_to_forward": ratios[name]}
+                rows.append(row | {"bytes_per_agent": kept[name]})
             ms = {name: f"{1e3 * median(times):.3f}" for name, times in seconds.items()}
             cells = [f"{ratios[name]:.2f}" for name in ("frozen", "adaptive", "probed")]
             cells += [ms["forward8"], f"{ratios['frozen8']:.2f}", f"{ratio(seconds, 'numpy', 'frozen'):.2f} x"]

@@ -4,12 +4,20 @@
 
 | data sheet  |                                                                                                   |
 |-------------|---------------------------------------------------------------------------------------------------|
-| Agents      | one per weight and bias of the network, in groups `layer0_weight`, `layer0_bias`, ...             |
-| Observation | the agent's own last n actions and the team's last n rewards (`synagents.history`):           |
-|             | `discrete`, Discrete(9^n); `multi-discrete`, their 2n digits 0, 1, 2; `box`, one-hots f32[6n]     |
+| Import      | `from synagents.envs import synapse_v0`; `gymnasium.make_vec("synagents/Synapse-v0", ...)`        |
+| Faces       | `parallel_env` (PettingZoo), `env` and `raw_env` (agent after agent), `vector_env` (Gymnasium),   |
+|             | `functional_env` (JaxMARL's style), and `world`, the pure functions that `synagents.train` plays  |
+| Agents      | one per weight and bias of the network: 25,450 for 784-32-10; groups `layer0_weight`,             |
+|             | `layer0_bias`, ..., agents `<group>_<i>` with i the row-major index in [fan_in, fan_out]          |
+| Sharing     | agents are alike: a client that trains one policy for all plays the published game                |
+| Observation | the agent's own last n actions and the team's last n rewards (`synagents.history`):               |
+|             | `discrete`, Discrete(9^n); `multi-discrete`, their 2n digits 0, 1, 2; `box`, one-hots f32[6n];    |
+|             | `features` adds four numbers that the published agents do not see (`SynapseWorld`)                |
+| State       | for central critics: f32[N + n + 1], all weights, the last n rewards, the present loss            |
 | Action      | Discrete(3): 0, 1, 2 = down, leave, up by `step_size`; biases move `bias_gain` times as far       |
 | Reward      | one number for the whole team: the sign of the loss decrease, or (`delta`) the decrease itself    |
-| Episode     | a network's life; it never ends by itself                                                         |
+| Episode     | a network's life; it never ends by itself and is truncated after `max_cycles` rounds in a face    |
+| Arguments   | those of `world`, with units and ranges; `max_cycles`; `render_mode`; `num_envs`; `keyed`         |
 | Source      | Bhargava, Rezaei, Lankarany 2022, "Gradient-Free Neural Network Training via Synaptic-Level       |
 |             | Reinforcement Learning", AppliedMath 2(2); details of the authors' code (SynRL v6) are marked [C] |
 
@@ -102,7 +110,8 @@ class SynapseWorld:
 
         jax.eval_shape(note_shapes, jax.random.key(0))
         choice = spaces.Discrete(history.NUM_ACTIONS)
-        return tuple(Group(name, shape, self._sight(), choice) for name, shape in shapes.items())
+        common = 3**self.memory if self.observation == "discrete" else 1
+        return tuple(Group(name, shape, self._sight(), choice, common=common) for name, shape in shapes.items())
 
     def reset(self, key: Key[Array, ""], task_state: Any = None) -> SynapseState:
         """A new network, a first batch (or the given one) and its score; nobody has acted yet."""
@@ -135,11 +144,13 @@ class SynapseWorld:
         """Nudge every weight by step_size times its action, and remember the actions."""
         del turn
         step = schedules.at(self.step_size, state.rounds)
+        remembered = {name: history.push(own, actions[name], self.memory) for name, own in state.actions.items()}
         weights = {}
         for name, weight in state.weights.items():
             gain = self.bias_gain * step if name.endswith("bias") else step
-            weights[name] = weight + gain * (actions[name].reshape(weight.shape).astype(weight.dtype) - 1)
-        remembered = {name: history.push(own, actions[name], self.memory) for name, own in state.actions.items()}
+            # Reading the action back from memory keeps the compiler from choosing it twice, here and there.
+            action = remembered[name].reshape(weight.shape) % 3
+            weights[name] = weight + gain * (action.astype(weight.dtype) - 1)
         return state._replace(weights=weights, actions=remembered, rounds=state.rounds + 1)
 
     def settle(self, key: Key[Array, ""], state: SynapseState) -> tuple[SynapseState, Outcome]:

@@ -27,7 +27,7 @@ from pettingzoo.utils import parallel_to_aec, wrappers
 from synagents.envs.frame import Frame
 
 from synagents.keys import of_birth, of_refresh, of_round, of_run, of_world
-from synagents.settings import require, require_whole, settings, static
+from synagents.settings import require, require_between, require_whole, settings, static
 from synagents.world import Group, Outcome, Tree, World, agent_ids, num_choices, turns_of
 
 MAX_KEYED_AGENTS = 256  # a dictionary entry per agent is an argument per agent: thousands take minutes to compile
@@ -56,6 +56,7 @@ class FunctionalEnv:
     keyed: Literal["group", "agent"] = static(default="group")
 
     def __post_init__(self) -> None:
+        require_between("max_cycles", self.max_cycles, 1)
         require(self.keyed in ("group", "agent"), f"keyed must be group or agent, but is {self.keyed!r}.")
 
     @property

@@ -45,10 +45,17 @@ def test_the_first_snippet_trains_and_uniform_actions_do_not(capsys: pytest.Capt
 
 def test_the_learner_it_shows_works() -> None:
     scope: dict[str, type] = {}
-    exec(SNIPPETS[1], scope)
+    exec(next(text for text in SNIPPETS if "class Patient" in text), scope)
     world = synapse_v0.world("xor", hidden=(4,), interval=0, step_size=0.01)
     run, _ = synagents.train(jax.random.key(0), world, scope["Patient"](), 50)
     assert run.t == 50
+
+
+def test_the_faces_it_shows_work() -> None:
+    scope: dict[str, Any] = {}
+    exec(next(text for text in SNIPPETS if "parallel_env" in text), scope)
+    assert scope["env"].agents == [] and all(scope["truncations"].values())
+    assert scope["fleet"].num_envs == 1300 and scope["pure"].num_agents == 650
 
 
 def test_a_network_and_data_of_your_own_are_three_lines() -> None:
