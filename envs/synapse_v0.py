@@ -110,8 +110,7 @@ class SynapseWorld:
 
         jax.eval_shape(note_shapes, jax.random.key(0))
         choice = spaces.Discrete(history.NUM_ACTIONS)
-        common = 3**self.memory if self.observation == "discrete" else 1
-        return tuple(Group(name, shape, self._sight(), choice, common=common) for name, shape in shapes.items())
+        return tuple(Group(name, shape, self._sight(), choice) for name, shape in shapes.items())
 
     def reset(self, key: Key[Array, ""], task_state: Any = None) -> SynapseState:
         """A new network, a first batch (or the given one) and its score; nobody has acted yet."""

@@ -507,11 +507,12 @@ class VectorView(VectorEnv):
         if self._lives is None:
             raise ResetNeeded("Call reset() before step().")
         chosen = np.asarray(actions)
-        require(
-            chosen.shape == (self.num_envs,) and _are_choices(chosen, self._choices),
-            f"Actions must be {self.num_envs} whole numbers in 0 .. {self._choices - 1}, but are "
-            f"{chosen.dtype}{list(chosen.shape)}{_range(chosen)}.",
-        )
+        if chosen.shape != (self.num_envs,) or not _are_choices(chosen, self._choices):
+            span = f" from {chosen.min()} to {chosen.max()}" if chosen.size and chosen.dtype.kind in "iuf" else ""
+            raise ValueError(
+                f"Actions must be {self.num_envs} whole numbers in 0 .. {self._choices - 1}, but are "
+                f"{chosen.dtype}{list(chosen.shape)}{span}."
+            )
         fresh, seed = self._ended, self._seeds.seed
         acting = chosen.astype(np.uint8).reshape(self.num_worlds, -1)
         self._lives, seen, *outcome = _step_all(self._env, seed, self._episodes, self._lives, acting)
@@ -531,10 +532,6 @@ class VectorView(VectorEnv):
 
     def _seen(self, seen: Array) -> np.ndarray:
         return np.asarray(seen).reshape(self.observation_space.shape).astype(self.observation_space.dtype)
-
-
-def _range(values: np.ndarray) -> str:
-    return f" from {values.min()} to {values.max()}" if values.size and values.dtype.kind in "iuf" else ""
 
 
 def _fleet(function: Callable, *args: Any) -> Any:

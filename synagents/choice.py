@@ -6,23 +6,20 @@ per agent, compared with the row's cumulative probabilities.
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Integer, Key, UInt32
+from jaxtyping import Array, Float, Key
 
 from synagents.world import Tree
 
 RESOLUTION = 2**24  # probabilities are kept to one part in 2^24, as float32 does near one
-FEW = 9  # rows up to which comparing is faster than indexing: processors compare eight agents at once
 
 
-def sample(key: Key[Array, ""], policy: Float[Array, "S A"], obs: Tree, common: int = 1) -> Tree:
+def sample(key: Key[Array, ""], policy: Float[Array, "S A"], obs: Tree) -> Tree:
     """Draw one action for every agent.
 
     Args:
         key: random key, used once.
         policy: f32[S, A], row s the probabilities of the actions after history s.
         obs: {group: [n]} history codes in 0 .. S - 1.
-        common: all codes agree modulo this divisor of S (`Group.common`): where few rows are left to choose from, they
-            are looked up faster.
 
     Returns:
         {group: uint8[n]} actions in 0 .. A - 1.
@@ -35,23 +32,9 @@ def sample(key: Key[Array, ""], policy: Float[Array, "S A"], obs: Tree, common: 
     actions, start = {}, 0
     for name, codes in sorted(obs.items()):
         mine = luck[start : start + codes.size]
-        actions[name] = sum((mine >= edge).astype(jnp.uint8) for edge in _look_up(edges, codes, common))
+        actions[name] = sum((mine >= edge[codes]).astype(jnp.uint8) for edge in edges)
         start += codes.size
     return actions
-
-
-def _look_up(edges: list[UInt32[Array, "S"]], codes: Integer[Array, "n"], common: int) -> list[UInt32[Array, "n"]]:
-    """Every agent's edges: edge[codes], or the same by comparing codes with the few rows that are in question."""
-    rows = edges[0].size // common
-    if rows > FEW:
-        return [edge[codes] for edge in edges]
-    shared = (codes[0] % common).astype(codes.dtype)
-    near = [edge.reshape(rows, common)[:, shared] for edge in edges]
-    mine = [jnp.broadcast_to(edge[0], codes.shape) for edge in near]
-    for row in range(1, rows):
-        here = codes == shared + codes.dtype.type(row * common)
-        mine = [jnp.where(here, edge[row], own) for edge, own in zip(near, mine, strict=True)]
-    return mine
 
 
 def epsilon_greedy(table: Float[Array, "S A"], explore: Float[Array, ""]) -> Float[Array, "S A"]:

@@ -33,8 +33,6 @@ class Group:
         obs_space: what one agent observes.
         action_space: what one agent does.
         turn: when in a round the group acts; 0 where all act at once.
-        common: what the whole world knows, where observations are Discrete: they all agree modulo this number, such as
-            the 3^n last rewards of a team of synapses.
     """
 
     name: str
@@ -42,7 +40,6 @@ class Group:
     obs_space: spaces.Space
     action_space: spaces.Space
     turn: int = 0
-    common: int = 1
 
     @property
     def size(self) -> int:

@@ -88,16 +88,3 @@ def test_full_exploration_is_uniform_whatever_the_table_says() -> None:
 
 def test_the_best_action_may_be_explored_too() -> None:
     np.testing.assert_allclose(epsilon_greedy(jnp.array([[0.0, 3.0, 1.0]]), jnp.float32(0.3)), [[0.1, 0.8, 0.1]])
-
-
-@pytest.mark.parametrize(("histories", "common"), [(81, 9), (9, 3), (729, 27), (12, 2), (5, 1), (6, 6)])
-def test_looking_up_only_what_is_not_common_draws_the_same_bits(histories: int, common: int) -> None:
-    policy = jax.random.dirichlet(KEY, jnp.ones(4), (histories,))
-    dtype = np.min_scalar_type(histories - 1)
-    for shared in range(common):
-        own = np.random.default_rng(shared).integers(0, histories // common, 200)
-        seen = {
-            "a": jnp.asarray(own[:150] * common + shared, dtype),
-            "b": jnp.asarray(own[150:] * common + shared, dtype),
-        }
-        assert same_bits(sample(KEY, policy, seen, common), sample(KEY, policy, seen))

@@ -12,7 +12,7 @@ from synagents.envs import synapse_v0
 
 from synagents import registry
 from synagents.loop import advance, begin
-from synagents.world import Transition, World, agent_ids, flat, turns_of
+from synagents.world import Transition, World, agent_ids, flat
 from tests.claims import refused, same_bits
 from tests.test_data import write_pair
 
@@ -264,19 +264,6 @@ def test_what_a_synapse_sees_lies_in_its_space_from_birth_on(memory: int) -> Non
             assert seen.shape == (group.size,)
             assert all(group.obs_space.contains(code) for code in seen)
         actions = {group.name: jnp.full(group.size, t % 3, jnp.uint8) for group in world.groups}
-        state, _ = world.settle(jax.random.key(t), world.move(state, actions))
-
-
-@pytest.mark.parametrize("memory", [1, 2, 3])
-def test_what_a_group_calls_common_is_common_to_the_whole_world(memory: int) -> None:
-    world = synapse_v0.world("xor", hidden=(2,), memory=memory, step_size=0.1)
-    state = world.reset(KEY)
-    for t in range(5):
-        for turn in turns_of(world.groups):
-            obs = world.observe(state, turn)
-            seen = [np.asarray(obs[group.name]) % group.common for group in world.groups if group.turn == turn]
-            assert world.groups[0].common == 3**memory and len(np.unique(np.concatenate(seen))) == 1
-        actions = {g.name: jax.random.randint(jax.random.key(t), (g.size,), 0, 3) for g in world.groups}
         state, _ = world.settle(jax.random.key(t), world.move(state, actions))
 
 

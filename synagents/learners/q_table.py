@@ -9,7 +9,6 @@ all targets of a cell are equal, and this is the original's synapse-by-synapse u
 Watkins & Dayan 1992.)
 """
 
-from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import jax
@@ -25,19 +24,11 @@ from synagents.world import Group, Transition, Tree, require_discrete
 __all__ = ["QTable"]
 
 
-@settings
-class QMind:
-    """What the population knows.
+class QMind(NamedTuple):
+    """What the population knows."""
 
-    Attributes:
-        table: f32[S, A] value of action a after history s.
-        rounds: lived so far: the time of the exploration schedule.
-        common: what all agents see alike (`Group.common`).
-    """
-
-    table: Float[Array, "S A"]
-    rounds: Integer[Array, ""]
-    common: int = static(default=1)
+    table: Float[Array, "S A"]  # value of action a after history s
+    rounds: Integer[Array, ""]  # lived so far: the time of the exploration schedule
 
 
 @settings
@@ -84,12 +75,12 @@ class QTable:
             f"The table has shape {table.shape}, but these agents have {shape[0]} histories and {shape[1]} actions: "
             "use a table learned with the same memory.",
         )
-        return QMind(table, jnp.int32(0), groups[0].common)
+        return QMind(table, jnp.int32(0))
 
     def act(self, key: Key[Array, ""], mind: QMind, obs: Tree, turn: int) -> tuple[Tree, tuple[()]]:
         """Epsilon-greedy actions."""
         del turn
-        return sample(key, epsilon_greedy(mind.table, at(self.explore, mind.rounds)), obs, mind.common), ()
+        return sample(key, epsilon_greedy(mind.table, at(self.explore, mind.rounds)), obs), ()
 
     def update(
         self, key: Key[Array, ""], mind: QMind, transition: Transition, last_obs: Tree
@@ -98,10 +89,10 @@ class QTable:
         del key
         rounds = mind.rounds + transition.terminated.shape[0]
         if not self.adaptive:
-            return replace(mind, rounds=rounds), {}
+            return QMind(mind.table, rounds), {}
         learn = _learn_batched if self.mode == "batched" else _learn_sequential
         table = learn(self, mind.table, _hits(transition, last_obs))
-        return replace(mind, table=table, rounds=rounds), {"q_change": jnp.abs(table - mind.table).max()}
+        return QMind(table, rounds), {"q_change": jnp.abs(table - mind.table).max()}
 
 
 class _Hits(NamedTuple):

@@ -50,7 +50,7 @@ class RepeatUndo:
     def act(self, key: Key[Array, ""], mind: Float[Array, "S A"], obs: Tree, turn: int) -> tuple[Tree, tuple[()]]:
         """Draw every agent's action from its history's row."""
         del turn
-        return sample(key, mind, obs, common=3 ** memory_of(len(mind))), ()
+        return sample(key, mind, obs), ()
 
     def update(
         self, key: Key[Array, ""], mind: Float[Array, "S A"], transition: Transition, last_obs: Tree
