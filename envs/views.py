@@ -27,7 +27,7 @@ from pettingzoo.utils import parallel_to_aec, wrappers
 from synagents.envs.frame import Frame
 
 from synagents.keys import of_birth, of_refresh, of_round, of_run, of_world
-from synagents.settings import require, require_between, require_whole, settings, static
+from synagents.settings import nearest, require, require_between, require_whole, settings, static
 from synagents.world import Group, Outcome, Tree, World, agent_ids, num_choices, turns_of
 
 MAX_KEYED_AGENTS = 256  # a dictionary entry per agent is an argument per agent: thousands take minutes to compile
@@ -106,7 +106,8 @@ class FunctionalEnv:
         Args:
             key: for what the world draws.
             life: the life so far.
-            actions: {name: [n]} by group, or {name: []} by agent; those whose turn it is not are ignored.
+            actions: {name: [n]} by group, or {name: []} by agent; those whose turn it is not are ignored. Numbers are
+                not checked, since they are not known while this is compiled: keep within the action space.
 
         Returns:
             obs; the life; {name: reward f32[n]}, zeros before a round's last turn; {name: done bool[n]} and "__all__";
@@ -147,6 +148,7 @@ class FunctionalEnv:
         return Life(state, rounds, jnp.int32(0)), outcome
 
     def _group(self, name: str) -> Group:
+        require(name in self.agents, f"There is no {self.keyed} {name!r}: {nearest(name, self.agents[:20])}.")
         wanted = name.rpartition("_")[0] if self.keyed == "agent" else name
         return next(group for group in self.world.groups if group.name == wanted)
 

@@ -43,6 +43,34 @@ def test_a_network_of_ones_own_learns_and_uniform_actions_do_not(
     assert rule > 70 > 25 > uniform
 
 
+def test_ppo_learns_on_toys_what_trains_digits_and_uniform_actions_do_not(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = told(capsys, monkeypatch, "ppo.py").splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        f"{name} on {task}" for task in ("toys", "digits") for name in ("trained", "uniform")
+    ]
+    toys, toys_uniform, digits, digits_uniform = (
+        tuple(map(float, re.findall(r"([\d.]+)% of .* loss ([\d.]+), accuracy ([\d.]+)%", line)[0])) for line in lines
+    )
+    assert toys[0] > 56 > 53 > toys_uniform[0] and toys[1] < 0.55 < 0.6 < toys_uniform[1]
+    assert digits[0] > 58 > 53 > digits_uniform[0] and digits[2] > 55 > 25 > digits_uniform[2]
+
+
+def test_independent_learners_and_vdn_are_rewarded_more_often_than_uniform_actions_and_lower_the_loss(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = told(capsys, monkeypatch, "iql_vdn.py").splitlines()
+    assert [line[:11].rstrip() for line in lines] == ["mixing none", "mixing sum", "uniform"]
+    independent, vdn, uniform = (
+        tuple(map(float, re.findall(r"([\d.]+)% of .* end ([\d.]+)", line)[0])) for line in lines
+    )
+    assert min(independent[0], vdn[0]) > 60 > 53 > uniform[0]
+    assert max(independent[1], vdn[1]) < 0.5 < 0.6 < uniform[1]
+
+
 def test_every_example_is_run_here() -> None:
-    names = {"own_network.py", "published_table.py", "watch_the_agents.py"}
-    assert {path.name for path in EXAMPLES.glob("*.py")} == names
+    here = {"iql_vdn.py", "own_network.py", "ppo.py", "published_table.py", "watch_the_agents.py"}
+    with_clients = {"sb3_ppo.py", "supersuit_ppo.py", "torchrl_ppo.py"}  # tests/test_clients.py
+    elsewhere = {"rllib_ppo.py"}  # its library pins another Gymnasium: docs/clients.md
+    assert {path.name for path in EXAMPLES.glob("*.py")} == here | with_clients | elsewhere

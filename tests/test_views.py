@@ -577,6 +577,13 @@ def test_agents_may_have_an_entry_each_where_they_are_few() -> None:
     assert by_agent.action_space("layer0_bias_1") == by_group.action_space("layer0_bias")
 
 
+def test_a_name_that_is_none_is_told_in_one_sentence() -> None:
+    env = synapse_v0.functional_env("xor", hidden=())
+    assert "There is no group 'layer0_wait': did you mean 'layer0_weight'?" in refused(
+        lambda: env.observation_space("layer0_wait")
+    )
+
+
 def test_too_many_agents_get_no_entry_each() -> None:
     env = synapse_v0.functional_env("digits", hidden=(), keyed="agent")
     assert "use keyed='group'" in refused(lambda: env.reset(jax.random.key(0)))
