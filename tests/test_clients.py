@@ -64,7 +64,8 @@ def test_sb3s_ppo_through_supersuit_trains_synapses_and_uniform_actions_do_not(
 
 
 @pytest.mark.filterwarnings("ignore:PettingZoo in TorchRL is tested using version")  # it says so of any but 1.24.3
-@pytest.mark.filterwarnings("ignore:Creating .* inherits from WeightUpdaterBase:DeprecationWarning")  # TorchRL's own classes
+# TorchRL's own classes:
+@pytest.mark.filterwarnings("ignore:Creating .* inherits from WeightUpdaterBase:DeprecationWarning")
 def test_torchrls_ppo_trains_synapses_and_uniform_actions_do_not(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
