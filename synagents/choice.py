@@ -32,7 +32,7 @@ def sample(key: Key[Array, ""], policy: Float[Array, "S A"], obs: Tree) -> Tree:
     actions, start = {}, 0
     for name, codes in sorted(obs.items()):
         mine = luck[start : start + codes.size]
-        actions[name] = sum((mine >= edge[codes]).astype(jnp.uint8) for edge in edges)
+        actions[name] = jnp.stack([mine >= edge[codes] for edge in edges]).sum(axis=0, dtype=jnp.uint8)
         start += codes.size
     return actions
 
