@@ -49,6 +49,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the training, below 1000")
     args = parser.parse_args()
 
+    torch.set_num_threads(1)  # a policy this small is several times slower with threads
     ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
     register_env("neuron", lambda _: ParallelPettingZooEnv(make_env(50)))
     config = (
