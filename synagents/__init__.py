@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from synagents.learners.q_table import QTable as QTable
     from synagents.learners.repeat_undo import RepeatUndo as RepeatUndo
+    from synagents.learners.trace import Trace as Trace
     from synagents.learners.uniform import Uniform as Uniform
     from synagents.loop import History as History
     from synagents.loop import Run as Run
@@ -39,6 +40,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "learners.q_table": ["QTable"],
     "learners.repeat_undo": ["RepeatUndo"],
+    "learners.trace": ["Trace"],
     "learners.uniform": ["Uniform"],
     "loop": ["History", "Run", "advance", "begin", "evaluate", "train"],
     "networks.mlp": ["MLP"],

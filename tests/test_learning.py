@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from synagents.envs import synapse_v0
 
-from synagents import Exponential, QTable, RepeatUndo, Uniform, evaluate, load_table, train
+from synagents import Exponential, QTable, RepeatUndo, Trace, Uniform, evaluate, load_table, train
 
 KEY = jax.random.key(0)
 
@@ -19,8 +19,9 @@ def accuracy(world: Any, learner: Any, steps: int, runs: int = 1) -> np.ndarray:
     return np.asarray(evaluate(run)["accuracy"])[:, 0]
 
 
-def of_digits(learner: Any) -> float:
-    world = synapse_v0.world("digits", hidden=(), step_size=Exponential(5e-3, 1e-3, 2000), batch_size=500, interval=500)
+def of_digits(learner: Any, **options: Any) -> float:
+    step_size = options.pop("step_size", Exponential(5e-3, 1e-3, 2000))
+    world = synapse_v0.world("digits", hidden=(), step_size=step_size, batch_size=500, interval=500, **options)
     return float(accuracy(world, learner, 2000)[0])
 
 
@@ -31,6 +32,11 @@ def random_on_digits() -> float:
 
 def test_repeat_undo_learns_digits() -> None:
     assert of_digits(RepeatUndo()) > 0.5 > 0.3 > random_on_digits()
+
+
+def test_traces_learn_digits_faster() -> None:
+    tracing = {"step_size": 1e-3, "reward": "delta", "batch_change": "reevaluate"}
+    assert of_digits(Trace(), **tracing) > 0.8 > 0.3 > of_digits(Uniform(), **tracing)
 
 
 def test_the_shipped_table_teaches_digits() -> None:
