@@ -298,8 +298,9 @@ def picture(run: Path, out: Path | None) -> None:
 def _list(kind: str) -> None:
     from synagents.registry import offers
 
+    width = max(map(len, offers(kind))) + 2
     for name, constructor in offers(kind).items():
-        print(f"{name:<14}{(constructor.__doc__ or '').splitlines()[0]}")
+        print(f"{name:<{width}}{(constructor.__doc__ or '').splitlines()[0]}")
 
 
 def _probes(names: str | None) -> tuple[Any, ...]:

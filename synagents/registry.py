@@ -1,7 +1,7 @@
 """What a folder offers, by name: a new learner, network or task is one file, and nothing else need know of it.
 
-Every module of `synagents.learners`, `.networks` and `.tasks` lists in `__all__` what it offers; the public name is the
-kebab-case of the Python name (`QTable` is "q-table").
+Every module of `synagents.learners`, `.networks`, `.tasks` and `.benchmark.baselines` lists in `__all__` what it
+offers; the public name is the kebab-case of the Python name (`QTable` is "q-table").
 """
 
 import importlib
@@ -13,7 +13,7 @@ from typing import Any
 
 from synagents.settings import nearest
 
-KINDS = ("learners", "networks", "tasks")
+KINDS = ("learners", "networks", "tasks", "benchmark.baselines")
 
 
 @cache
@@ -30,7 +30,9 @@ def offers(kind: str) -> dict[str, Callable[..., Any]]:
 def find(kind: str, name: str) -> Callable[..., Any]:
     """The constructor called `name`; ValueError with the near match where there is none."""
     if name not in offers(kind):
-        raise ValueError(f"No {kind.removesuffix('s')} is called {name!r}: {nearest(name, offers(kind))}.")
+        raise ValueError(
+            f"No {kind.rpartition('.')[2].removesuffix('s')} is called {name!r}: {nearest(name, offers(kind))}."
+        )
     return offers(kind)[name]
 
 

@@ -6,9 +6,11 @@ from typing import Any
 
 import jax
 import numpy as np
+import pytest
 from synagents.envs import synapse_v0
 
 from synagents import Exponential, QTable, RepeatUndo, Trace, Uniform, evaluate, load_table, train
+from synagents.registry import find
 
 KEY = jax.random.key(0)
 
@@ -53,10 +55,24 @@ def test_the_published_table_teaches_letters(notmnist_folder: Path, published_ta
     assert accuracy(world, published, 8000)[0] > 0.35 > 0.25 > accuracy(world, Uniform(), 8000)[0]
 
 
-def test_a_table_that_starts_from_zeros_finds_boundaries_while_it_learns() -> None:
+def of_boundaries(learner: Any) -> float:
+    """Mean over eight teachers."""
     world = synapse_v0.world("boundary", hidden=(8,), step_size=0.01, interval=0)
-    adaptive = accuracy(world, QTable(adaptive=True, explore=0.1), 3000, runs=8)
-    assert adaptive.mean() > 0.8 > 0.65 > accuracy(world, Uniform(), 3000, runs=8).mean()
+    return float(accuracy(world, learner, 3000, runs=8).mean())
+
+
+@cache
+def random_on_boundaries() -> float:
+    return of_boundaries(Uniform())
+
+
+def test_a_table_that_starts_from_zeros_finds_boundaries_while_it_learns() -> None:
+    assert of_boundaries(QTable(adaptive=True, explore=0.1)) > 0.8 > 0.65 > random_on_boundaries()
+
+
+@pytest.mark.parametrize("name", ["sarsa", "expected-sarsa", "double-q", "policy-gradient", "actor-critic"])
+def test_learners_that_know_nothing_find_boundaries_while_they_learn(name: str) -> None:
+    assert of_boundaries(find("learners", name)()) > 0.8 > 0.65 > random_on_boundaries()
 
 
 def test_xor_is_solved_with_hidden_units_and_not_without_nor_at_random() -> None:

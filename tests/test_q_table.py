@@ -9,20 +9,12 @@ from synagents.learners.q_table import QMind, QTable
 from synagents.schedules import Linear, Switch
 from synagents.world import Transition
 from tests.claims import refused, same_bits
+from tests.lives import lived
 from tests.oracle import learn_in_place
 from tests.toys import group
 
 KEY = jax.random.key(0)
 START = np.random.default_rng(0).normal(size=(81, 3)).astype(np.float32)
-
-
-def lived(
-    obs: Any, actions: Any, reward: Any, *, terminated: Any = False, truncated: Any = False, name: str = "g"
-) -> Transition:
-    """T rounds of W worlds of n agents: obs and actions [T, W, n], reward [T, W] or [T, W, n]."""
-    obs, actions, reward = np.asarray(obs, np.uint8), np.asarray(actions, np.uint8), np.asarray(reward, np.float32)
-    flags = [jnp.broadcast_to(jnp.asarray(flag), obs.shape[:2]) for flag in (terminated, truncated)]
-    return Transition({name: jnp.asarray(obs)}, {name: jnp.asarray(actions)}, (), {name: jnp.asarray(reward)}, *flags)
 
 
 def learned(learner: QTable, table: Any, transition: Transition, last_obs: Any) -> np.ndarray:

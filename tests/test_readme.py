@@ -28,6 +28,10 @@ def test_what_the_readme_lists_is_what_there_is(kind: str) -> None:
     assert names(kind) == set(offers(f"{kind}s"))
 
 
+def test_the_lines_to_beat_it_lists_are_what_there_is() -> None:
+    assert names("baseline") == set(offers("benchmark.baselines"))
+
+
 def test_the_worlds_and_probes_it_lists_are_there() -> None:
     worlds = {path.stem for path in Path(synapse_v0.__file__).parent.glob("*_v*.py")}
     assert names("world") == worlds

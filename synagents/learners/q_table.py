@@ -14,11 +14,12 @@ from typing import Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Integer, Key
+from jaxtyping import Array, Float, Integer, Key
 
 from synagents.choice import epsilon_greedy, sample
-from synagents.schedules import Schedule, at, require_range
-from synagents.settings import require, require_between, settings, static
+from synagents.pooling import Hits, Rate, hits_of, learn_values, require_rates
+from synagents.schedules import Schedule, at
+from synagents.settings import require, settings, static
 from synagents.world import Group, Transition, Tree, require_discrete
 
 __all__ = ["QTable"]
@@ -51,14 +52,11 @@ class QTable:
     adaptive: bool = static(default=False)
     alpha: float = 0.01
     gamma: float = 0.8
-    rate: Literal["per-agent", "per-step"] = static(default="per-agent")
+    rate: Rate = static(default="per-agent")
     mode: Literal["batched", "sequential"] = static(default="batched")
 
     def __post_init__(self) -> None:
-        require_range("explore", self.explore, 0, 1)
-        require_between("alpha", self.alpha, 0, 1)
-        require_between("gamma", self.gamma, 0, 1)
-        require(self.rate in ("per-agent", "per-step"), f"rate must be per-agent or per-step, but is {self.rate!r}.")
+        require_rates(self.explore, self.alpha, self.gamma, self.rate)
         require(self.mode in ("batched", "sequential"), f"mode must be batched or sequential, but is {self.mode!r}.")
         require(
             self.adaptive or self.table is not None,
@@ -91,50 +89,21 @@ class QTable:
         if not self.adaptive:
             return QMind(mind.table, rounds), {}
         learn = _learn_batched if self.mode == "batched" else _learn_sequential
-        table = learn(self, mind.table, _hits(transition, last_obs))
+        table = learn(self, mind.table, list(hits_of(transition, last_obs).values()))
         return QMind(table, rounds), {"q_change": jnp.abs(table - mind.table).max()}
 
 
-class _Hits(NamedTuple):
-    """What happened to the agents of one group, over worlds and rounds: vectors of equal length."""
-
-    s: Integer[Array, "hits"]
-    a: Integer[Array, "hits"]
-    reward: Float[Array, "hits"]
-    later: Integer[Array, "hits"]  # the history that followed
-    goes_on: Bool[Array, "hits"]  # whether that history is worth anything
-
-
-def _hits(transition: Transition, last_obs: Tree) -> list[_Hits]:
-    groups = []
-    for name, obs in transition.obs.items():
-        later = jnp.concatenate([obs[1:], last_obs[name][None]])
-        reward = transition.reward[name]
-        reward = jnp.broadcast_to(reward if reward.ndim == obs.ndim else reward[..., None], obs.shape)
-        goes_on = jnp.broadcast_to(~transition.terminated[..., None], obs.shape)
-        hits = _Hits(obs, transition.actions[name], reward, later, goes_on)
-        groups.append(_Hits(*(part.ravel() for part in hits)))
-    return groups
-
-
-def _errors(q: QTable, table: Float[Array, "S A"], hit: _Hits) -> Float[Array, "..."]:
+def _errors(q: QTable, table: Float[Array, "S A"], hit: Hits) -> Float[Array, "..."]:
     """R + gamma max_a' Q[s', a'] - Q[s, a]."""
     return hit.reward + q.gamma * hit.goes_on * table.max(axis=1)[hit.later] - table[hit.s, hit.a]
 
 
-def _learn_batched(q: QTable, table: Float[Array, "S A"], groups: list[_Hits]) -> Float[Array, "S A"]:
-    pooled = jnp.zeros((table.size, 2))  # per cell: how many hits, and the sum of their errors; one pass over memory
-    for hit in groups:
-        cell = hit.s.astype(jnp.int32) * table.shape[1] + hit.a
-        errors = _errors(q, table, hit)
-        pooled = pooled.at[cell].add(jnp.stack([jnp.ones_like(errors), errors], axis=1), mode="promise_in_bounds")
-    count, total = pooled.T.reshape(2, *table.shape)
-    rate = 1 - (1 - q.alpha) ** count if q.rate == "per-agent" else q.alpha * (count > 0)
-    return table + rate * total / jnp.maximum(count, 1)
+def _learn_batched(q: QTable, table: Float[Array, "S A"], groups: list[Hits]) -> Float[Array, "S A"]:
+    return learn_values(table, [(hit, _errors(q, table, hit)) for hit in groups], q.alpha, q.rate)
 
 
-def _learn_sequential(q: QTable, table: Float[Array, "S A"], groups: list[_Hits]) -> Float[Array, "S A"]:
-    def one_agent(table: Float[Array, "S A"], hit: _Hits) -> tuple[Float[Array, "S A"], None]:
+def _learn_sequential(q: QTable, table: Float[Array, "S A"], groups: list[Hits]) -> Float[Array, "S A"]:
+    def one_agent(table: Float[Array, "S A"], hit: Hits) -> tuple[Float[Array, "S A"], None]:
         return table.at[hit.s, hit.a].add(q.alpha * _errors(q, table, hit)), None
 
     for hit in groups:

@@ -1,0 +1,1 @@
+"""How well learners train networks, scored alike for all."""
