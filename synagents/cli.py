@@ -261,6 +261,71 @@ def learn_table_command(
     print(f"The table is in {out}: train with `synagents train --learner q-table --table {out}`.")
 
 
+@cli.group(invoke_without_command=True)
+@click.option("--learner", "players", multiple=True, help="A line, or module:Class; may be repeated.  [all lines]")
+@click.option("--task", "names", multiple=True, help="A task of the benchmark; may be repeated.  [all tasks]")
+@_count("--runs", 10, "Independent runs of each line, >= 1.")
+@_SEED
+@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Folder with the notMNIST images.")
+@click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="A setting, as `synagents train` has it.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default="bench.json", show_default=True,
+              help="Scores; what is there already is kept and not played again.")  # fmt: skip
+@click.pass_context
+def bench(
+    ctx: click.Context,
+    players: tuple[str, ...],
+    names: tuple[str, ...],
+    runs: int,
+    seed: int,
+    data: Path | None,
+    pairs: tuple[str, ...],
+    out: Path,
+) -> None:
+    """Score learners on the frozen tasks, against cost (docs/benchmark.md)."""
+    if ctx.invoked_subcommand:
+        return
+    from synagents.benchmark import board, suite
+
+    chosen = [suite.find(name) for name in names or suite.SUITE]
+    lines = players or tuple(board.lines())
+    scores = board.fill(
+        out, chosen, lines, board.typed(lines, chosen, pairs), runs=runs, seed=seed, data=data,
+        tell=lambda line: print(line, file=sys.stderr),
+    )  # fmt: skip
+    _show_board(scores, board.lines())
+    print(f"The scores are in {out}: `synagents bench compare {out} OTHER` sets them beside others.")
+
+
+@bench.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--against", help="Tell how likely a run of each line is to beat one of this line.")
+@click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), help="Draw accuracy against cost there.")
+def compare(files: tuple[Path, ...], against: str | None, picture: Path | None) -> None:
+    """Set the scores in FILES side by side: a table for each kind of line, curves, who beats whom."""
+    from synagents.benchmark import board, results
+    from synagents.report.board import draw, duels
+    from synagents.settings import nearest, require
+
+    scores = results.merged([results.read(path) for path in files], [path.stem for path in files])
+    _show_board(scores, board.lines())
+    if against:
+        names = {line for lines in scores.values() for line in lines}
+        require(against in names, f"No line here is called {against!r}: {nearest(against, names)}.")
+        print(f"\nProbability that a run of a line is better than one of {against}, with its 95 % interval:")
+        for line, chance in duels(scores, against):
+            print(f"  {line:<20}{chance}")
+    if picture:
+        draw(scores, board.lines(), picture)
+        print(f"The picture is in {picture}.")
+
+
+def _show_board(scores: Any, kinds: dict[str, str]) -> None:
+    from synagents.report.board import markdown
+
+    print("Held-out accuracy in percent at the end of the budget: mean over runs, and its 95 % bootstrap interval.\n")
+    print(markdown(scores, kinds))
+
+
 @cli.command()
 def tasks() -> None:
     """List the tasks there are."""

@@ -6,6 +6,7 @@ or `Attributes`, where unit and range are said once for everyone.
 
 import inspect
 import re
+import types
 import typing
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -50,6 +51,14 @@ def option(flag: Flag) -> click.Option:
     return click.Option([flag.name], type=_click_type(flag), default=None, help=flag.help)
 
 
+def read(flag: Flag, text: str) -> Any:
+    """What somebody typed for a setting, as `option` would read it; ValueError in a sentence where it cannot be."""
+    try:
+        return option(flag).type.convert(text, None, None)
+    except click.BadParameter as error:
+        raise ValueError(f"{flag.parameter}={text} cannot be: {error.message}") from error
+
+
 def value(flag: Flag, given: Any, steps: int) -> Any:
     """What the constructor is to get for what the command line or a recipe gave."""
     if flag.kind == Schedule and isinstance(given, str):
@@ -84,6 +93,8 @@ def _click_type(flag: Flag) -> click.ParamType | type:
         return click.Path(file_okay=False, path_type=Path)
     if flag.parameter == "table":
         return _TableType()
+    if typing.get_origin(flag.kind) is types.UnionType:  # of a plain type and None
+        return typing.get_args(flag.kind)[0]
     return flag.kind
 
 

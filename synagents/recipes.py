@@ -31,8 +31,14 @@ TASKS: dict[str, dict[str, Any]] = {
 
 def recipe(task: str, learner: str) -> dict[str, Any]:
     """Recommended values of flags for a learner on a task; empty for a task that has none."""
-    return TASKS.get(task, {}) | LEARNERS.get((task, learner), {})
+    return TASKS.get(task, {}) | LEARNERS.get(("", learner), {}) | LEARNERS.get((task, learner), {})
 
 
-LEARNERS: dict[tuple[str, str], dict[str, Any]] = {}
+_TRACED_LETTERS = {"batch_size": 1000, "interval": 100, "step_size": "exponential:3e-4:2e-5"}
+LEARNERS: dict[tuple[str, str], dict[str, Any]] = {  # a learner on a task; on any task where that is ""
+    ("", "trace"): {"reward": "delta", "batch_change": "reevaluate"},
+    ("digits", "trace"): {"step_size": "exponential:1e-3:1e-4", "steps": 20_000},
+    ("idx", "trace"): _TRACED_LETTERS,
+    ("notmnist", "trace"): _TRACED_LETTERS,
+}
 BEST_LEARNER = "repeat-undo"

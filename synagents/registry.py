@@ -7,6 +7,7 @@ offers; the public name is the kebab-case of the Python name (`QTable` is "q-tab
 import importlib
 import pkgutil
 import re
+import sys
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -28,12 +29,34 @@ def offers(kind: str) -> dict[str, Callable[..., Any]]:
 
 
 def find(kind: str, name: str) -> Callable[..., Any]:
-    """The constructor called `name`; ValueError with the near match where there is none."""
+    """The constructor called `name`, or the one that `module:Name` imports.
+
+    Raises:
+        ValueError: where there is none, with the near match.
+    """
+    module, colon, own = name.partition(":")
+    if colon:
+        return _own(module, own)
     if name not in offers(kind):
         raise ValueError(
             f"No {kind.rpartition('.')[2].removesuffix('s')} is called {name!r}: {nearest(name, offers(kind))}."
         )
     return offers(kind)[name]
+
+
+def _own(module: str, name: str) -> Callable[..., Any]:
+    """What somebody wrote elsewhere; their folder counts as importable, as it does for a script of theirs."""
+    sys.path.insert(0, "")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        if error.name != module.partition(".")[0] and error.name != module:
+            raise  # theirs is there, what it needs is not
+        raise ValueError(f"There is no module {module!r} here: write module:Name from the folder it is in.") from error
+    except (AttributeError, ValueError) as error:
+        raise ValueError(f"The module {module!r} has no {name!r}: write module:Name.") from error
+    finally:
+        sys.path.remove("")
 
 
 def kebab(name: str) -> str:

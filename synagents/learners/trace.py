@@ -4,16 +4,15 @@
     trace      e_i <- decay e_i + q_t (a_i - E[a_i])
     act        a_i = sign(e_i) with probability 1 - explore, else uniform in {-, 0, +}
 
-An eligibility trace of reward-correlated actions: (a_i - E[a_i]) q is, in expectation, the slope of the team's reward in
-the agent's own mean action (Williams 1992, REINFORCE with a running baseline; for synapses Xie & Seung 2004, Fiete & Seung
-2006), and the trace sums it with a leak, as momentum does. Every round explores around where the team is going anyway, so
-no forward pass is spent on undoing. The agent needs nothing but its own actions and the team's rewards, but these must
-say how much: reward="delta". The rule is ours; only the sign of a trace counts, so the scale of rewards does not.
+An eligibility trace of reward-correlated actions: (a_i - E[a_i]) q is, in expectation, the slope of the team's reward
+in the agent's own mean action (Williams 1992, REINFORCE with a running baseline; for synapses Xie & Seung 2004, Fiete &
+Seung 2006), and the trace sums it with a leak, as momentum does. Every round explores around where the team is going
+anyway, so no forward pass is spent on undoing. The agent needs nothing but its own actions and the team's rewards, but
+these must say how much: reward="delta". The rule is ours; only the sign of a trace counts, not the scale of rewards.
 """
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer, Key
 

@@ -115,9 +115,11 @@ class Boundary:
 
     hidden: int
     points: int
+    seed: int | None = None  # of the one teacher of all lives; None draws one for each
 
     def __call__(self, key: Key[Array, ""]) -> Lesson:
         """Draw the teacher's weights, and the points of both parts."""
+        key = key if self.seed is None else jax.random.key(self.seed)
         w_key, b_key, v_key, x_key = jax.random.split(key, 4)
         w = jax.random.normal(w_key, (2, self.hidden)) * 3.0
         b = jax.random.normal(b_key, (self.hidden,))
@@ -161,18 +163,25 @@ def perceptron(*, kind: Literal["linear", "logistic"] = "linear", inputs: int = 
     )
 
 
-def boundary(*, teacher_hidden: int = 8, points: int = 300) -> School:
+def boundary(*, teacher_hidden: int = 8, points: int = 300, teacher_seed: int | None = None) -> School:
     """Find the decision boundary that a random network draws in the plane (Bhargava et al. 2022, section 3.2).
 
     Args:
         teacher_hidden: hidden units of the teacher, >= 1: more make a more winding boundary.
         points: points to learn from, and as many held out, >= 2.
+        teacher_seed: of one teacher for all lives, >= 0; else every life has its own.
     """
+    if teacher_seed is not None:
+        require_whole("teacher_seed", teacher_seed, 0)
     require(
         teacher_hidden >= 1 and points >= 2, "A boundary needs a teacher with hidden units and at least two points."
     )
     return School(
-        teacher=Boundary(teacher_hidden, points), in_shape=(2,), out_size=2, loss=losses.cross_entropy, graded=True
+        teacher=Boundary(teacher_hidden, points, teacher_seed),
+        in_shape=(2,),
+        out_size=2,
+        loss=losses.cross_entropy,
+        graded=True,
     )
 
 

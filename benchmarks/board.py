@@ -1,0 +1,75 @@
+"""The whole board: every line on every task, ten runs each; prints the table of docs/benchmark.md and draws its curves.
+
+    python benchmarks/board.py --data DIR [--runs 10] [--picture docs/board.png]
+    python benchmarks/board.py --data DIR --freeze      # also writes what scores are normalised by, from Adam's runs
+
+Scores are kept in `benchmarks/results/board.json.gz`; cells that are there are not played again. On notmnist-32, the
+dearest task, only the reference, the lines to beat and the best three of the agents play.
+"""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from synagents.benchmark import board, results, suite
+from synagents.report.board import draw, duels, markdown
+
+SCORES = Path(__file__).with_name("results") / "board.json.gz"
+REFERENCE = Path(__file__).parents[1] / "synagents" / "assets" / "bench.json"
+DEAREST = "notmnist-32"
+
+
+def freeze(scores: results.Board) -> None:
+    """Write what is 0 and what is 1 on the normalised scale: the networks untrained, and after Adam."""
+    reference = {}
+    for task, lines in scores.items():
+        if "adam" in lines:
+            accuracy = lines["adam"].accuracy.mean(axis=0)
+            reference[task] = {"untrained": round(float(accuracy[0]), 4), "adam": round(float(accuracy[-1]), 4)}
+    REFERENCE.write_text(json.dumps(reference, indent=1) + "\n")
+
+
+def best_agents(scores: results.Board, kinds: dict[str, str]) -> list[str]:
+    """The reference, and the three learners with the highest mean accuracy on the other tasks."""
+    learners = [line for line, kind in kinds.items() if kind == board.AGENTS and line != "q-table"]
+    cheap = [lines for task, lines in scores.items() if DEAREST not in task]
+    mean = {line: np.mean([lines[line].accuracy[:, -1].mean() for lines in cheap]) for line in learners}
+    return ["q-table", *sorted(learners, key=lambda line: -mean[line])[:3]]
+
+
+def main() -> None:
+    """Play what is missing, then tell."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with the notMNIST images")
+    parser.add_argument("--runs", type=int, default=10, help="of every line")
+    parser.add_argument("--picture", type=Path, help="draw accuracy against cost there")
+    parser.add_argument("--freeze", action="store_true", help="write the reference of the normalised scale")
+    args = parser.parse_args()
+    kinds, started = board.lines(), time.perf_counter()
+    SCORES.parent.mkdir(exist_ok=True)
+
+    def tell(line: str) -> None:
+        print(f"{time.perf_counter() - started:6.0f} s  {line}", file=sys.stderr, flush=True)
+
+    scores: results.Board = {}
+    for task in suite.SUITE.values():
+        players = list(kinds)
+        if task.name == DEAREST:
+            players = best_agents(scores, kinds) + [line for line, kind in kinds.items() if kind != board.AGENTS]
+        scores = board.fill(SCORES, [task], players, runs=args.runs, data=args.data, tell=tell)
+    if args.freeze:
+        freeze(scores)
+    print(markdown(scores, kinds))
+    print("\nProbability that a run of a line is better than one of q-table:\n")
+    for line, chance in duels(scores, "q-table"):
+        print(f"* {line}: {chance}")
+    if args.picture:
+        draw(scores, kinds, args.picture)
+
+
+if __name__ == "__main__":
+    main()

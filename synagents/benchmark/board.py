@@ -1,0 +1,141 @@
+"""The lines of the board and the settings each plays with; what is finished is kept, so that a board can grow.
+
+A line is a learner (its agents share a policy), or a rule to beat that has no agents (`baselines`), of which some
+follow a gradient. Settings were chosen on validation parts cut from the training parts of other splits, never on what
+is held out here (docs/benchmark.md).
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from synagents import experiment, flags, registry
+from synagents.benchmark import results
+from synagents.benchmark.baselines import Problem
+from synagents.benchmark.drive import drive
+from synagents.benchmark.results import Board, Curves
+from synagents.benchmark.scoring import score
+from synagents.benchmark.suite import POINTS, BenchmarkTask
+from synagents.networks.mlp import MLP
+from synagents.settings import nearest, require
+
+AGENTS, NO_AGENTS, GRADIENT = "agents", "no agents", "gradient"
+
+_DIGITS = {"batch_size": 500, "interval": 250}
+_LETTERS = {"batch_size": 500, "interval": 100}
+USUAL: dict[str, dict[str, Any]] = {  # the batch rule, where a line has none of its own
+    "xor": {},
+    "boundary": {},
+    "digits-0": _DIGITS,
+    "digits-16": _DIGITS,
+    "notmnist-0": _LETTERS,
+    "notmnist-32": _LETTERS,
+}
+SETTINGS: dict[tuple[str, str], dict[str, Any]] = {}
+
+
+def lines() -> dict[str, str]:
+    """The kind of every line there is, by name."""
+    kinds = dict.fromkeys(registry.offers("learners"), AGENTS)
+    for name, constructor in registry.offers("benchmark.baselines").items():
+        kinds[name] = GRADIENT if constructor.__module__.endswith(".gradient") else NO_AGENTS
+    return kinds
+
+
+def play(
+    task: BenchmarkTask,
+    line: str,
+    given: dict[str, Any] | None = None,
+    *,
+    runs: int = 10,
+    seed: int = 0,
+    data: Path | None = None,
+) -> Curves:
+    """Play a line on a task.
+
+    Args:
+        task: of the suite.
+        line: a learner's or a baseline's name, or module:Class of a learner.
+        given: settings by parameter name that replace the board's.
+        runs: independent runs, >= 1.
+        seed: of the runs.
+        data: folder with the notMNIST images.
+
+    Raises:
+        ValueError: if there is no such line, or a setting is not its own or out of range.
+        FloatingPointError: if the loss is not finite.
+    """
+    chosen = USUAL[task.name] | SETTINGS.get((line, task.name), {}) | (given or {})
+    if line in registry.offers("benchmark.baselines"):
+        return _driven(task, line, chosen, runs, seed, data)
+    require(":" in line or line in lines(), f"No line is called {line!r}: {nearest(line, lines())}.")
+    return score(task, line, chosen, runs=runs, seed=seed, data=data)
+
+
+def fill(
+    path: Path,
+    tasks: Sequence[BenchmarkTask],
+    players: Sequence[str],
+    given: dict[str, Any] | None = None,
+    *,
+    runs: int = 10,
+    seed: int = 0,
+    data: Path | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Board:
+    """Play what a file of scores lacks, and add each cell when it is finished; arguments as in `play`."""
+    board = results.read(path) if path.exists() else {}
+    for task in tasks:
+        for line in players:
+            if line in board.get(task.id, {}):
+                continue
+            tell(f"{line} on {task.id}: {runs} runs of {task.budget:,} sample evaluations")
+            board.setdefault(task.id, {})[line] = play(task, line, given, runs=runs, seed=seed, data=data)
+            results.write(path, board)
+    return board
+
+
+def typed(players: Sequence[str], tasks: Sequence[BenchmarkTask], pairs: Sequence[str]) -> dict[str, Any]:
+    """Settings typed as NAME=VALUE, which every one of these lines must know.
+
+    Raises:
+        ValueError: if a pair is no pair, or a line does not know it.
+    """
+    given: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        require(bool(equals), f"{pair!r} is no setting: write NAME=VALUE.")
+        name = name.replace("-", "_")
+        for line in players:
+            known = known_settings(line, tasks[0])
+            require(name in known, f"{line} has no setting {name!r}: {nearest(name, known)}.")
+            given[name] = flags.read(known[name], text)
+    return given
+
+
+def known_settings(line: str, task: BenchmarkTask) -> dict[str, flags.Flag]:
+    """What may be set of a line on a task, by parameter name; the benchmark's own settings are not among it."""
+    if line not in registry.offers("benchmark.baselines"):
+        titled = experiment.sections(task.task, line)
+        known = {name: flag for section in titled.values() for name, flag in section.items()}
+        return {name: flag for name, flag in known.items() if name not in task.frozen}
+    batches = {name: flags.Flag(name, int, None, "") for name in ("batch_size", "interval") if task.batched}
+    return batches | flags.flags_of(registry.find("benchmark.baselines", line))
+
+
+def _driven(task: BenchmarkTask, line: str, given: dict[str, Any], runs: int, seed: int, data: Path | None) -> Curves:
+    """A baseline's curves: schedules run over the share of the budget that is spent."""
+    constructor, known = registry.find("benchmark.baselines", line), known_settings(line, task)
+    for name in given:
+        require(name in known, f"{line} has no setting {name!r}: {nearest(name, known)}.")
+    rule = {name: given[name] for name in ("batch_size", "interval") if name in given}
+    rest = {name: value for name, value in given.items() if name not in rule}
+    made = task.make(rule.get("batch_size"), data=data)
+    network = MLP((int(np.prod(made.in_shape)), *task.hidden, made.out_size))
+    problem = Problem(network, made, rule.get("interval", 0) if task.batched else 0)
+    baseline = constructor(**{name: flags.value(known[name], value, 1) for name, value in rest.items()})
+    curve = drive(jax.random.key(seed), baseline, problem, task.budget, num_runs=runs, looks=POINTS)
+    return Curves(curve.cost, curve.held_out["accuracy"], curve.held_out["loss"])

@@ -1,0 +1,103 @@
+"""Scores as a file: the layout that marl-eval reads, so that other tools draw the same runs.
+
+    {"synagents": {task id: {line: {"seed_0": {"step_0": {"step_count": cost, "accuracy": [a], "loss": [l]}, ...,
+                                               "absolute_metrics": {"accuracy": [last], "loss": [last]}}, ...}}}}
+
+(Gorsane et al. 2022, "Towards a Standardised Performance Evaluation Protocol for Cooperative MARL".) `step_count` is
+what the run had spent, in sample evaluations.
+"""
+
+import gzip
+import json
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Integer
+
+from synagents.settings import require
+
+ENVIRONMENT = "synagents"
+MOST_BYTES = 200_000_000  # a hundred lines of a hundred runs; nothing larger is read
+
+
+class Curves(NamedTuple):
+    """How the runs of one line went on one task; point 0 is before anything was learned."""
+
+    cost: Integer[np.ndarray, "points"]  # sample evaluations spent
+    accuracy: Float[np.ndarray, "runs points"]  # held out, in [0, 1]
+    loss: Float[np.ndarray, "runs points"]  # held out
+
+    def cost_to(self, target: float) -> Float[np.ndarray, "runs"]:
+        """What each run had spent when it was first seen to reach an accuracy; infinite where it never was."""
+        reached = self.accuracy >= target
+        return np.where(reached.any(axis=1), self.cost[reached.argmax(axis=1)], np.inf)
+
+
+Board = dict[str, dict[str, Curves]]  # {task id: {line: curves}}
+
+
+def write(path: Path, board: Board) -> None:
+    """Write all scores, whole or not at all."""
+    whole: dict[str, Any] = {ENVIRONMENT: {}}
+    for task, lines in board.items():
+        whole[ENVIRONMENT][task] = {line: _said(curves) for line, curves in lines.items()}
+    aside = path.with_name(f"{path.name}.part")
+    text = json.dumps(whole).encode()
+    aside.write_bytes(gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
+    os.replace(aside, path)
+
+
+def read(path: Path) -> Board:
+    """The scores in a file that `write` wrote.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it holds no scores.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"There are no scores at {path}: `synagents bench --out {path}` makes some.")
+    sentence = f"{path} holds no scores of this benchmark: `synagents bench --out FILE` makes some."
+    require(path.stat().st_size <= MOST_BYTES, sentence)
+    try:
+        content = path.read_bytes()
+        tasks = json.loads(gzip.decompress(content) if path.suffix == ".gz" else content)[ENVIRONMENT]
+        return {task: {line: _understood(runs) for line, runs in lines.items()} for task, lines in tasks.items()}
+    except (ValueError, OSError, EOFError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+        raise ValueError(sentence) from error
+
+
+def merged(boards: Sequence[Board], names: Sequence[str]) -> Board:
+    """All scores in one board; a line that several boards have is told apart by its board's name."""
+    counts = Counter(line for board in boards for line in {line for lines in board.values() for line in lines})
+    together: Board = {}
+    for board, name in zip(boards, names, strict=True):
+        for task, lines in board.items():
+            for line, curves in lines.items():
+                told = line if counts[line] == 1 else f"{line} ({name})"
+                together.setdefault(task, {})[told] = curves
+    return together
+
+
+def _said(curves: Curves) -> dict[str, Any]:
+    runs = {}
+    for index, (accuracy, loss) in enumerate(zip(curves.accuracy, curves.loss, strict=True)):
+        steps: dict[str, Any] = {
+            f"step_{point}": {"step_count": int(cost), "accuracy": [round(float(a), 6)], "loss": [round(float(b), 6)]}
+            for point, (cost, a, b) in enumerate(zip(curves.cost, accuracy, loss, strict=True))
+        }
+        last = steps[f"step_{len(curves.cost) - 1}"]
+        runs[f"seed_{index}"] = steps | {"absolute_metrics": {name: last[name] for name in ("accuracy", "loss")}}
+    return runs
+
+
+def _understood(runs: dict[str, Any]) -> Curves:
+    points = [[run[f"step_{point}"] for point in range(len(run) - 1)] for run in runs.values()]
+    cost = np.array([[point["step_count"] for point in run] for run in points])
+    accuracy, loss = (np.array([[p[n][0] for p in run] for run in points], float) for n in ("accuracy", "loss"))
+    if cost.ndim != 2 or not cost.size or (cost != cost[0]).any() or accuracy.shape != cost.shape:
+        raise ValueError("runs of one line must be looked at after equal costs")
+    return Curves(cost[0], accuracy, loss)

@@ -1,0 +1,87 @@
+"""A learner's score on a task of the list: play until the budget is spent, and look every 1 % of it.
+
+cost = B (1 + K rounds + refreshes [reevaluate])       B samples per batch, K candidate moves per round
+"""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from synagents import experiment
+from synagents.benchmark.results import Curves
+from synagents.benchmark.suite import POINTS, BenchmarkTask
+from synagents.envs.synapse_v0 import SynapseWorld
+from synagents.loop import advance, begin, evaluate
+from synagents.settings import require
+
+
+def score(
+    task: BenchmarkTask, learner: str, given: dict[str, Any], *, runs: int = 10, seed: int = 0, data: Path | None = None
+) -> Curves:
+    """Play a learner on a task.
+
+    Args:
+        task: of the suite.
+        learner: a learner's name, or module:Class.
+        given: settings of the world and the learner by parameter name, as `synagents train` takes them.
+        runs: independent runs, >= 1; run k draws from the k-th key of `seed`.
+        seed: of the runs; the data split belongs to the task.
+        data: folder with the notMNIST images.
+
+    Raises:
+        ValueError: if a setting is out of range or the budget does not pay for 100 rounds.
+        FloatingPointError: if the loss is not finite.
+    """
+    rounds = 0
+    for _ in range(2):  # a decay spans the run, whose length is known once the world is
+        made = build(task, learner, given, rounds or 1, data)
+        rounds = affordable(made.world, task.budget)
+    world = made.world
+    run = begin(jax.random.key(seed), world, made.learner, num_runs=runs, worlds="loop")
+    first = evaluate(run)
+    cost, accuracy, loss = [spent(world, 0)], [first["accuracy"]], [first["loss"]]
+    for _ in range(POINTS):
+        run, _ = advance(run, rounds // POINTS)
+        seen = evaluate(run)
+        cost.append(spent(world, run.t))
+        accuracy.append(seen["accuracy"])
+        loss.append(seen["loss"])
+    points = [np.concatenate([np.asarray(one) for one in many], axis=1) for many in (accuracy, loss)]
+    if not np.isfinite(points[1]).all():
+        raise FloatingPointError(f"The loss of {learner} on {task.id} is not finite: lower the step size.")
+    return Curves(np.array(cost), *points)
+
+
+def build(
+    task: BenchmarkTask, learner: str, given: dict[str, Any], rounds: int, data: Path | None
+) -> experiment.Experiment:
+    """The task's world and the learner; what the benchmark fixes cannot be given."""
+    for name in given:
+        require(name not in task.frozen, f"The benchmark fixes {name} of {task.id}: leave it out.")
+    folder = {"data": data} if task.task == "notmnist" else {}
+    return experiment.build(task.task, learner, given | task.frozen | folder, steps=rounds, seed=0)
+
+
+def batch_size(world: SynapseWorld) -> int:
+    """Samples that one forward pass of the world takes."""
+    key = jax.random.key(0)
+    return jax.eval_shape(lambda: world.task.stimulus(world.task.init(key))).shape[0]
+
+
+def spent(world: SynapseWorld, rounds: int) -> int:
+    """Sample evaluations of a life of so many rounds, the first score and re-evaluations included."""
+    refreshes = (rounds - 1) // world.interval if world.interval and rounds else 0
+    passes = 1 + rounds + (refreshes if world.batch_change == "reevaluate" else 0)
+    return batch_size(world) * passes
+
+
+def affordable(world: SynapseWorld, budget: int) -> int:
+    """The largest number of rounds, a multiple of 100, that costs no more than the budget."""
+    low, high = 0, budget // batch_size(world) // POINTS
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if spent(world, middle * POINTS) <= budget else (low, middle - 1)
+    require(low > 0, f"A budget of {budget:,} does not pay for {POINTS} rounds of {batch_size(world)} samples.")
+    return low * POINTS

@@ -1,0 +1,93 @@
+"""The frozen list of tasks: what a score is a score *of*. A task that changes gets a new version.
+
+Each fixes the network, one data split (or one teacher), the loss, what a line may spend, and when it is looked at. The
+currency is the sample evaluation: one sample through one forward pass; a backward pass counts two more. What a line
+does with its budget is its own business: batches of any size drawn from the training part, kept for as long as it
+likes, since every sample is charged. Held-out accuracy is looked at every 1 % of the budget, and the score is the last
+one, never the best. (The unit follows the reference paper's argument: no gradient, one forward pass per step.)
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from synagents import registry
+from synagents.settings import nearest, require
+from synagents.world import Task
+
+VERSION = "v0"
+POINTS = 100  # looks at a run, beside the one before it begins
+
+
+@dataclass(frozen=True)
+class BenchmarkTask:
+    """One task of the list.
+
+    Attributes:
+        name: short name; `id` is what is written into files.
+        task: the library's task.
+        hidden: units of the hidden layers.
+        fixed: the task's options that are part of the benchmark: the split, the teacher.
+        budget: sample evaluations a run may spend.
+        samples: the training part.
+    """
+
+    name: str
+    task: str
+    hidden: tuple[int, ...]
+    fixed: tuple[tuple[str, Any], ...]
+    budget: int
+    samples: int
+
+    @property
+    def id(self) -> str:
+        """`synapse/<name>-v0`."""
+        return f"synapse/{self.name}-{VERSION}"
+
+    def make(self, batch_size: int | None = None, *, data: Path | None = None, **changed: Any) -> Task:
+        """The task, handing out batches of `batch_size` (None where it has but one).
+
+        Args:
+            batch_size: samples per batch, 1 .. `samples`.
+            data: folder with the notMNIST images, as in `synagents.tasks.samples.notmnist`.
+            **changed: what a study varies, such as another `split_seed`.
+        """
+        options = dict(self.fixed) | changed
+        if batch_size is not None and self.batched:
+            options["batch_size"] = batch_size
+        if self.task == "notmnist":
+            options["data"] = data
+        return registry.find("tasks", self.task)(**options)
+
+    @property
+    def frozen(self) -> dict[str, Any]:
+        """The settings of world and task that the benchmark fixes."""
+        return dict(self.fixed) | {"hidden": self.hidden}
+
+    @property
+    def batched(self) -> bool:
+        """Whether batches are drawn from the training part; else it is always shown whole."""
+        return self.task in ("digits", "notmnist")
+
+
+_SPLIT = (("split_seed", 0), ("held_out", 0.25), ("loss", "cross-entropy"))
+SUITE = {
+    task.name: task
+    for task in (
+        BenchmarkTask("xor", "xor", (4,), (), 40_000, 4),
+        BenchmarkTask(
+            "boundary", "boundary", (8,), (("teacher_hidden", 8), ("points", 300), ("teacher_seed", 0)), 3_000_000, 300
+        ),
+        BenchmarkTask("digits-0", "digits", (), _SPLIT, 20_000_000, 1348),
+        BenchmarkTask("digits-16", "digits", (16,), _SPLIT, 20_000_000, 1348),
+        BenchmarkTask("notmnist-0", "notmnist", (), _SPLIT, 30_000_000, 7500),
+        BenchmarkTask("notmnist-32", "notmnist", (32,), _SPLIT, 30_000_000, 7500),
+    )
+}
+
+
+def find(name: str) -> BenchmarkTask:
+    """The task called `name` or with that id; ValueError with the near match where there is none."""
+    short = name.removeprefix("synapse/").removesuffix(f"-{VERSION}")
+    require(short in SUITE, f"The benchmark has no task {name!r}: {nearest(short, SUITE)}.")
+    return SUITE[short]

@@ -1,0 +1,114 @@
+"""Scores as people see them: a table for each kind of line, sample-efficiency curves, who beats whom."""
+
+import json
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from synagents.benchmark import statistics
+from synagents.benchmark.results import Board, Curves
+from synagents.benchmark.statistics import Estimate, bootstrap
+from synagents.benchmark.suite import SUITE
+from synagents.settings import require
+
+KINDS = {
+    "agents": "a shared policy of synapse agents",
+    "no agents": "no agents, no gradient",
+    "gradient": "gradient descent",
+}
+
+
+def normalised(task: str, curves: Curves) -> Float[np.ndarray, "runs"]:
+    """Last accuracies on a scale on which the untrained network is 0 and Adam on the same network is 1."""
+    reference = json.loads((resources.files("synagents") / "assets" / "bench.json").read_text())[task]
+    return (curves.accuracy[:, -1] - reference["untrained"]) / (reference["adam"] - reference["untrained"])
+
+
+def markdown(board: Board, kinds: dict[str, str]) -> str:
+    """The score table: for each task the mean last accuracy in percent, over all tasks the normalised IQM.
+
+    Args:
+        board: the scores.
+        kinds: {line: one of KINDS}; a line that is not there counts as agents.
+    """
+    tasks = [task.id for task in SUITE.values() if task.id in board]
+    require(bool(tasks), "These files hold no task of this version of the benchmark.")
+    head = ["line", *(task.split("/")[1].rsplit("-", 1)[0] for task in tasks), "normalised IQM"]
+    rows = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    for kind, told in KINDS.items():
+        lines = [line for line in _lines(board) if kinds.get(line, "agents") == kind]
+        entries = [(line, _overall(board, line, tasks)) for line in lines]
+        entries.sort(key=lambda entry: -(entry[1].value if entry[1] else -np.inf))
+        rows += [f"| *{told}* |" + " |" * (len(head) - 1)] if entries else []
+        for line, overall in entries:
+            cells = [_cell(board[task].get(line)) for task in tasks]
+            rows.append(f"| {' | '.join([line, *cells, str(overall) if overall else ''])} |")
+    return "\n".join(rows)
+
+
+def duels(board: Board, against: str) -> list[tuple[str, Estimate]]:
+    """For every other line the probability that a run of it beats one of `against`, over the tasks both have played."""
+    found = []
+    for line in _lines(board):
+        shared = [task for task, lines in board.items() if line in lines and against in lines]
+        if line != against and shared:
+            pair = [[board[task][name].accuracy[:, -1] for task in shared] for name in (line, against)]
+            found.append((line, bootstrap(statistics.improvement, *pair)))
+    return found
+
+
+def draw(board: Board, kinds: dict[str, str], out: Path) -> None:
+    """Draw accuracy against cost, a panel for each task: the mean over runs and its 95 % bootstrap interval.
+
+    Raises:
+        ValueError: if matplotlib is missing, or cannot write such a format.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise ValueError("Pictures need matplotlib: pip install 'synagents[plot]'.") from None
+    tasks = [task.id for task in SUITE.values() if task.id in board]
+    across = min(len(tasks), 3)
+    down = -(-len(tasks) // across)
+    figure = Figure(figsize=(4.4 * across, 0.8 + 3.2 * down), layout="constrained")
+    panels = figure.subplots(down, across, squeeze=False).ravel()
+    styles = {"agents": "-", "no agents": "--", "gradient": ":"}
+    colours = {line: f"C{index % 10}" for index, line in enumerate(_lines(board))}
+    for empty in panels[len(tasks) :]:
+        empty.axis("off")
+    for axis, task in zip(panels, tasks, strict=False):
+        for line, curves in board[task].items():
+            rng = np.random.default_rng(0)
+            runs = curves.accuracy
+            means = runs[rng.integers(len(runs), size=(400, len(runs)))].mean(axis=1)
+            low, high = np.quantile(means, [0.025, 0.975], axis=0)
+            style = styles[kinds.get(line, "agents")]
+            axis.plot(curves.cost, runs.mean(axis=0), style, color=colours[line], linewidth=1.2, label=line)
+            axis.fill_between(curves.cost, low, high, color=colours[line], alpha=0.15, linewidth=0)
+        axis.set_title(task, fontsize=10)
+        axis.set_xlabel("sample evaluations")
+        axis.set_ylabel("held-out accuracy")
+        axis.grid(alpha=0.3)
+    drawn = {label: line for axis in panels for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    figure.legend(drawn.values(), drawn.keys(), loc="outside lower center", ncols=6, fontsize=8, frameon=False)
+    figure.savefig(out, dpi=110)
+
+
+def _lines(board: Board) -> list[str]:
+    return list(dict.fromkeys(line for lines in board.values() for line in lines))
+
+
+def _cell(curves: Curves | None) -> str:
+    if curves is None:
+        return ""
+    estimate = bootstrap(statistics.mean, [100 * curves.accuracy[:, -1]])
+    return f"{estimate.value:.1f} ({estimate.low:.1f}-{estimate.high:.1f})"
+
+
+def _overall(board: Board, line: str, tasks: list[str]) -> Estimate | None:
+    """The normalised IQM of a line that has played every task; a part of the list would not compare."""
+    if not all(line in board[task] for task in tasks):
+        return None
+    return bootstrap(statistics.interquartile_mean, [normalised(task, board[task][line]) for task in tasks])

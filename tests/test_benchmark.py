@@ -1,0 +1,226 @@
+"""Scores: what is counted, what is kept, how sure a figure is."""
+
+import gzip
+import json
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from synagents.envs import synapse_v0
+
+from synagents import Exponential, RepeatUndo, begin, evaluate, train
+from synagents.benchmark import board, results, scoring, statistics, suite
+from synagents.benchmark.results import Curves
+from synagents.cli import main
+from synagents.report.board import duels, markdown
+from tests.claims import refused, same_bits
+
+XOR = suite.find("xor")
+SMALL = suite.BenchmarkTask("xor", "xor", (4,), (), 4 * 401, 4)
+
+
+def curves(*last: float, start: float = 0.5) -> Curves:
+    """Runs that begin at `start` and end at `last`, looked at three times."""
+    accuracy = np.array([[start, (start + end) / 2, end] for end in last])
+    return Curves(np.array([0, 100, 200]), accuracy, 1 - accuracy)
+
+
+# Statistics
+
+
+def test_the_interquartile_mean_leaves_out_the_best_and_the_worst_quarter() -> None:
+    assert statistics.interquartile_mean([np.array([0.0, 1.0]), np.array([3.0, 100.0])]) == 2
+
+
+def test_improvement_counts_pairs_of_runs_and_half_of_ties_task_by_task() -> None:
+    mine, theirs = [np.array([1.0, 3.0]), np.array([5.0])], [np.array([2.0, 3.0]), np.array([4.0])]
+    # first task: 1 loses twice, 3 wins once and ties once: (1 + 1/2) / 4; second task: won
+    assert statistics.improvement(mine, theirs) == pytest.approx((0.375 + 1) / 2)
+
+
+def test_an_interval_holds_the_truth_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    inside = 0
+    for repeat in range(60):
+        drawn = statistics.bootstrap(statistics.mean, [rng.normal(size=30), rng.normal(1, 2, size=30)], seed=repeat)
+        inside += drawn.low <= 0.5 <= drawn.high
+    assert 48 <= inside < 60  # 95 % of 60 are 57, and small samples make it a little fewer
+
+
+def test_runs_are_resampled_within_their_task_and_never_across() -> None:
+    estimate = statistics.bootstrap(statistics.mean, [np.zeros(5), np.ones(5)])
+    assert estimate == (0.5, 0.5, 0.5)
+
+
+# Cost
+
+
+@pytest.mark.parametrize(("change", "passes"), [("compare", 1 + 10), ("reevaluate", 1 + 10 + 3)])
+def test_a_life_costs_its_first_score_its_rounds_and_its_reevaluations(change: str, passes: int) -> None:
+    world = synapse_v0.world("digits", hidden=(), batch_size=50, interval=3, batch_change=change)
+    assert scoring.spent(world, 10) == 50 * passes  # batches begin at rounds 0, 3, 6 and 9
+    assert scoring.spent(world, 0) == 50
+
+
+def test_as_many_rounds_are_played_as_the_budget_pays_for_in_a_hundred_equal_parts() -> None:
+    world = synapse_v0.world("xor", interval=0)
+    assert scoring.affordable(world, 4 * 401) == 400 and scoring.affordable(world, 4 * 400) == 300
+    assert "does not pay" in refused(lambda: scoring.affordable(world, 400))
+
+
+def test_the_cost_to_a_target_is_that_of_the_first_look_that_saw_it() -> None:
+    assert curves(0.9, 0.6).cost_to(0.7).tolist() == [100, np.inf]
+
+
+# Scores
+
+
+@pytest.mark.parametrize("line", board.lines())
+def test_every_line_plays_a_task_and_spends_no_more_than_its_budget(line: str) -> None:
+    played = board.play(SMALL, line, runs=2)
+    assert played.accuracy.shape == played.loss.shape == (2, 101)
+    assert (np.diff(played.cost) >= 0).all() and 0.9 * SMALL.budget < played.cost[-1] <= SMALL.budget
+    assert np.isfinite(played.loss).all() and (played.accuracy <= 1).all()
+
+
+def test_all_lines_begin_with_the_same_networks_and_the_same_lessons() -> None:
+    first = [board.play(SMALL, line, runs=2).loss[:, 0] for line in ("uniform", "adam")]
+    np.testing.assert_allclose(*first, rtol=1e-6)
+
+
+def test_runs_are_those_of_the_training_loop() -> None:
+    step_size = Exponential(0.02, 0.001, 400)
+    world = synapse_v0.world("xor", hidden=(4,), interval=0, step_size=step_size)
+    alone, _ = train(jax.random.key(3), world, RepeatUndo(), 400, num_runs=2, worlds="loop")
+    given = {"step_size": "exponential:0.02:0.001"}
+    played = board.play(SMALL, "repeat-undo", given, runs=2, seed=3)
+    assert same_bits(played.loss[:, -1].astype(np.float32), np.asarray(evaluate(alone)["loss"][:, 0]))
+    born = begin(jax.random.key(3), world, RepeatUndo(), num_runs=2, worlds="loop")
+    assert same_bits(played.loss[:, 0].astype(np.float32), np.asarray(evaluate(born)["loss"][:, 0]))
+
+
+def test_what_the_benchmark_fixes_cannot_be_set() -> None:
+    assert "fixes hidden" in refused(lambda: board.play(SMALL, "uniform", {"hidden": (8,)}))
+    assert "no setting 'hidden'" in refused(lambda: board.typed(["trace"], [XOR], ["hidden=8"]))
+    assert "NAME=VALUE" in refused(lambda: board.typed(["trace"], [XOR], ["decay"]))
+    assert "did you mean 'decay'" in refused(lambda: board.typed(["trace"], [XOR], ["decoy=1"]))
+    assert board.typed(["trace"], [XOR], ["decay=0.5", "step-size=0.1"]) == {"decay": 0.5, "step_size": "0.1"}
+
+
+def test_unknown_lines_and_tasks_are_told_with_the_nearest() -> None:
+    assert "did you mean 'trace'" in refused(lambda: board.play(SMALL, "traces"))
+    assert "did you mean 'digits-16'" in refused(lambda: suite.find("synapse/digits-17-v0"))
+
+
+# Files
+
+
+@pytest.mark.parametrize("name", ["scores.json", "scores.json.gz"])
+def test_scores_survive_the_way_to_a_file_and_back(tmp_path: Path, name: str) -> None:
+    whole = {XOR.id: {"mine": curves(0.75, 0.625)}}
+    results.write(tmp_path / name, whole)
+    again = results.read(tmp_path / name)
+    assert same_bits(again[XOR.id]["mine"], whole[XOR.id]["mine"])
+
+
+def test_the_file_has_the_layout_that_marl_eval_reads(tmp_path: Path) -> None:
+    results.write(tmp_path / "scores.json", {XOR.id: {"mine": curves(0.75)}})
+    run = json.loads((tmp_path / "scores.json").read_text())["synagents"]["synapse/xor-v0"]["mine"]["seed_0"]
+    assert run["step_2"] == {"step_count": 200, "accuracy": [0.75], "loss": [0.25]}
+    assert run["absolute_metrics"] == {"accuracy": [0.75], "loss": [0.25]}
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[" * 100_000, b'{"synagents": {"a": {"b": {"c": 1}}}}', b"\xff"])
+def test_a_file_without_scores_is_refused_in_one_sentence(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "bad.json").write_bytes(content)
+    assert "holds no scores" in refused(lambda: results.read(tmp_path / "bad.json"))
+    (tmp_path / "bad.gz").write_bytes(gzip.compress(content)[:-2])
+    assert "holds no scores" in refused(lambda: results.read(tmp_path / "bad.gz"))
+
+
+def test_what_a_file_has_is_not_played_again(tmp_path: Path) -> None:
+    told: list[str] = []
+    for players in (["uniform"], ["uniform", "adam"]):
+        board.fill(tmp_path / "scores.json", [SMALL], players, runs=2, tell=told.append)
+    assert [line.split()[0] for line in told] == ["uniform", "adam"]
+
+
+# What people see
+
+
+def test_the_table_keeps_the_kinds_apart_and_the_best_first() -> None:
+    scores = {task.id: {"a": curves(0.6), "b": curves(0.8), "adam": curves(0.9)} for task in suite.SUITE.values()}
+    rows = markdown(scores, {"a": "agents", "b": "agents", "adam": "gradient"}).splitlines()
+    assert [row.split("|")[1].strip() for row in rows[2:]] == [
+        "*a shared policy of synapse agents*",
+        "b",
+        "a",
+        "*gradient descent*",
+        "adam",
+    ]
+    assert "80.0 (80.0-80.0)" in rows[3]
+
+
+def test_a_line_that_has_not_played_every_task_has_no_overall_score() -> None:
+    scores = {XOR.id: {"a": curves(0.6), "b": curves(0.8)}, "synapse/boundary-v0": {"a": curves(0.7)}}
+    rows = {row.split("|")[1].strip(): row.split("|")[-2].strip() for row in markdown(scores, {}).splitlines()}
+    assert rows["a"] and not rows["b"]
+
+
+def test_duels_are_over_the_tasks_that_both_have_played() -> None:
+    scores = {XOR.id: {"a": curves(0.6, 0.7), "b": curves(0.8, 0.9)}, "synapse/boundary-v0": {"a": curves(0.7)}}
+    assert [(line, chance.value) for line, chance in duels(scores, "a")] == [("b", 1.0)]
+
+
+MINE = '''
+import jax.numpy as jnp
+from synagents.choice import sample
+from synagents.settings import settings
+
+
+@settings
+class Mine:
+    """Always up.
+
+    Attributes:
+        strength: nothing yet.
+    """
+
+    strength: float = 1.0
+
+    def init(self, key, groups):
+        return jnp.tile(jnp.array([0.0, 0.0, 1.0]), (81, 1))
+
+    def act(self, key, mind, obs, turn):
+        return sample(key, mind, obs), ()
+
+    def update(self, key, mind, transition, last_obs):
+        return mind, {}
+'''
+
+
+def test_a_learner_of_ones_own_is_scored_and_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(suite.SUITE, "xor", SMALL)
+    (tmp_path / "my_learner.py").write_text(MINE)
+    for line, out in (("my_learner:Mine", "a.json"), ("uniform", "b.json")):
+        arguments = ["bench", "--learner", line, "--task", "xor", "--runs", "2", "--out", out]
+        assert _run(monkeypatch, arguments) == 0
+    assert "| my_learner:Mine |" in capsys.readouterr().out
+    compared = ["bench", "compare", "a.json", "b.json", "--against", "uniform", "--picture", "curves.png"]
+    assert _run(monkeypatch, compared) == 0
+    told = capsys.readouterr().out
+    assert "| my_learner:Mine |" in told and "| uniform |" in told and "better than one of uniform" in told
+    assert (tmp_path / "curves.png").stat().st_size > 5000
+    assert _run(monkeypatch, ["bench", "compare", "c.json"]) == 2
+    assert "There are no scores at c.json" in capsys.readouterr().err
+
+
+def _run(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> int:
+    monkeypatch.setattr("sys.argv", ["synagents", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
