@@ -1,17 +1,19 @@
 """What a folder offers, by name: a new learner, network or task is one file, and nothing else need know of it.
 
 Every module of `synagents.learners`, `.networks`, `.tasks` and `.benchmark.baselines` lists in `__all__` what it
-offers; the public name is the kebab-case of the Python name (`QTable` is "q-table").
+offers; the public name is the kebab-case of the Python name (`QTable` is "q-table"). A learner's or task's module may
+name the worlds it is made for in `WORLDS`; otherwise it is made for `synapse_v0`.
 """
 
 import importlib
+import inspect
 import pkgutil
 import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from synagents.settings import nearest
+from synagents.settings import nearest, require
 
 KINDS = ("learners", "networks", "tasks", "benchmark.baselines")
 
@@ -34,6 +36,21 @@ def find(kind: str, name: str) -> Callable[..., Any]:
             f"No {kind.rpartition('.')[2].removesuffix('s')} is called {name!r}: {nearest(name, offers(kind))}."
         )
     return offers(kind)[name]
+
+
+def worlds(kind: str, name: str) -> tuple[str, ...]:
+    """The worlds that a learner or task is made for, such as ("synapse_v0",)."""
+    return getattr(inspect.getmodule(find(kind, name)), "WORLDS", ("synapse_v0",))
+
+
+def make_task(name: str, options: dict[str, Any]) -> Any:
+    """The task called `name` with its options; ValueError where there is no such task or option."""
+    constructor = find("tasks", name)
+    known = inspect.signature(constructor).parameters
+    for option in options:
+        hint = nearest(option, known) if known else "it has none"
+        require(option in known, f"The task {name} has no option {option!r}: {hint}.")
+    return constructor(**options)
 
 
 def kebab(name: str) -> str:
