@@ -24,7 +24,6 @@
 Version history: v0, the reference world.
 """
 
-import inspect
 import math
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
@@ -38,7 +37,7 @@ from jaxtyping import Array, Bool, Float, Integer, Key
 from synagents import history, registry, schedules
 from synagents.networks.mlp import MLP, Activation
 from synagents.schedules import Schedule
-from synagents.settings import nearest, require, require_between, require_whole, settings, static
+from synagents.settings import require, require_between, require_whole, settings, static
 from synagents.world import Group, Network, Outcome, Params, Part, Task, Tree, flat
 
 if TYPE_CHECKING:
@@ -262,9 +261,13 @@ def world(
         batch_change in ("compare", "reevaluate"),
         f"batch_change must be compare or reevaluate, but is {batch_change!r}.",
     )
-    chosen = _named_task(task, task_options) if isinstance(task, str) else task
+    chosen = registry.make_task(task, task_options) if isinstance(task, str) else task
     require(
         chosen is not task or not task_options, f"Set options on the task object itself: {', '.join(task_options)}."
+    )
+    require(
+        hasattr(chosen, "out_size"),
+        "This task asks for decisions and not for outputs: play it in a world of units, synagents.envs.unit_v0.",
     )
     if network is None:
         network = MLP((math.prod(chosen.in_shape), *hidden, chosen.out_size), activation, init_scale)
@@ -376,12 +379,3 @@ def _require_fit(network: Network, task: Task) -> None:
         out == (2, task.out_size),
         f"The task wants {task.out_size} outputs for each sample, but for two samples the network gives {list(out)}.",
     )
-
-
-def _named_task(name: str, options: dict[str, Any]) -> Task:
-    constructor = registry.find("tasks", name)
-    known = inspect.signature(constructor).parameters
-    for option in options:
-        hint = nearest(option, known) if known else "it has none"
-        require(option in known, f"The task {name} has no option {option!r}: {hint}.")
-    return constructor(**options)

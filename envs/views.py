@@ -28,7 +28,7 @@ from synagents.envs.frame import Frame
 
 from synagents.keys import of_birth, of_refresh, of_round, of_run, of_world
 from synagents.settings import nearest, require, require_between, require_whole, settings, static
-from synagents.world import Group, Outcome, Tree, World, agent_ids, num_choices, turns_of
+from synagents.world import Group, Outcome, Tree, World, agent_ids, each_agent, num_choices, turns_of
 
 MAX_KEYED_AGENTS = 256  # a dictionary entry per agent is an argument per agent: thousands take minutes to compile
 
@@ -124,7 +124,8 @@ class FunctionalEnv:
     def get_obs(self, life: Life) -> dict[str, Array]:
         """What everybody sees."""
         turns = turns_of(self.world.groups)
-        return self._named({k: seen for turn in turns for k, seen in self.world.observe(life.state, turn).items()})
+        seen = {name: part for turn in turns for name, part in self.world.observe(life.state, turn).items()}
+        return self._named(each_agent(seen, self.world.groups))
 
     def take_turn(self, key: Key[Array, ""], life: Life, actions: Tree) -> tuple[Life, Outcome]:
         """The step without the clothes: actions by group in, the world's own outcome out."""
@@ -138,7 +139,7 @@ class FunctionalEnv:
         if turn == 0 and world.interval:
             due = (life.rounds % world.interval == 0) & (life.rounds > 0)
             state = _where(due, world.refresh, of_refresh(key), state)
-        state = world.move(state, {g.name: actions[g.name] for g in world.groups if g.turn == turn}, turn)
+        state = world.move(state, {g.name: actions[g.name] for g in world.groups if turn in g.turns}, turn)
         if turn < last:
             nothing = jax.tree.map(jnp.zeros_like, jax.eval_shape(lambda: world.settle(key, state)[1]))
             return Life(state, life.rounds, life.turn + 1), nothing
@@ -232,7 +233,9 @@ class ParallelView(ParallelEnv):
         for group in world.groups:
             few = isinstance(group.action_space, spaces.Discrete) and num_choices(group.action_space) <= 256
             require(
-                few, f"Dictionaries hold Discrete actions of at most 256, but {group.name} has {group.action_space}."
+                few,
+                f"Dictionaries hold Discrete actions of at most 256, but {group.name} has {group.action_space}: use "
+                "functional_env.",
             )
         self._spaces: dict[tuple[str, str], spaces.Space] = {}
         self._filled: dict[Any, dict[str, Any]] = {}
@@ -378,7 +381,7 @@ class ParallelView(ParallelEnv):
         groups = self.world.groups
         if len(turns_of(groups)) == 1:
             return self._each([{} for _ in self.possible_agents])
-        active = chain(*([group.turn == self._turn] * group.size for group in groups))
+        active = chain(*([self._turn in group.turns] * group.size for group in groups))
         return self._each({"active": now} for now in active)
 
     def _read(self, actions: dict[str, Any]) -> dict[str, np.ndarray]:

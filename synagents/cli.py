@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-DEFAULT_TASK, DEFAULT_LEARNER = "digits", "repeat-undo"
+DEFAULT_TASK = "digits"
 
 
 def main() -> None:
@@ -46,7 +46,7 @@ def _complain(sentence: str, code: int) -> int:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="synagents")
 def cli() -> None:
-    """Train neural networks without a gradient: every synapse is an agent."""
+    """Train neural networks without a gradient: every synapse, or every unit, is an agent."""
 
 
 class _TrainCommand(click.Command):
@@ -58,14 +58,11 @@ class _TrainCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Know all flags there are before reading what was typed."""
-        from synagents.experiment import sections
+        from synagents.experiment import pairs, sections
         from synagents.flags import option
-        from synagents.registry import offers
         from synagents.settings import nearest
 
-        pairs = [(task, DEFAULT_LEARNER) for task in offers("tasks")]
-        pairs += [(DEFAULT_TASK, learner) for learner in offers("learners")]
-        flags = {flag.name: flag for pair in pairs for part in sections(*pair).values() for flag in part.values()}
+        flags = {flag.name: flag for pair in pairs() for part in sections(*pair).values() for flag in part.values()}
         self.params = [*self.own_params, *map(option, flags.values())]
         try:
             return super().parse_args(ctx, args)
@@ -76,10 +73,11 @@ class _TrainCommand(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The run's flags, then those of the world, the task and the learner with their defaults."""
-        from synagents.experiment import default, sections
+        from synagents.experiment import default, sections, usual_learner
         from synagents.flags import option, plain
 
-        task, learner = ctx.params.get("task") or DEFAULT_TASK, ctx.params.get("learner") or DEFAULT_LEARNER
+        task = ctx.params.get("task") or DEFAULT_TASK
+        learner = ctx.params.get("learner") or usual_learner(task)
         with formatter.section("Run"):
             records = (param.get_help_record(ctx) for param in self.own_params if isinstance(param, click.Option))
             formatter.write_dl([record for record in records if record])
@@ -118,10 +116,10 @@ def _share(name: str, default: float, text: str) -> Any:
 
 @cli.command(cls=_TrainCommand, add_help_option=False)
 @click.argument("task", required=False)
-@click.option("--learner", help=f"Who acts and learns: see `synagents learners`.  [{DEFAULT_LEARNER}]")
+@click.option("--learner", help="Who acts and learns: see `synagents learners`.  [by task]")
 @_count("--steps", None, "Rounds to play, >= 1: one forward pass each.  [by task]")
 @_SEED
-@_count("--worlds", 1, "Worlds that share one learner, >= 1.")
+@_count("--worlds", None, "Worlds that share one learner, >= 1.  [by task, or 1]")
 @_count("--runs", 1, "Independent learners with worlds of their own, >= 1.")
 @click.option("--shared-task", is_flag=True, help="The worlds of a run see one batch: one wide product.")
 @_count("--horizon", 1, "Rounds per update of the learner, >= 1.")
@@ -139,7 +137,7 @@ def train(
     learner: str | None,
     steps: int | None,
     seed: int,
-    worlds: int,
+    worlds: int | None,
     runs: int,
     shared_task: bool,
     horizon: int,
@@ -164,12 +162,14 @@ def train(
     from synagents.recipes import recipe
     from synagents.report.live import Live, closing_table
 
-    task, learner = task or DEFAULT_TASK, learner or DEFAULT_LEARNER
+    task = task or DEFAULT_TASK
+    learner = learner or experiment.usual_learner(task)
+    worlds = worlds or recipe(task, learner).get("worlds", 1)
     steps = steps or recipe(task, learner).get("steps", 10_000)
     chosen = experiment.build(task, learner, given, steps=steps, seed=seed)
     watched = _probes(probes)
     folder = disk.Folder(out or _fresh_folder(task, learner), overwrite=overwrite)
-    sizes = list(getattr(getattr(chosen.world, "network", None), "sizes", ()))
+    sizes = list(getattr(getattr(chosen.world, "network", chosen.world), "sizes", ()))
     told: dict[str, Any] = {"task": task, "learner": learner, "sizes": sizes, "seed": seed}
     command = {"steps": steps, "worlds": worlds, "runs": runs, "shared_task": shared_task, "horizon": horizon}
     command |= {"probes": [probe.__name__ for probe in watched], "probe_interval": probe_interval}

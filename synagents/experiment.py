@@ -1,15 +1,16 @@
 """From names and settings to a world and a learner: what `synagents train` and a run's config.json mean.
 
-A setting is looked for in this order: given by hand, the recipe of the task and learner, the constructor's default.
+The task and the learner choose the world: the one that both are made for (`synagents.registry`). A setting is looked
+for in this order: given by hand, the recipe of the task and learner, the constructor's default.
 """
 
+import importlib
 from typing import Any, NamedTuple
 
 from synagents import flags, registry
-from synagents.envs import synapse_v0
 from synagents.flags import Flag
-from synagents.recipes import recipe
-from synagents.settings import nearest
+from synagents.recipes import USUAL_LEARNERS, recipe
+from synagents.settings import nearest, require
 from synagents.world import Learner, World
 
 
@@ -21,17 +22,50 @@ class Experiment(NamedTuple):
     settings: dict[str, Any]  # every setting by parameter name, as plain values
 
 
+def pairs() -> list[tuple[str, str]]:
+    """Every task with every learner that fits it."""
+    there = [(task, learner) for task in registry.offers("tasks") for learner in registry.offers("learners")]
+    return [pair for pair in there if _shared(*pair)]
+
+
+def usual_learner(task: str) -> str:
+    """Who learns a task when nobody is named."""
+    return next(USUAL_LEARNERS[world] for world in registry.worlds("tasks", task))
+
+
+def world_of(task: str, learner: str) -> str:
+    """The world that a task and a learner are both made for; ValueError where there is none."""
+    shared = _shared(task, learner)
+    plays, learns = registry.worlds("tasks", task), registry.worlds("learners", learner)
+    fitting = [name for name in registry.offers("learners") if _shared(task, name)]
+    require(
+        bool(shared),
+        f"{learner} does not fit {task}: it learns in {' and '.join(learns)}, and {task} is played in "
+        f"{' and '.join(plays)} by {', '.join(fitting)}.",
+    )
+    return shared[0]
+
+
+def _shared(task: str, learner: str) -> list[str]:
+    there = registry.worlds("learners", learner)
+    return [world for world in registry.worlds("tasks", task) if world in there]
+
+
 def sections(task: str, learner: str) -> dict[str, dict[str, Flag]]:
     """The flags of the world, the task and the learner, each under a title.
 
     Raises:
-        ValueError: if there is no task or learner of that name.
+        ValueError: if there is no task or learner of that name, or they are made for different worlds.
     """
     return {
-        "World": flags.flags_of(synapse_v0.world, but=("task", "observation", "features", "network")),
+        "World": flags.flags_of(_constructor(task, learner), but=("task", "observation", "features", "network")),
         f"Task {task}": flags.flags_of(registry.find("tasks", task)),
         f"Learner {learner}": flags.flags_of(registry.find("learners", learner)),
     }
+
+
+def _constructor(task: str, learner: str) -> Any:
+    return importlib.import_module(f"synagents.envs.{world_of(task, learner)}").world
 
 
 def default(flag: Flag, task: str, learner: str) -> Any:
@@ -67,7 +101,7 @@ def build(task: str, learner: str, given: dict[str, Any], *, steps: int, seed: i
     world_flags, task_flags, learner_flags = titled.values()
     made = {name: flags.value(known[name], value, steps) for name, value in chosen.items()}
     return Experiment(
-        world=synapse_v0.world(task, **{name: made[name] for name in (*world_flags, *task_flags)}),
+        world=_constructor(task, learner)(task, **{name: made[name] for name in (*world_flags, *task_flags)}),
         learner=registry.find("learners", learner)(**{name: made[name] for name in learner_flags}),
         settings={name: flags.plain(value) for name, value in chosen.items()},
     )

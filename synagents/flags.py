@@ -63,6 +63,8 @@ def value(flag: Flag, given: Any, steps: int) -> Any:
     """What the constructor is to get for what the command line or a recipe gave."""
     if flag.kind == Schedule and isinstance(given, str):
         return schedules.parse(given, steps)
+    if flag.kind == tuple[Schedule, ...] and isinstance(given, str):
+        return () if given == "none" else tuple(schedules.parse(part, steps) for part in given.split(","))
     if flag.parameter == "table":
         return None if given == "zeros" else load_table(None if given == "shipped" else given)
     return given
@@ -87,8 +89,12 @@ def _click_type(flag: Flag) -> click.ParamType | type:
         return click.Choice(typing.get_args(flag.kind))
     if flag.kind == Schedule:
         return _ScheduleType()
+    if flag.kind == tuple[Schedule, ...]:
+        return _SchedulesType()
     if flag.kind == tuple[int, ...]:
         return _SizesType()
+    if flag.kind == tuple[float, ...]:
+        return _NumbersType()
     if flag.kind == Path | None:
         return click.Path(file_okay=False, path_type=Path)
     if flag.parameter == "table":
@@ -107,6 +113,25 @@ class _ScheduleType(click.ParamType):
         except ValueError as error:
             self.fail(str(error), param, ctx)
         return value
+
+
+class _SchedulesType(click.ParamType):
+    name = "schedule,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        for part in value.split(",") if value != "none" else ():
+            _ScheduleType().convert(part, param, ctx)
+        return value
+
+
+class _NumbersType(click.ParamType):
+    name = "number,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        try:
+            return tuple(float(part) for part in value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not a list of numbers: write 0.3,1.", param, ctx)
 
 
 class _SizesType(click.ParamType):

@@ -3,7 +3,8 @@
     run k: fold(seed, k)      round t: fold(run, t)      world w in it: fold(round, w)
 
 Nothing is chained, so what happens at round t does not depend on how a life is cut into calls, and the same life can be
-told by the compiled loop and by every face of a world.
+told by the compiled loop and by every face of a world. Worlds that are to see the same stimuli (`repeats` in a row)
+draw with the key of one world; what their agents draw with stays their own.
 """
 
 import jax

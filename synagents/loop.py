@@ -100,6 +100,14 @@ def begin(
     require(
         not (shared_task and worlds == "loop"), "Worlds that share a batch are one wide product: use worlds='vmap'."
     )
+    require(
+        num_worlds % _repeats(world) == 0,
+        f"Stimuli come to {_repeats(world)} worlds each: {num_worlds} worlds are no multiple of that.",
+    )
+    require(
+        not shared_task or not hasattr(world.task, "action_space"),
+        "Every world has decisions of its own here: let worlds see the same stimuli by the task's repeats.",
+    )
     typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ()
     require(typed and jax.random.key_data(key).size == 2, "Give one threefry key: jax.random.key(seed).")
     keys = jax.vmap(of_run, (None, 0))(key, jnp.arange(num_runs))
@@ -289,16 +297,21 @@ def _drop_axis(tree: Any) -> Any:
     return jax.tree.map(lambda x: x[0], tree)
 
 
-def _per_world(run: Run, key: Key[Array, ""]) -> Key[Array, "*W"]:
+def _per_world(run: Run, key: Key[Array, ""], *, repeats: int = 1) -> Key[Array, "*W"]:
     if run.num_worlds == 1:
         return of_world(key, 0)
-    return jax.vmap(of_world, (None, 0))(key, jnp.arange(run.num_worlds))
+    return jax.vmap(of_world, (None, 0))(key, jnp.arange(run.num_worlds) // repeats)
 
 
 def _keys(run: Run, key: Key[Array, ""]) -> _Keys:
-    """This round's keys, from the round's own."""
+    """This round's keys, from the round's own: what the worlds draw may be alike, what their agents draw never is."""
     luck = counter_key(key) if run.generator == "counter" else of_luck(key)
-    return _Keys(_per_world(run, key), _per_world(run, luck))
+    return _Keys(_per_world(run, key, repeats=_repeats(run.world)), _per_world(run, luck))
+
+
+def _repeats(world: World) -> int:
+    """How many worlds in a row see the same stimuli; one, where the world does not say."""
+    return getattr(world, "repeats", 1)
 
 
 @jax.jit
@@ -307,7 +320,7 @@ def _begin(run: Run) -> tuple[Any, Any]:
 
     def one_run(key: Key[Array, ""]) -> tuple[Any, Any]:
         birth = of_birth(key)
-        keys = _per_world(run, birth)
+        keys = _per_world(run, birth, repeats=_repeats(world))
         if run.shared_task:
             first = world.reset(keys[0])
             state = jax.vmap(lambda k: world.reset(k, first.task), 0, _axes(run, first))(keys)

@@ -1,10 +1,12 @@
 """What a folder offers, by name: a new learner, network or task is one file, and nothing else need know of it.
 
 Every module of `synagents.learners`, `.networks`, `.tasks` and `.benchmark.baselines` lists in `__all__` what it
-offers; the public name is the kebab-case of the Python name (`QTable` is "q-table").
+offers; the public name is the kebab-case of the Python name (`QTable` is "q-table"). A learner's or task's module may
+name the worlds it is made for in `WORLDS`; otherwise it is made for `synapse_v0`.
 """
 
 import importlib
+import inspect
 import pkgutil
 import re
 import sys
@@ -12,7 +14,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from synagents.settings import nearest
+from synagents.settings import nearest, require
 
 KINDS = ("learners", "networks", "tasks", "benchmark.baselines")
 
@@ -44,6 +46,26 @@ def find(kind: str, name: str) -> Callable[..., Any]:
     return offers(kind)[name]
 
 
+def worlds(kind: str, name: str) -> tuple[str, ...]:
+    """The worlds that a learner or task is made for, such as ("synapse_v0",)."""
+    return getattr(inspect.getmodule(find(kind, name)), "WORLDS", ("synapse_v0",))
+
+
+def make_task(name: str, options: dict[str, Any]) -> Any:
+    """The task called `name` with its options; ValueError where there is no such task or option."""
+    constructor = find("tasks", name)
+    known = inspect.signature(constructor).parameters
+    for option in options:
+        hint = nearest(option, known) if known else "it has none"
+        require(option in known, f"The task {name} has no option {option!r}: {hint}.")
+    return constructor(**options)
+
+
+def kebab(name: str) -> str:
+    """`QTable` -> "q-table", `data_dir` -> "data-dir", `MLP` -> "mlp"."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", name).replace("_", "-").lower()
+
+
 def _own(module: str, name: str) -> Callable[..., Any]:
     """What somebody wrote elsewhere; their folder counts as importable, as it does for a script of theirs."""
     sys.path.insert(0, "")
@@ -57,8 +79,3 @@ def _own(module: str, name: str) -> Callable[..., Any]:
         raise ValueError(f"The module {module!r} has no {name!r}: write module:Name.") from error
     finally:
         sys.path.remove("")
-
-
-def kebab(name: str) -> str:
-    """`QTable` -> "q-table", `data_dir` -> "data-dir", `MLP` -> "mlp"."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", name).replace("_", "-").lower()

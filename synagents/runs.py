@@ -164,7 +164,7 @@ def fit(
                     accuracy=None if accuracy is None else float(accuracy.mean()),
                 )
             )
-        summary = _summary(run, agents)
+        summary = _summary(run, agents) | _rewards(folder.path / "metrics.csv")
         folder.write_results(run)
     return run, summary | {
         "compile_seconds": compiling.seconds,
@@ -219,6 +219,32 @@ def _rows(run: Run, history: History, held_out: dict[str, np.ndarray]) -> Iterab
             mean = np.asarray(seen[k]).mean(axis=(0, 1)) if len(history.probed) else np.full(seen.shape[3:], np.nan)
             row |= {f"{name}.{i}": value for i, value in enumerate(mean.ravel())} if mean.ndim else {name: mean}
         yield {name: value if isinstance(value, int) else f"{value:.6g}" for name, value in row.items()}
+
+
+def _rewards(metrics: Path) -> dict[str, Any]:
+    """The mean return of all episodes of a run, and of those of its last tenth; nothing, where there are no episodes.
+
+    They are read from metrics.csv, so a run that was cut in pieces is told whole.
+    """
+    with metrics.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    if "episodes" not in rows[0]:
+        return {}
+    steps = sorted({int(row["step"]) for row in rows})
+    rounds = dict(zip(steps, np.diff([0, *steps]), strict=True))
+
+    def mean_return(since: float, run: str | None = None) -> float | None:
+        seen = [row for row in rows if int(row["step"]) > since and run in (None, row["run"])]
+        sums = [sum(float(row[name]) * rounds[int(row["step"])] for row in seen) for name in ("returns", "episodes")]
+        return float(sums[0] / sums[1]) if sums[1] else None
+
+    return {
+        "score": mean_return(0),
+        "score_name": "mean_reward",
+        "mean_reward": mean_return(0),
+        "final_reward": mean_return(0.9 * steps[-1]),
+        "mean_reward_by_run": [mean_return(0, run) for run in dict.fromkeys(row["run"] for row in rows)],
+    }
 
 
 def _chunks(steps: int, interval: int, horizon: int) -> Iterable[int]:

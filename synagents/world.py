@@ -32,19 +32,29 @@ class Group:
         shape: how the agents are laid out, e.g. (fan_in, fan_out).
         obs_space: what one agent observes.
         action_space: what one agent does.
-        turn: when in a round the group acts; 0 where all act at once.
+        turn: when in a round the group acts; 0 where all act at once, several turns where it acts again and again.
+        sources: whose activity an agent sees, in the order of its observation: ("input",), ("hidden0", "output"); none
+            where it sees something else.
+        code: the activity that each Discrete action stands for, such as (-1, 1); empty where actions mean themselves.
     """
 
     name: str
     shape: tuple[int, ...]
     obs_space: spaces.Space
     action_space: spaces.Space
-    turn: int = 0
+    turn: int | tuple[int, ...] = 0
+    sources: tuple[str, ...] = ()
+    code: tuple[float, ...] = ()
 
     @property
     def size(self) -> int:
         """How many agents."""
         return math.prod(self.shape)
+
+    @property
+    def turns(self) -> tuple[int, ...]:
+        """All turns in which the group acts."""
+        return (self.turn,) if isinstance(self.turn, int) else self.turn
 
 
 class Outcome(NamedTuple):
@@ -104,12 +114,41 @@ class Task(Protocol):
         """Metrics over a whole part of the data: "loss", and "accuracy" where there are classes."""
 
 
+class Answer(NamedTuple):
+    """What a task of decisions answers to one action."""
+
+    reward: Float[Array, ""]
+    terminated: Bool[Array, ""]  # the episode came to its own end with this decision
+    truncated: Bool[Array, ""]  # it was cut by a time limit
+
+
+class DecisionTask(Protocol):
+    """Asks for one action at a time and pays for it: a bandit, a control problem. T is the task's own state."""
+
+    @property
+    def in_shape(self) -> tuple[int, ...]:
+        """Of one stimulus: (numbers,)."""
+
+    @property
+    def action_space(self) -> spaces.Space:
+        """Discrete, or a Box of shape (numbers,)."""
+
+    def init(self, key: Key[Array, ""]) -> Any:
+        """A first state: a question drawn, an episode begun."""
+
+    def stimulus(self, state: Any) -> Float[Array, "D"]:
+        """What the next decision is about."""
+
+    def respond(self, key: Key[Array, ""], state: Any, action: Array) -> tuple[Any, Answer]:
+        """What comes of an action; the next question is drawn, and an episode that ended begins anew, in here."""
+
+
 class World(Protocol):
     """A network in training with agents inside. Its state S is a NamedTuple with a field `task`."""
 
     @property
-    def task(self) -> Task:
-        """What the network is to learn."""
+    def task(self) -> Any:
+        """What the network is to learn: a Task or a DecisionTask."""
 
     @property
     def interval(self) -> int:
@@ -123,7 +162,10 @@ class World(Protocol):
         """A new life: fresh weights, a first batch (or a given task state), and its score for the first reward."""
 
     def observe(self, state: Any, turn: int) -> Tree:
-        """What the agents of a turn see, {group: [n, ...]}: a read, no network call, no randomness."""
+        """What the agents of a turn see, {group: [n, ...]}, or [...] where all of a group see the same.
+
+        A read: no network call, no randomness.
+        """
 
     def move(self, state: Any, actions: Tree, turn: int) -> Any:
         """The world after the agents of a turn have acted."""
@@ -166,6 +208,15 @@ def agent_ids(groups: tuple[Group, ...]) -> list[str]:
     return [f"{group.name}_{i}" for group in groups for i in range(group.size)]
 
 
+def each_agent(seen: Tree, groups: tuple[Group, ...]) -> Tree:
+    """What every single agent sees, {group: [n, ...]}, where a group that sees the same is stored once."""
+    return {
+        group.name: jnp.broadcast_to(seen[group.name], (group.size, *(group.obs_space.shape or ())))
+        for group in groups
+        if group.name in seen
+    }
+
+
 def num_choices(space: spaces.Space) -> int:
     """How many values a Discrete space has; ValueError if it is another."""
     if not isinstance(space, spaces.Discrete):
@@ -175,7 +226,7 @@ def num_choices(space: spaces.Space) -> int:
 
 def turns_of(groups: tuple[Group, ...]) -> range:
     """The turns of a round."""
-    return range(1 + max(group.turn for group in groups))
+    return range(1 + max(turn for group in groups for turn in group.turns))
 
 
 def require_discrete(groups: tuple[Group, ...], learner: str) -> tuple[int, int]:
@@ -196,6 +247,8 @@ def require_discrete(groups: tuple[Group, ...], learner: str) -> tuple[int, int]
 
 
 __all__ = [
+    "Answer",
+    "DecisionTask",
     "Group",
     "Learner",
     "Network",
@@ -207,6 +260,7 @@ __all__ = [
     "Tree",
     "World",
     "agent_ids",
+    "each_agent",
     "flat",
     "num_choices",
     "require_discrete",

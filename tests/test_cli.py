@@ -127,9 +127,30 @@ def test_schedules_are_read_as_they_are_written(synagents: Command, tmp_path: Pa
     assert json.loads((tmp_path / "s/config.json").read_text())["settings"]["step_size"] == "switch:0.1:0.01:20"
 
 
+def test_a_team_of_units_is_told_what_it_earned_over_the_whole_run_and_at_its_end(
+    synagents: Command, tmp_path: Path
+) -> None:
+    words = ["multiplexer", "--bits", "1", "--hidden", "4", "--learner", "reinforce", "--steps", "40", "--worlds", "8"]
+    summary = json.loads(synagents("train", *words, "--out", "u", "--runs", "2", "--json", "--quiet").out)
+    assert set(summary) == SUMMARY | {"mean_reward", "final_reward", "mean_reward_by_run"}
+    assert (summary["sizes"], summary["agents"], summary["worlds"]) == ([3, 4, 2], 5, 8)
+    with (tmp_path / "u/metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    returns = [float(row["returns"]) for row in rows]  # every round is an episode here, and every look one round
+    assert summary["mean_reward"] == summary["score"] == pytest.approx(np.mean(returns), abs=1e-4)
+    assert summary["final_reward"] == pytest.approx(np.mean(returns[-8:]), abs=1e-4)
+    assert np.mean(summary["mean_reward_by_run"]) == pytest.approx(summary["mean_reward"], abs=1e-4)
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
+        (["digits", "--learner", "reinforce"], "reinforce does not fit digits: it learns in unit_v0"),
+        (["multiplexer", "--learner", "q-table"], "q-table does not fit multiplexer: it learns in synapse_v0"),
+        (["multiplexer", "--hidden", "8"], "variance must be one number"),
+        (["multiplexer", "--learning-rate", "0.1,fast"], "'fast' is not a schedule"),
+        (["multiplexer", "--variance", "a"], "write 0.3,1"),
+        (["multiplexer", "--learner", "boltzmann", "--worlds", "3"], "no multiple of that"),
         (["digts"], "did you mean 'digits'"),
         (["--learner", "q-tabel"], "did you mean 'q-table'"),
         (["--hiden", "3"], "did you mean '--hidden'"),
@@ -207,14 +228,12 @@ def test_help_speaks_of_the_chosen_task_and_learner_and_gives_units(synagents: C
 
 
 def test_every_flag_of_every_task_and_learner_is_explained() -> None:
-    from synagents.experiment import sections
-    from synagents.registry import offers
+    from synagents.experiment import pairs, sections
 
-    for task in offers("tasks"):
-        for learner in offers("learners"):
-            for flags in sections(task, learner).values():
-                for flag in flags.values():
-                    assert len(flag.help) > 15, (task, learner, flag.name)
+    for task, learner in pairs():
+        for flags in sections(task, learner).values():
+            for flag in flags.values():
+                assert len(flag.help) > 15, (task, learner, flag.name)
 
 
 def test_tasks_and_learners_are_listed(synagents: Command) -> None:

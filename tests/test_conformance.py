@@ -8,17 +8,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from synagents.envs import synapse_v0
+from gymnasium import spaces
+from synagents.envs import synapse_v0, unit_v0
 
-from synagents import registry
-from synagents.loop import advance, begin
-from synagents.world import Transition, World, agent_ids, flat
+from synagents import experiment, registry
+from synagents.loop import advance, begin, play
+from synagents.world import Transition, World, agent_ids, flat, turns_of
 from tests.claims import refused, same_bits
 from tests.test_data import write_pair
 
 KEY = jax.random.key(0)
 NEEDED: dict[str, dict[str, Any]] = {  # the least that a constructor asks for; a new file rarely needs a line
-    "q-table": {"adaptive": True},
     "mlp": {"sizes": (4, 3, 2)},
     "from-module": {"make": lambda key: eqx.nn.MLP(4, 2, 3, 1, key=key), "in_shape": (4,)},
     "digits": {"batch_size": 32},
@@ -26,10 +26,8 @@ NEEDED: dict[str, dict[str, Any]] = {  # the least that a constructor asks for; 
     "idx": {"batch_size": 32},
 }
 LEARNERS, NETWORKS, TASKS = (list(registry.offers(kind)) for kind in ("learners", "networks", "tasks"))
-
-
-def xor_world() -> World:
-    return synapse_v0.world("xor", hidden=(), step_size=0.05, interval=0)
+SCORING = [name for name in TASKS if "synapse_v0" in registry.worlds("tasks", name)]  # they score outputs
+DECIDING = [name for name in TASKS if "unit_v0" in registry.worlds("tasks", name)]  # they answer actions
 
 
 def test_every_file_of_the_folders_is_held_to_this_table() -> None:
@@ -57,60 +55,98 @@ def test_what_is_offered_says_what_it_is_and_its_module_gives_an_equation_or_a_s
         assert f"{parameter}:" in documented, f"{name} does not say what {parameter} means"
 
 
-# Learners
+# Learners: each in every world that its file says it is made for, and refused by every other
+
+FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {  # a small example of each world: a task and settings
+    "synapse_v0": ("xor", {"hidden": (), "step_size": "0.05", "interval": 0}),
+    "unit_v0": ("multiplexer", {"bits": 1, "hidden": (3, 2)}),
+}
+AT_HOME = [(name, world) for name in LEARNERS for world in registry.worlds("learners", name)]
+ABROAD = [(name, world) for name in LEARNERS for world in FAMILIES if (name, world) not in AT_HOME]
 
 
-def learner_of(name: str) -> Any:
-    return registry.find("learners", name)(**NEEDED.get(name, {}))
+def at_home(name: str, world: str) -> tuple[World, Any]:
+    """A learner's usual settings in a small world of a family, as the command line would build them."""
+    task, small = FAMILIES[world]
+    known = {"adaptive": True} if name == "q-table" else {}
+    built = experiment.build(task, name, small | known, steps=10, seed=0)
+    return built.world, built.learner
 
 
 def shapes(tree: Any) -> Any:
     return [(x.shape, x.dtype) for x in jax.tree.leaves(jax.eval_shape(lambda: tree))]
 
 
-@pytest.mark.parametrize("name", LEARNERS)
-def test_a_learner_acts_for_every_agent_within_its_action_space(name: str) -> None:
-    world, learner = xor_world(), learner_of(name)
+@pytest.mark.parametrize(("name", "family"), AT_HOME)
+def test_a_learner_acts_for_every_agent_within_its_action_space(name: str, family: str) -> None:
+    world, learner = at_home(name, family)
     state, mind = world.reset(KEY), learner.init(KEY, world.groups)
-    actions, _ = learner.act(KEY, mind, world.observe(state, 0), 0)
-    assert set(actions) == {group.name for group in world.groups}
-    for group in world.groups:
-        chosen = np.asarray(actions[group.name])
-        assert chosen.shape == (group.size,) and chosen.dtype == np.uint8
-        assert chosen.max() < group.action_space.n
-    again, _ = learner.act(KEY, mind, world.observe(state, 0), 0)
-    assert same_bits(actions, again)
+    acted = set()
+    for turn in turns_of(world.groups):
+        actions, _ = learner.act(KEY, mind, world.observe(state, turn), turn)
+        assert set(actions) == {group.name for group in world.groups if turn in group.turns}
+        for group in world.groups:
+            if group.name in actions:
+                chosen = np.asarray(actions[group.name])
+                assert chosen.shape == (group.size,)
+                assert chosen.dtype == (np.uint8 if isinstance(group.action_space, spaces.Discrete) else np.float32)
+                assert all(group.action_space.contains(np.asarray(action)) for action in chosen)
+        again, _ = learner.act(KEY, mind, world.observe(state, turn), turn)
+        assert same_bits(actions, again)
+        state, acted = world.move(state, actions, turn), acted | set(actions)
+    assert acted == {group.name for group in world.groups}
 
 
-@pytest.mark.parametrize("name", LEARNERS)
-@pytest.mark.parametrize(("rounds", "worlds"), [(1, 1), (2, 3)])
-def test_a_learners_update_keeps_the_minds_structure_shapes_and_types(name: str, rounds: int, worlds: int) -> None:
-    world, learner = xor_world(), learner_of(name)
-    mind = learner.init(KEY, world.groups)
-    obs = {group.name: jnp.full((group.size,), 40, jnp.uint8) for group in world.groups}
-    actions, extras = learner.act(KEY, mind, obs, 0)
+@pytest.mark.parametrize(("name", "family"), AT_HOME)
+@pytest.mark.parametrize(("rounds", "worlds"), [(1, 1), (2, 4)])
+def test_a_learners_update_keeps_the_minds_structure_shapes_and_types(
+    name: str, family: str, rounds: int, worlds: int
+) -> None:
+    world, learner = at_home(name, family)
 
-    def many(tree: Any, *axes: int) -> Any:
-        return jax.tree.map(lambda x: jnp.broadcast_to(x, (*axes, *x.shape)), tree)
+    def live() -> tuple[Any, ...]:
+        mind = learner.init(KEY, world.groups)
+        after, seen = play(world, learner, KEY, KEY, world.reset(KEY), mind)
 
-    reward = {group.name: jnp.ones((rounds, worlds)) for group in world.groups}
-    never = jnp.zeros((rounds, worlds), bool)
-    lived = many((obs, actions, {0: extras}), rounds, worlds)
-    wiser, metrics = learner.update(KEY, mind, Transition(*lived, reward, never, never), many(obs, worlds))
-    assert shapes(wiser) == shapes(mind) and jax.tree.structure(wiser) == jax.tree.structure(mind)
-    assert all(np.shape(value) == () and np.isfinite(value) for value in metrics.values())
+        def many(tree: Any, *axes: int) -> Any:
+            return jax.tree.map(lambda x: jnp.broadcast_to(x, (*axes, *x.shape)), tree)
+
+        reward = {group.name: jnp.ones((rounds, worlds)) for group in world.groups}
+        never = jnp.zeros((rounds, worlds), bool)
+        lived = many((seen.obs, seen.actions, seen.extras), rounds, worlds)
+        last_obs = {name: part for turn in turns_of(world.groups) for name, part in world.observe(after, turn).items()}
+        return mind, *learner.update(KEY, mind, Transition(*lived, reward, never, never), many(last_obs, worlds))
+
+    mind, wiser, metrics = jax.eval_shape(live)
+    assert jax.tree.structure(wiser) == jax.tree.structure(mind)
+    assert [(x.shape, x.dtype) for x in jax.tree.leaves(wiser)] == [(x.shape, x.dtype) for x in jax.tree.leaves(mind)]
+    assert all(value.shape == () for value in metrics.values())
 
 
-@pytest.mark.parametrize("name", LEARNERS)
-@pytest.mark.parametrize(("worlds", "horizon"), [(1, 1), (3, 2)])
-def test_a_learner_lives_in_the_loop_and_the_same_key_is_the_same_life(name: str, worlds: int, horizon: int) -> None:
-    run = begin(KEY, xor_world(), learner_of(name), num_worlds=worlds)
+@pytest.mark.parametrize(("name", "family"), AT_HOME)
+@pytest.mark.parametrize(("worlds", "horizon"), [(1, 1), (4, 2)])
+def test_a_learner_lives_in_the_loop_and_the_same_key_is_the_same_life(
+    name: str, family: str, worlds: int, horizon: int
+) -> None:
+    world, learner = at_home(name, family)
+    if worlds % getattr(world, "repeats", 1):
+        worlds = world.repeats
+    run = begin(KEY, world, learner, num_worlds=worlds)
     one, history = advance(run, 10, horizon=horizon)
     assert history.reward.shape == (1, 10 * horizon, worlds)
-    assert all(values.shape == (1, 10) for values in history.metrics.values())
+    assert all(values.shape == (1, 10) and np.isfinite(values).all() for values in history.metrics.values())
     assert np.isfinite(history.info["loss"]).all()
     other, _ = advance(run, 10, horizon=horizon)
     assert same_bits((one.state, one.mind), (other.state, other.mind))
+
+
+@pytest.mark.parametrize(("name", "family"), ABROAD)
+def test_a_learner_refuses_a_world_it_is_not_made_for_in_one_sentence(name: str, family: str) -> None:
+    _, learner = at_home(name, registry.worlds("learners", name)[0])
+    native = next(other for other in LEARNERS if family in registry.worlds("learners", other) and other != "uniform")
+    world, _ = at_home(native, family)
+    refused(lambda: learner.init(KEY, world.groups))
+    assert f"{name} does not fit" in refused(lambda: experiment.world_of(FAMILIES[family][0], name))
 
 
 # Networks
@@ -148,7 +184,7 @@ def test_a_network_without_units_is_refused_in_one_sentence(name: str, sizes: tu
         refused(lambda: constructor(**{**NEEDED.get(name, {}), "sizes": sizes}))
 
 
-# Tasks
+# Tasks that score outputs
 
 
 @pytest.fixture(scope="session")
@@ -169,7 +205,7 @@ def task_of(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return make
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", SCORING)
 def test_a_tasks_stimulus_fits_its_shape_and_its_score_is_minus_the_loss(name: str, task_of: Any) -> None:
     task = task_of(name)
     state = task.init(KEY)
@@ -182,7 +218,7 @@ def test_a_tasks_stimulus_fits_its_shape_and_its_score_is_minus_the_loss(name: s
     assert same_bits(after, state)  # no new batch is drawn in here
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", SCORING)
 def test_a_task_scores_a_right_answer_higher_than_a_wrong_one(name: str, task_of: Any) -> None:
     task = task_of(name)
     state = task.init(KEY)
@@ -194,7 +230,7 @@ def test_a_task_scores_a_right_answer_higher_than_a_wrong_one(name: str, task_of
     assert task.respond(KEY, state, right)[1] > task.respond(KEY, state, -right)[1]
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", SCORING)
 def test_a_task_is_drawn_from_its_key_and_keeps_its_structure_when_refreshed(name: str, task_of: Any) -> None:
     task = task_of(name)
     state = task.init(KEY)
@@ -204,7 +240,7 @@ def test_a_task_is_drawn_from_its_key_and_keeps_its_structure_when_refreshed(nam
     assert same_bits(fresh, task.refresh(jax.random.key(1), state))
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", SCORING)
 def test_a_task_is_evaluated_on_both_parts_by_the_metrics_that_exist(name: str, task_of: Any) -> None:
     task = task_of(name)
     state = task.init(KEY)
@@ -217,8 +253,8 @@ def test_a_task_is_evaluated_on_both_parts_by_the_metrics_that_exist(name: str, 
     assert ("accuracy" in metrics) == (name not in ("perceptron",))
 
 
-@pytest.mark.parametrize("name", TASKS)
-def test_a_world_can_be_made_of_every_task(name: str, task_of: Any) -> None:
+@pytest.mark.parametrize("name", SCORING)
+def test_a_world_of_synapses_can_be_made_of_every_task_that_scores(name: str, task_of: Any) -> None:
     world = synapse_v0.world(task_of(name), hidden=(2,))
     state = jax.eval_shape(world.reset, KEY)
     assert state.score.shape == ()
@@ -226,6 +262,54 @@ def test_a_world_can_be_made_of_every_task(name: str, task_of: Any) -> None:
 
 def math_prod(shape: tuple[int, ...]) -> int:
     return int(np.prod(shape))
+
+
+# Tasks that answer decisions
+
+
+def decision(task: Any) -> jax.Array:
+    """An action of the middle."""
+    discrete = isinstance(task.action_space, spaces.Discrete)
+    return jnp.int32(0) if discrete else jnp.zeros(task.action_space.shape)
+
+
+@pytest.mark.parametrize("name", DECIDING)
+def test_a_task_of_decisions_answers_every_action_and_asks_the_next_question(name: str, task_of: Any) -> None:
+    task = task_of(name)
+    state = task.init(KEY)
+    x = task.stimulus(state)
+    assert x.shape == task.in_shape and x.dtype == jnp.float32 and np.isfinite(x).all()
+    after, answer = task.respond(jax.random.key(1), state, decision(task))
+    assert shapes(after) == shapes(state)
+    assert [part.shape for part in answer] == [()] * 3 and np.isfinite(answer.reward)
+    assert [part.dtype for part in answer] == [jnp.float32, bool, bool]
+
+
+@pytest.mark.parametrize("name", DECIDING)
+def test_a_task_of_decisions_is_drawn_from_its_key(name: str, task_of: Any) -> None:
+    task = task_of(name)
+    state = task.init(KEY)
+    assert same_bits(state, task.init(KEY)) and not same_bits(state, task.init(jax.random.key(1)))
+    one, other = (task.respond(jax.random.key(1), state, decision(task)) for _ in range(2))
+    assert same_bits(one, other)
+
+
+@pytest.mark.parametrize("name", DECIDING)
+def test_a_world_of_units_can_be_made_of_every_task_that_answers(name: str, task_of: Any) -> None:
+    world = unit_v0.world(task_of(name), hidden=(2,))
+    state = world.reset(KEY)
+    for turn in turns_of(world.groups):
+        acting = [group for group in world.groups if turn in group.turns]
+        dtypes = {g.name: np.uint8 if isinstance(g.action_space, spaces.Discrete) else np.float32 for g in acting}
+        state = world.move(state, {g.name: np.zeros(g.size, dtypes[g.name]) for g in acting}, turn)
+    after, outcome = world.settle(KEY, state)
+    assert shapes(after) == shapes(state) and {"loss", "returns", "episodes"} == set(outcome.info)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_world_refuses_a_task_of_the_other_kind_in_one_sentence(name: str, task_of: Any) -> None:
+    wrong = unit_v0 if name in SCORING else synapse_v0
+    assert "play it in" in refused(lambda: wrong.world(task_of(name)))
 
 
 # Worlds
@@ -267,8 +351,9 @@ def test_what_a_synapse_sees_lies_in_its_space_from_birth_on(memory: int) -> Non
         state, _ = world.settle(jax.random.key(t), world.move(state, actions))
 
 
-def test_observing_is_a_read() -> None:
-    world = xor_world()
+@pytest.mark.parametrize(("name", "family"), AT_HOME)
+def test_observing_is_a_read(name: str, family: str) -> None:
+    world, _ = at_home(name, family)
     state = world.reset(KEY)
     before = [np.array(x) for x in jax.tree.leaves(state)]
     assert same_bits(world.observe(state, 0), world.observe(state, 0))

@@ -7,9 +7,9 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from synagents.envs import synapse_v0
+from synagents.envs import synapse_v0, unit_v0
 
-from synagents import Exponential, QTable, RepeatUndo, Trace, Uniform, evaluate, load_table, train
+from synagents import Exponential, QTable, RepeatUndo, Trace, Uniform, evaluate, experiment, load_table, registry, train
 from synagents.registry import find
 
 KEY = jax.random.key(0)
@@ -80,3 +80,28 @@ def test_xor_is_solved_with_hidden_units_and_not_without_nor_at_random() -> None
     assert accuracy(hidden, RepeatUndo(), 4000, runs=8).mean() >= 0.9
     assert accuracy(hidden, Uniform(), 4000, runs=8).mean() < 0.9
     assert accuracy(flat, RepeatUndo(), 4000, runs=8).max() < 1
+
+
+def earned(world: Any, learner: Any, updates: int = 600) -> float:
+    """Mean reward of the last tenth of the updates, 64 worlds each."""
+    _, history = train(KEY, world, learner, updates, num_worlds=64)
+    return float(history.reward[:, -updates // 10 :].mean())
+
+
+@cache
+def random_on_the_multiplexer() -> float:
+    return earned(unit_v0.world(bits=1, hidden=(16,)), Uniform())
+
+
+OF_UNITS = [name for name in registry.offers("learners") if registry.worlds("learners", name) == ("unit_v0",)]
+
+
+@pytest.mark.parametrize("name", OF_UNITS)
+def test_every_rule_of_units_assigns_credit_to_hidden_units(name: str) -> None:
+    given: dict[str, Any] = {"bits": 1, "hidden": (16,), "learning_rate": "0.05"}
+    given |= {"variance": (0.3,)} if name == "map-propagation" else {}
+    team = experiment.build("multiplexer", name, given, steps=600, seed=0)
+    assert (
+        earned(team.world, team.learner) > 0.7
+    )  # seven of eight questions make 0.75; a linear policy never exceeds 0.5
+    assert abs(random_on_the_multiplexer()) < 0.1

@@ -38,8 +38,9 @@ SETTINGS: dict[tuple[str, str], dict[str, Any]] = {}
 
 
 def lines() -> dict[str, str]:
-    """The kind of every line there is, by name."""
-    kinds = dict.fromkeys(registry.offers("learners"), AGENTS)
+    """The kind of every line there is, by name: all learners of synapse worlds, and all baselines."""
+    learners = [name for name in registry.offers("learners") if "synapse_v0" in registry.worlds("learners", name)]
+    kinds = dict.fromkeys(learners, AGENTS)
     for name, constructor in registry.offers("benchmark.baselines").items():
         kinds[name] = GRADIENT if constructor.__module__.endswith(".gradient") else NO_AGENTS
     return kinds

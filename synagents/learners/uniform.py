@@ -1,36 +1,61 @@
-"""The control: every agent draws uniformly from {-, 0, +}, whatever it sees. What learns must beat it.
+"""The control: every agent draws uniformly from its actions, whatever it sees. What learns must beat it.
 
 pi(a | s) = 1 / A
 """
 
+import jax
 import jax.numpy as jnp
+from gymnasium import spaces
 from jaxtyping import Array, Float, Key
 
 from synagents.choice import sample
-from synagents.settings import settings
-from synagents.world import Group, Transition, Tree, require_discrete
+from synagents.settings import settings, static
+from synagents.world import Group, Transition, Tree, num_choices, require_discrete
 
 __all__ = ["Uniform"]
+
+WORLDS = ("synapse_v0", "unit_v0")
+
+
+@settings
+class Crowd:
+    """Agents that know nothing but what they can do.
+
+    Attributes:
+        policy: f32[S, A], all rows alike, where all agents have one table's spaces; else there is none.
+        actions: (group, agents, actions of each) otherwise.
+    """
+
+    policy: Float[Array, "S A"] | None = None
+    actions: tuple[tuple[str, int, int], ...] = static(default=())
 
 
 @settings
 class Uniform:
     """A policy that ignores its observations."""
 
-    def init(self, key: Key[Array, ""], groups: tuple[Group, ...]) -> Float[Array, "S A"]:
-        """The uniform policy over the groups' spaces."""
+    def init(self, key: Key[Array, ""], groups: tuple[Group, ...]) -> Crowd:
+        """The uniform policy over the groups' spaces; ValueError where actions are not Discrete."""
         del key
-        histories, actions = require_discrete(groups, "Uniform")
-        return jnp.full((histories, actions), 1 / actions)
+        if all(isinstance(group.obs_space, spaces.Discrete) for group in groups):
+            histories, actions = require_discrete(groups, "Uniform")
+            return Crowd(policy=jnp.full((histories, actions), 1 / actions))
+        return Crowd(actions=tuple((group.name, group.size, num_choices(group.action_space)) for group in groups))
 
-    def act(self, key: Key[Array, ""], mind: Float[Array, "S A"], obs: Tree, turn: int) -> tuple[Tree, tuple[()]]:
+    def act(self, key: Key[Array, ""], mind: Crowd, obs: Tree, turn: int) -> tuple[Tree, tuple[()]]:
         """A uniform action for every agent."""
         del turn
-        return sample(key, mind, obs), ()
+        if mind.policy is not None:
+            return sample(key, mind.policy, obs), ()
+        return {
+            name: jax.random.randint(jax.random.fold_in(key, number), (size,), 0, choices, jnp.uint8)
+            for number, (name, size, choices) in enumerate(mind.actions)
+            if name in obs
+        }, ()
 
     def update(
-        self, key: Key[Array, ""], mind: Float[Array, "S A"], transition: Transition, last_obs: Tree
-    ) -> tuple[Float[Array, "S A"], dict[str, Array]]:
+        self, key: Key[Array, ""], mind: Crowd, transition: Transition, last_obs: Tree
+    ) -> tuple[Crowd, dict[str, Array]]:
         """Nothing is learned."""
         del key, transition, last_obs
         return mind, {}

@@ -72,12 +72,19 @@ def clock(seconds: float) -> str:
 
 def closing_table(summary: dict[str, Any], data: dict[str, Any], folder: Path) -> Table:
     """What came of a run, and where its files are."""
-    rows = {"network": f"{'-'.join(map(str, summary['sizes']))}, {summary['agents']:,} synapse agents"}
+    sizes = "-".join(map(str, summary["sizes"]))
+    rows = {"network": f"{sizes}, {summary['agents']:,} agents"}
     if data:
         rows["data"] = f"{data['train_samples']:,} training, {data['held_out_samples']:,} held out ({data['split']})"
     if summary["accuracy"] is not None:
         rows["accuracy"] = f"{summary['accuracy']:.2%} held out, {summary['train_accuracy']:.2%} in training"
-    rows["loss"] = f"{summary['held_out_loss']:.4g} held out, {summary['loss']:.4g} in training"
+    if "mean_reward" in summary:
+        mean, final = summary["mean_reward"], summary["final_reward"]
+        rows["reward"] = (
+            "no episode ended" if final is None else f"{mean:.4g} per episode, {final:.4g} in the last tenth"
+        )
+    else:
+        rows["loss"] = f"{summary['held_out_loss']:.4g} held out, {summary['loss']:.4g} in training"
     rows["speed"] = (
         f"{number(summary['steps_per_second'])} steps/s, {number(summary['agent_steps_per_second'])} agent-steps/s"
     )

@@ -1,0 +1,88 @@
+"""Scalar regression as a bandit: say a number, and lose the square of the error.
+
+    x ~ N(0, I_8)        y = relu(relu(x A) c),  A 8x8 and c 8x1 drawn once from N(0, 1)        R = -(a - y)^2
+
+The best any policy with output variance v can do is -v; the best constant answer loses the variance of y. (Chung 2020,
+arXiv 2010.07893; the teacher there was drawn once and saved, ours is drawn from `teacher_seed`.)
+"""
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from gymnasium import spaces
+from jaxtyping import Array, Float, Key
+
+from synagents.settings import require_whole, settings, static
+from synagents.world import Answer
+
+__all__ = ["scalar_regression"]
+
+WORLDS = ("unit_v0",)
+INPUTS = 8
+
+
+class Point(NamedTuple):
+    """One point of the plane to be fitted."""
+
+    x: Float[Array, "8"]
+
+
+@settings
+class ScalarRegression:
+    """A bandit whose context is a point and whose action is a number; build it by `scalar_regression`.
+
+    Attributes:
+        first: A, f32[8, 8].
+        second: c, f32[8, 1].
+        repeats: worlds in a row that are asked the same questions.
+    """
+
+    first: Float[Array, "8 8"]
+    second: Float[Array, "8 1"]
+    repeats: int = static(default=1)
+
+    @property
+    def in_shape(self) -> tuple[int, ...]:
+        """Of a point."""
+        return (INPUTS,)
+
+    @property
+    def action_space(self) -> spaces.Box:
+        """One number."""
+        return spaces.Box(-math.inf, math.inf, (1,), np.float32)
+
+    def init(self, key: Key[Array, ""]) -> Point:
+        """A first point."""
+        return self._ask(key)
+
+    def stimulus(self, state: Point) -> Float[Array, "8"]:
+        """The point."""
+        return state.x
+
+    def respond(self, key: Key[Array, ""], state: Point, action: Float[Array, "1"]) -> tuple[Point, Answer]:
+        """Minus the squared error, and the next point."""
+        reward = -((action[0] - self.right_answer(state)) ** 2)
+        return self._ask(key), Answer(reward, jnp.bool_(True), jnp.bool_(False))
+
+    def right_answer(self, state: Point) -> Float[Array, ""]:
+        """The teacher's number."""
+        return jax.nn.relu(jax.nn.relu(state.x @ self.first) @ self.second)[0]
+
+    def _ask(self, key: Key[Array, ""]) -> Point:
+        return Point(jax.random.normal(key, (INPUTS,)))
+
+
+def scalar_regression(*, teacher_seed: int = 0, repeats: int = 1) -> ScalarRegression:
+    """Say the number that a random network of rectifiers assigns to a point in 8 dimensions; R = -(error)^2.
+
+    Args:
+        teacher_seed: seed of the random network, >= 0.
+        repeats: worlds in a row that are asked the same questions, >= 1.
+    """
+    require_whole("teacher_seed", teacher_seed, 0)
+    require_whole("repeats", repeats, 1)
+    first, second = jax.random.split(jax.random.key(teacher_seed))
+    return ScalarRegression(jax.random.normal(first, (INPUTS, INPUTS)), jax.random.normal(second, (INPUTS, 1)), repeats)
