@@ -73,6 +73,21 @@ def test_the_cost_to_a_target_is_that_of_the_first_look_that_saw_it() -> None:
     assert curves(0.9, 0.6).cost_to(0.7).tolist() == [100, np.inf]
 
 
+# Choosing settings
+
+
+def test_settings_are_chosen_on_a_fifth_of_the_training_part_of_another_split() -> None:
+    task, design = suite.find("digits-0").make(100), suite.find("digits-0").design(7).make(100)
+    other = suite.find("digits-0").split(7).make(100)
+    assert len(design.target) + len(design.held_out_target) == len(task.target) == len(other.target) == 1348
+    assert len(design.held_out_target) == 270
+    ours, theirs = ({row.tobytes() for row in np.asarray(part)} for part in (design.held_out_x, other.held_out_x))
+    trained = {row.tobytes() for row in np.asarray(other.x)}
+    assert ours <= trained and not ours & (theirs - trained)
+    assert not same_bits(other.held_out_x, task.held_out_x)
+    assert XOR.design(7) == XOR
+
+
 # Scores
 
 

@@ -3,6 +3,7 @@
 cost = B (1 + K rounds + refreshes [reevaluate])       B samples per batch, K candidate moves per round
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,8 @@ def build(
     for name in given:
         require(name not in task.frozen, f"The benchmark fixes {name} of {task.id}: leave it out.")
     folder = {"data": data} if task.task == "notmnist" else {}
-    return experiment.build(task.task, learner, given | task.frozen | folder, steps=rounds, seed=0)
+    made = experiment.build(task.task, learner, given | task.frozen | folder, steps=rounds, seed=0)
+    return made._replace(world=replace(made.world, task=task.seen(made.world.task)))
 
 
 def batch_size(world: SynapseWorld) -> int:

@@ -7,12 +7,13 @@ likes, since every sample is charged. Held-out accuracy is looked at every 1 % o
 one, never the best. (The unit follows the reference paper's argument: no gradient, one forward pass per step.)
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from synagents import registry
 from synagents.settings import nearest, require
+from synagents.tasks.samples import Samples, validation
 from synagents.world import Task
 
 VERSION = "v0"
@@ -30,6 +31,7 @@ class BenchmarkTask:
         fixed: the task's options that are part of the benchmark: the split, the teacher.
         budget: sample evaluations a run may spend.
         samples: the training part.
+        designing: whether what is held out is cut from the training part, for choosing settings.
     """
 
     name: str
@@ -38,26 +40,38 @@ class BenchmarkTask:
     fixed: tuple[tuple[str, Any], ...]
     budget: int
     samples: int
+    designing: bool = False
 
     @property
     def id(self) -> str:
         """`synapse/<name>-v0`."""
         return f"synapse/{self.name}-{VERSION}"
 
-    def make(self, batch_size: int | None = None, *, data: Path | None = None, **changed: Any) -> Task:
+    def split(self, seed: int) -> "BenchmarkTask":
+        """The same with another data split, for studies over splits; itself where nothing is split."""
+        return replace(self, fixed=tuple((dict(self.fixed) | {"split_seed": seed}).items())) if self.batched else self
+
+    def design(self, seed: int) -> "BenchmarkTask":
+        """What settings may be chosen on: another split, whose own held-out part is never looked at."""
+        return replace(self.split(seed), designing=self.batched)
+
+    def seen(self, task: Any) -> Any:
+        """The task as this benchmark has it: while designing a fifth of its training part stands for what is held out."""
+        return validation(task, 0.2) if self.designing and isinstance(task, Samples) else task
+
+    def make(self, batch_size: int | None = None, *, data: Path | None = None) -> Task:
         """The task, handing out batches of `batch_size` (None where it has but one).
 
         Args:
             batch_size: samples per batch, 1 .. `samples`.
             data: folder with the notMNIST images, as in `synagents.tasks.samples.notmnist`.
-            **changed: what a study varies, such as another `split_seed`.
         """
-        options = dict(self.fixed) | changed
+        options = dict(self.fixed)
         if batch_size is not None and self.batched:
             options["batch_size"] = batch_size
         if self.task == "notmnist":
             options["data"] = data
-        return registry.find("tasks", self.task)(**options)
+        return self.seen(registry.find("tasks", self.task)(**options))
 
     @property
     def frozen(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ The batch is drawn without replacement and kept until the world asks for a new o
 
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -154,6 +155,27 @@ class Batches:
             jax.lax.dynamic_slice_in_dim(every, which * size, size) for every in (self.samples.x, self.samples.target)
         )
         return Turn(x / self.samples.scale, target, which)
+
+
+def validation(task: Samples, share: float) -> Samples:
+    """The same task with its training part cut in two: the last `share` of it is held out, and what was is gone.
+
+    The cut is at random (seed 0) but always the same; batches must fit what remains.
+
+    Raises:
+        ValueError: if the batch does not.
+    """
+    order = np.random.default_rng(0).permutation(len(task.target))
+    train, test = np.split(order, [len(order) - round(share * len(order))])
+    _require_batch(task.batch_size, len(train), "a training part that is cut in two")
+    return replace(
+        task,
+        x=task.x[train],
+        target=task.target[train],
+        held_out_x=task.x[test],
+        held_out_target=task.target[test],
+        description=(*task.description, ("validation", share)),
+    )
 
 
 def from_dataset(
