@@ -56,7 +56,7 @@ class BenchmarkTask:
         return replace(self.split(seed), designing=self.batched)
 
     def seen(self, task: Any) -> Any:
-        """The task as the benchmark has it: while designing, a fifth of the training part stands for the held-out one."""
+        """The task as the benchmark has it: while designing, a fifth of the training part is what is held out."""
         return validation(task, 0.2) if self.designing and isinstance(task, Samples) else task
 
     def make(self, batch_size: int | None = None, *, data: Path | None = None) -> Task:
