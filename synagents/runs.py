@@ -102,14 +102,13 @@ def fit(
         Interrupted: after Ctrl-C or SIGTERM.
     """
     began = time.perf_counter()
-    require(
-        steps >= 1 and steps % horizon == 0, f"steps must be a positive multiple of horizon {horizon}, not {steps}."
-    )
+    check_intervals(world, horizon, probe_interval if probes else None)
+    whole = isinstance(steps, int) and steps >= 1 and steps % horizon == 0
+    require(whole, f"steps must be a positive multiple of horizon {horizon}, not {steps}.")
     require(
         checkpoint_seconds is None or checkpoint_seconds >= 0,
         f"checkpoint_seconds must be None or a number >= 0, but is {checkpoint_seconds}.",
     )
-    check_intervals(world, horizon, probe_interval if probes else None)
     folder = folder if isinstance(folder, Folder) else Folder(folder)
     asked = (config or {}) | {
         "steps": steps,

@@ -37,9 +37,12 @@ def require_between(name: str, value: Any, low: float, high: float = float("inf"
 
     Tracers and arrays pass: a sweep may put anything there, and JAX rebuilds settings while it compiles.
     """
-    require(not isinstance(value, str), f"{name} must be a number, but is the text {value!r}.")
+    refused = isinstance(value, str | bytes | list | tuple | dict | set)
+    require(not refused, f"{name} must be a number, but is {value!r}.")
     if not isinstance(value, numbers.Real):
         return
+    # JAX takes whole numbers of 32 bits; larger ones must say themselves that they are approximate.
+    require(not isinstance(value, int) or abs(value) < 2**31, f"{name} is too large a whole number: write a float.")
     value = float(value)
     if not (low < value if above else low <= value) or not value <= high:
         bracket = "(" if above else "["
@@ -54,9 +57,9 @@ def require_whole(name: str, value: Any, low: int, high: int | None = None) -> N
         raise ValueError(f"{name} must be a whole number {there}, but is {value!r}.")
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
+def nearest(name: Any, names: Iterable[str]) -> str:
     """A hint for an unknown `name`: the near match among `names`, if there is one, and all there are."""
     names = list(names)
-    match = difflib.get_close_matches(name, names, n=1)
+    match = difflib.get_close_matches(str(name), names, n=1)
     hint = f"did you mean {match[0]!r}? " if match else ""
     return f"{hint}there are {', '.join(names)}"
