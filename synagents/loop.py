@@ -95,7 +95,7 @@ def begin(
     Raises:
         ValueError: if a number is out of range or the learner does not fit the world's agents.
     """
-    some = all(isinstance(number, numbers.Integral) and number >= 1 for number in (num_worlds, num_runs))
+    some = all(isinstance(n, numbers.Integral) and n is not True and n >= 1 for n in (num_worlds, num_runs))
     require(some, f"Need at least one world and one run, got {num_worlds} and {num_runs}.")
     require(worlds in ("vmap", "loop"), f"worlds must be vmap or loop, but is {worlds!r}.")
     require(generator in ("counter", "threefry"), f"generator must be counter or threefry, but is {generator!r}.")

@@ -180,10 +180,10 @@ def test_a_dictionary_of_actions_is_taken_or_refused(draw: st.DataObject, left_o
     names = [agent for place, agent in enumerate(parallel.possible_agents) if place not in left_out]
     given_ = {agent: draw.draw(actions) for agent in names} | more
     took = right_or_told(lambda: parallel.step(given_))
-    good = set(given_) == set(parallel.possible_agents) and all(
-        np.ndim(action) == 0 and np.asarray(action).dtype.kind in "iub" and 0 <= action <= 2
-        for action in given_.values()
-    )
+    arrays = (action for action in given_.values() if isinstance(action, np.ndarray))
+    whole = all(isinstance(action, int | np.integer | np.ndarray) for action in given_.values())
+    whole = whole and all(array.ndim == 0 and array.dtype.kind in "iu" for array in arrays)
+    good = set(given_) == set(parallel.possible_agents) and whole and all(0 <= a <= 2 for a in given_.values())
     assert (took is not None) == good
 
 
