@@ -6,6 +6,8 @@ import os
 import resource
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -154,6 +156,15 @@ def test_a_run_that_dies_at_any_moment_of_its_dealings_with_files_ends_as_one_th
         play(folder, 4)
         assert result(folder) == expected, f"killed at operation {moment}"
         assert not Folder(folder).damaged()
+
+
+def test_five_times_killed_by_the_system_nothing_is_lost(tmp_path: Path) -> None:
+    script = Path(__file__).resolve().parents[1] / "benchmarks/kill_cycles.py"
+    call = [sys.executable, str(script), "--cycles", "5", "--scratch", str(tmp_path / "scratch")]
+    call += ["--command", "xor --hidden none --learner q-table --adaptive --steps 2000"]
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "5 kills" in done.stdout and ": 0 lost or changed rows" in done.stdout
 
 
 def test_a_run_stopped_again_and_again_ends_as_one_that_never_was(undisturbed: Path, tmp_path: Path) -> None:
