@@ -103,7 +103,7 @@ class Folder:
     def damaged(self) -> list[str]:
         """The files that are not as the manifest has them; not config.json, which is compared word by word anyway."""
         files = _manifest(self.path)["files"]
-        return [n for n, mark in files.items() if n != "config.json" and _mark_of(self.path / n) != mark]
+        return [n for n, mark in files.items() if n != "config.json" and not _is_as_marked(self.path / n, mark)]
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
@@ -172,9 +172,12 @@ class Folder:
         Raises:
             RunError: if checkpoints are whole, but the rows that they count are not there any more.
         """
+        for half in self.path.rglob(f"*{ASIDE}"):  # what was being written when the run was killed
+            half.unlink()
         manifest = _manifest(self.path)
         self._files = manifest["files"] | self._files
         self._sessions = manifest["sessions"]
+        self.training, self._best, self._unsaved_best = 0.0, None, None
         steps, best = self._checkpoints()
         whole, played = False, self.metrics.path.is_file()
         for file in (*steps, *best):
@@ -190,6 +193,7 @@ class Folder:
                     tell(f"{self.timings.path} is not as it was left: it begins anew.")
                     self.timings.cut(NOTHING)
                 break
+            tell(f"{self.metrics.path} does not hold the rows up to {file}: using another one.")
         else:
             if whole:
                 raise RunError(
@@ -501,8 +505,11 @@ def _mark(content: bytes) -> Mark:
     return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
-def _mark_of(file: Path) -> Mark | None:
-    return _mark(file.read_bytes()) if file.is_file() else None
+def _is_as_marked(file: Path, mark: Mark) -> bool:
+    if not file.is_file() or file.stat().st_size != mark["bytes"]:
+        return False
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest() == mark["sha256"]
 
 
 def _is_mark(said: Any) -> bool:

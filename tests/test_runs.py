@@ -90,34 +90,50 @@ def refused(call: Callable[[], Any], kind: type[Exception] = RunError) -> str:
 
 
 class Machine:
-    """Counts what is done to files in a folder; from a chosen moment on it is dead; a write ends half-way."""
+    """Counts what is done to files; from a chosen moment on it is dead, and a write ends half-way.
+
+    Where it was the power that went, logs also lose what was not forced to the disk.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch):
-        self.done, self.dies_at = 0, -1
+        self.done, self.dies_at, self.loses_power = 0, -1, False
+        self._logs: set[Path] = set()
+        self._forced: dict[int, int] = {}  # inode: bytes
         for name in ("fsync", "replace", "truncate", "mkdir", "unlink"):
-            self._watch(monkeypatch, os, name)
+            self._watch(monkeypatch, name)
         opened = Path.open
 
         def open_(path: Path, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
             file = opened(path, mode, *args, **kwargs)
-            if mode in ("ab", "wb"):
-                write = file.write
-                half = Half(
-                    file, lambda content: self._do(lambda: write(content), lambda: write(content[: len(content) // 2]))
-                )
-                return half
-            return file
+            self._logs |= {path} if mode == "ab" else set()
+            if mode not in ("ab", "wb"):
+                return file
+            write = file.write
+            return Half(file, lambda content: self._do(lambda: write(content), lambda: write(content[:9])))
 
         monkeypatch.setattr(Path, "open", open_)
 
-    def _watch(self, monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> None:
-        real = getattr(module, name)
-        monkeypatch.setattr(module, name, lambda *args, **kwargs: self._do(lambda: real(*args, **kwargs)))
+    def begin(self, dies_at: int = -1, loses_power: bool = False) -> None:
+        self.done, self.dies_at, self.loses_power = 0, dies_at, loses_power
+
+    def _watch(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+        real = getattr(os, name)
+
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            answer = self._do(lambda: real(*args, **kwargs))
+            if name == "fsync":
+                self._forced[os.fstat(args[0]).st_ino] = os.fstat(args[0]).st_size
+            return answer
+
+        monkeypatch.setattr(os, name, watched)
 
     def _do(self, whole: Callable[[], Any], half: Callable[[], Any] = lambda: None) -> Any:
         self.done += 1
         if self.done == self.dies_at:
             half()
+            for log in filter(Path.exists, self._logs if self.loses_power else ()):
+                with open(log, "r+b") as file:
+                    file.truncate(self._forced.get(os.fstat(file.fileno()).st_ino, 0))
         if 0 <= self.dies_at <= self.done:
             raise Killed
         return whole()
@@ -148,14 +164,14 @@ def test_a_run_that_dies_at_any_moment_of_its_dealings_with_files_ends_as_one_th
     moments, expected = machine.done, result(tmp_path / "whole")
     assert moments > 50
     for moment in range(1, moments + 1):
-        machine.done, machine.dies_at = 0, moment
         folder = tmp_path / str(moment)
+        machine.begin(moment, loses_power=moment % 2 == 0)
         with pytest.raises(Killed):
             play(folder, 4)
-        machine.dies_at = -1
+        machine.begin()
         play(folder, 4)
         assert result(folder) == expected, f"killed at operation {moment}"
-        assert not Folder(folder).damaged()
+        assert not Folder(folder).damaged() and not list(folder.rglob("*.part"))
 
 
 def test_five_times_killed_by_the_system_nothing_is_lost(tmp_path: Path) -> None:
