@@ -110,22 +110,22 @@ def fit(
         f"checkpoint_seconds must be None or a number >= 0, but is {checkpoint_seconds}.",
     )
     folder = folder if isinstance(folder, Folder) else Folder(folder)
-    asked = (config or {}) | {
-        "steps": steps,
-        "worlds": num_worlds,
-        "runs": num_runs,
-        "shared_task": shared_task,
-        "horizon": horizon,
-        "probes": [probe.__name__ for probe in probes],
-        "probe_interval": probe_interval,
-        "key": np.asarray(jax.random.key_data(key)).tolist(),
-        "built": dict(described("world", world)) | dict(described("learner", learner)),
-        "versions": versions(),
-    }
     agents = sum(group.size for group in world.groups)
     everyone = agents * num_worlds * num_runs
     with _Compiling() as compiling:
         run = begin(key, world, learner, num_worlds=num_worlds, num_runs=num_runs, shared_task=shared_task)
+        asked = (config or {}) | {
+            "steps": steps,
+            "worlds": num_worlds,
+            "runs": num_runs,
+            "shared_task": shared_task,
+            "horizon": horizon,
+            "probes": [probe.__name__ for probe in probes],
+            "probe_interval": probe_interval,
+            "key": np.asarray(jax.random.key_data(key)).tolist(),
+            "built": dict(described("world", world)) | dict(described("learner", learner)),
+            "versions": versions(),
+        }
         with folder.claimed(), _Stopping(folder.path, tell) as stopping:
             extended_from = folder.agree(asked, tell)["extended_from"]
             run = folder.go_on(run, asked["versions"], tell)
