@@ -166,14 +166,18 @@ def fit(
             summary: dict[str, Any] = {
                 name: asked[name] for name in ("task", "learner", "sizes", "seed") if name in asked
             }
-            summary |= _summary(run, agents) | _rewards(folder.metrics.path) | {
-                "weights_sha256": weights_sha256(run),
-                "compile_seconds": compiling.seconds,
-                "checkpoint_seconds": folder.saving,
-                "steps_per_second": rate,
-                "agent_steps_per_second": rate * everyone,
-                "seconds": _since(began if started is None else started),
-            }
+            summary |= (
+                _summary(run, agents)
+                | _rewards(folder.metrics.path)
+                | {
+                    "weights_sha256": weights_sha256(run),
+                    "compile_seconds": compiling.seconds,
+                    "checkpoint_seconds": folder.saving,
+                    "steps_per_second": rate,
+                    "agent_steps_per_second": rate * everyone,
+                    "seconds": _since(began if started is None else started),
+                }
+            )
             folder.finish(run, summary)
     return run, summary
 
