@@ -47,7 +47,7 @@ def save(run: Run, path: str | Path, about: dict[str, Any] | None = None) -> Non
     Raises:
         OSError: if the file cannot be written; an older one is still whole.
     """
-    arrays = {name: np.asarray(_words(leaf), order="C") for name, leaf in _named(run).items()}
+    arrays = {name: np.asarray(_words(leaf), order="C") for name, leaf in named(_kept(run)).items()}
     told = {"t": run.t} | {name: getattr(run, name) for name in _STATICS}
     text = {"format": FORMAT, "sha256": _BLANK.decode(), "run": json.dumps(told), "about": json.dumps(about or {})}
     raw = bytearray(safetensors.numpy.save(arrays, text))
@@ -76,7 +76,7 @@ def read(path: str | Path, like: Run) -> tuple[Run, dict[str, Any]]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no checkpoint at {path}: name a file that `synagents.save` wrote.")
-    wanted = _named(like)
+    wanted = named(_kept(like))
     room = sum(leaf.size * leaf.dtype.itemsize for leaf in wanted.values()) + MOST_TEXT
     try:
         with path.open("rb") as file:
@@ -105,8 +105,9 @@ def _kept(run: Run) -> dict[str, Any]:
     return {"key": run.key, "state": run.state, "mind": run.mind}
 
 
-def _named(run: Run) -> dict[str, Any]:
-    return {_name(path): leaf for path, leaf in jax.tree_util.tree_flatten_with_path(_kept(run))[0]}
+def named(tree: Any) -> dict[str, Any]:
+    """The arrays of a tree by their places in it: {"mind.table": ..}."""
+    return {_name(path): leaf for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]}
 
 
 def _name(path: tuple[Any, ...]) -> str:

@@ -5,7 +5,7 @@ metrics.csv    one row per look and run: step, run, loss, reward rate, held-out 
 timings.csv    one row per look: step, seconds of training, steps per second; what differs from machine to machine
 checkpoints/   step-<rounds>.safetensors, the last three, and best.safetensors, the best look so far
 summary.json   the closing numbers
-weights.npz    every group's weights, f32[K, W, *shape]
+weights.npz    every group's weights, f32[K, W, *shape]; f32[K, *shape] where they are the learner's
 table.json     the learned table, for learners that have one (table_<run>.json where there are several runs)
 manifest.json  the sha256 of every file, and the versions that had a hand in it
 
@@ -265,9 +265,12 @@ class Folder:
     def finish(self, run: Run, summary: dict[str, Any]) -> None:
         """Write what came of the run: weights, tables, summary."""
         with self._writing():
-            weights: dict[str, Any] = {n: np.asarray(array) for n, array in getattr(run.state, "weights", {}).items()}
-            packed = io.BytesIO()
-            np.savez(packed, **weights)
+            weights = getattr(run.state, "weights", None) or getattr(run.mind, "weights", {})
+            packed, arrays = (
+                io.BytesIO(),
+                {name: np.asarray(array) for name, array in checkpoints.named(weights).items()},
+            )
+            np.savez(packed, **arrays)  # type: ignore[arg-type]
             write_whole(self.path / "weights.npz", packed.getvalue())
             self._note(self.path / "weights.npz")
             for index, table in enumerate(np.asarray(getattr(run.mind, "table", ()))):
