@@ -262,6 +262,7 @@ def world(
         f"batch_change must be compare or reevaluate, but is {batch_change!r}.",
     )
     chosen = registry.make_task(task, task_options) if isinstance(task, str) else task
+    require(hasattr(chosen, "in_shape"), f"task must be a task's name or a task object, but is {task!r}.")
     require(
         chosen is not task or not task_options, f"Set options on the task object itself: {', '.join(task_options)}."
     )
@@ -367,6 +368,8 @@ def functional_env(
 
 
 def _require_fit(network: Network, task: Task) -> None:
+    parts = all(callable(getattr(network, part, None)) for part in ("init", "apply"))
+    require(parts, f"A network is two functions, init and apply, but {network!r} lacks them: see `from_module`.")
     x = jax.ShapeDtypeStruct((2, *task.in_shape), jnp.float32)
     try:
         out = jax.eval_shape(lambda x: network.apply(network.init(jax.random.key(0)), x), x).shape

@@ -101,7 +101,7 @@ class FunctionalEnv:
     def step_env(
         self, key: Key[Array, ""], life: Life, actions: dict[str, Array]
     ) -> tuple[dict[str, Array], Life, dict[str, Array], dict[str, Array], dict[str, Any]]:
-        """One turn: the round of a world where all act at once.
+        """One turn: the round of a world where all act at once. ValueError if an action is missing or misshapen.
 
         Args:
             key: for what the world draws.
@@ -113,6 +113,7 @@ class FunctionalEnv:
             obs; the life; {name: reward f32[n]}, zeros before a round's last turn; {name: done bool[n]} and "__all__";
             info: terminated bool[], truncated bool[], and what the world reports, such as the loss f32[].
         """
+        self._require_fit(actions)
         life, outcome = self.take_turn(key, life, self._by_group(actions) if self.keyed == "agent" else actions)
         ended = outcome.terminated | outcome.truncated
         sizes = {group.name: group.size for group in self.world.groups}
@@ -147,6 +148,19 @@ class FunctionalEnv:
         rounds = life.rounds + 1
         outcome = outcome._replace(truncated=outcome.truncated | (rounds >= self.max_cycles))
         return Life(state, rounds, jnp.int32(0)), outcome
+
+    def _require_fit(self, actions: dict[str, Array]) -> None:
+        """Names, shapes and types are known while this is compiled, so that checking them costs nothing later."""
+        odd = sorted(set(self.agents) ^ set(actions), key=str)
+        require(not odd, f"Give one entry to each of {', '.join(self.agents[:3])}, ..., and no other: see {odd[:1]}.")
+        for name in self.agents:
+            shape = () if self.keyed == "agent" else (self._group(name).size,)
+            action = jnp.asarray(actions[name])
+            require(
+                action.shape == shape and jnp.issubdtype(action.dtype, jnp.integer),
+                f"The actions of {name} must be whole numbers of shape {list(shape)}, but are {action.dtype}"
+                f"{list(action.shape)}.",
+            )
 
     def _group(self, name: str) -> Group:
         require(name in self.agents, f"There is no {self.keyed} {name!r}: {nearest(name, self.agents[:20])}.")
@@ -413,7 +427,8 @@ class ParallelView(ParallelEnv):
     def _blame(self, actions: dict[str, Any]) -> ValueError:
         bad = next(agent for agent in self.agents if not self.action_space(agent).contains(actions[agent]))
         choices = num_choices(self.action_space(bad))
-        return ValueError(f"The action of {bad} must be a whole number in 0 .. {choices - 1}, but is {actions[bad]!r}.")
+        told = " ".join(repr(actions[bad]).split())  # an array's has several lines
+        return ValueError(f"The action of {bad} must be a whole number in 0 .. {choices - 1}, but is {told}.")
 
 
 def agent_after_agent(view: ParallelView, *, wrapped: bool = False) -> AECEnv:

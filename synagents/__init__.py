@@ -8,6 +8,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from synagents.checkpoints import load as load
+    from synagents.checkpoints import save as save
     from synagents.learners.q_table import QTable as QTable
     from synagents.learners.repeat_undo import RepeatUndo as RepeatUndo
     from synagents.learners.trace import Trace as Trace
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "checkpoints": ["load", "save"],
     "learners.q_table": ["QTable"],
     "learners.repeat_undo": ["RepeatUndo"],
     "learners.trace": ["Trace"],

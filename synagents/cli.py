@@ -4,9 +4,13 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from synagents.experiment import Experiment
+    from synagents.folders import Folder
 
 DEFAULT_TASK = "digits"
 
@@ -18,17 +22,23 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         code = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        code = _complain("Interrupted.", 1)
+    except click.Abort as stop:  # click's word for Ctrl-C
+        code = _complain(str(stop.__cause__ or "") or "Interrupted.", 1)
     except (ValueError, FileNotFoundError) as error:  # what was asked for cannot be
         code = _complain(_told(error), 2)
     except Exception as error:
-        from synagents.data import DataError
-
-        if not isinstance(error, DataError | FloatingPointError | OSError):
+        if not isinstance(error, _failures()):
             raise
         code = _complain(_told(error), 1)
     sys.exit(code or 0)
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """Errors that speak for themselves; they live in modules that nothing else may have needed so far."""
+    from synagents.data import DataError
+    from synagents.folders import RunError
+
+    return DataError, RunError, FloatingPointError, OSError
 
 
 def _told(error: Exception) -> str:
@@ -110,6 +120,15 @@ _SEED = click.option(
 )
 
 
+_CHECKPOINTS = click.option(
+    "--checkpoint-seconds",
+    type=click.FloatRange(0),
+    help="Least seconds between checkpoints, >= 0.  [10, or more: they take at most 1 % of the time]",
+)
+_AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout.")
+_QUIET = click.option("--quiet", is_flag=True, help="Neither live display nor closing table.")
+
+
 def _share(name: str, default: float, text: str) -> Any:
     return click.option(name, type=click.FloatRange(0, 1), default=default, show_default=True, help=text)
 
@@ -125,10 +144,15 @@ def _share(name: str, default: float, text: str) -> Any:
 @_count("--horizon", 1, "Rounds per update of the learner, >= 1.")
 @click.option("--probe", "probes", help="Any of reward_rate,action_mix,occupancy,alignment, for metrics.csv.")
 @_count("--probe-interval", 100, "Rounds between probed rounds, >= 1.")
-@click.option("--out", type=click.Path(path_type=Path), help="New or empty directory.  [runs/TASK-LEARNER, numbered]")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="New or empty directory, or a run's, to go on with it or extend it.  [runs/TASK-LEARNER, numbered]",
+)
 @click.option("--overwrite", is_flag=True, help="Replace an earlier run's files in --out.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout.")
-@click.option("--quiet", is_flag=True, help="Neither live display nor closing table.")
+@_CHECKPOINTS
+@_AS_JSON
+@_QUIET
 @click.option("-h", "--help", "wants_help", is_flag=True, help="Show the flags of this task and learner, and exit.")
 @click.pass_context
 def train(
@@ -137,17 +161,18 @@ def train(
     learner: str | None,
     steps: int | None,
     seed: int,
+    probes: str | None,
+    out: Path | None,
+    overwrite: bool,
+    wants_help: bool,
     worlds: int | None,
     runs: int,
     shared_task: bool,
     horizon: int,
-    probes: str | None,
     probe_interval: int,
-    out: Path | None,
-    overwrite: bool,
+    checkpoint_seconds: float | None,
     as_json: bool,
     quiet: bool,
-    wants_help: bool,
     **given: Any,
 ) -> None:
     """Train a network on TASK (default: digits) without a gradient."""
@@ -155,43 +180,97 @@ def train(
         click.echo(ctx.get_help())
         return
     started = time.perf_counter()
-    import jax
-
     from synagents import experiment
-    from synagents import runs as disk
+    from synagents.folders import Folder, first_steps_of
     from synagents.recipes import recipe
-    from synagents.report.live import Live, closing_table
+    from synagents.settings import require
 
     task = task or DEFAULT_TASK
     learner = learner or experiment.usual_learner(task)
     worlds = worlds or recipe(task, learner).get("worlds", 1)
     steps = steps or recipe(task, learner).get("steps", 10_000)
-    chosen = experiment.build(task, learner, given, steps=steps, seed=seed)
-    watched = _probes(probes)
-    folder = disk.Folder(out or _fresh_folder(task, learner), overwrite=overwrite)
+    folder = Folder(out or _fresh_folder(task, learner), overwrite=overwrite)
+    before = folder.config() if folder.holds_run else None
+    require(
+        before is None or steps != before["steps"] or not folder.finished(),
+        f"The run in {folder.path} is finished: raise --steps to extend it, name a new directory with --out, or add "
+        "--overwrite.",
+    )
+    first_steps = first_steps_of(before) if before else steps
+    chosen = experiment.build(task, learner, given, steps=first_steps, seed=seed)
+    command = {"task": task, "learner": learner, "seed": seed, "worlds": worlds, "runs": runs, "horizon": horizon}
+    command |= {"shared_task": shared_task, "probes": probes.split(",") if probes else []}
+    command |= {"probe_interval": probe_interval, "steps": steps}
+    _carry_out(chosen, folder, command, first_steps, checkpoint_seconds, started, as_json, quiet)
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@_count("--steps", None, "Extend the run to so many rounds.  [what it was asked for]")
+@_CHECKPOINTS
+@_AS_JSON
+@_QUIET
+def resume(run: Path, steps: int | None, checkpoint_seconds: float | None, as_json: bool, quiet: bool) -> None:
+    """Go on with the run in directory RUN exactly where it was stopped."""
+    started = time.perf_counter()
+    from synagents import experiment
+    from synagents.folders import Folder, first_steps_of, read_config
+
+    before = read_config(run)
+    folder, wanted = Folder(run), steps or before["steps"]
+    summary, damaged = folder.finished(), folder.damaged()
+    if summary and wanted == before["steps"] and not damaged:
+        click.echo(f"The run in {run} is finished: --steps extends it.", err=True)
+        if as_json:
+            print(json.dumps(summary))
+        return
+    if summary and damaged:
+        click.echo(f"Not as they were written, and made anew: {', '.join(damaged)}.", err=True)
+    chosen = experiment.rebuild(before, steps=first_steps_of(before))
+    command = before | {"steps": wanted}
+    _carry_out(chosen, folder, command, first_steps_of(before), checkpoint_seconds, started, as_json, quiet)
+
+
+def _carry_out(
+    chosen: "Experiment",
+    folder: "Folder",
+    command: dict[str, Any],
+    first_steps: int,
+    checkpoint_seconds: float | None,
+    started: float,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Train as the command says, or go on; show how it goes and what came of it."""
+    import jax
+
+    from synagents.report.live import Live, closing_table
+    from synagents.runs import fit
+
     sizes = list(getattr(getattr(chosen.world, "network", chosen.world), "sizes", ()))
-    told: dict[str, Any] = {"task": task, "learner": learner, "sizes": sizes, "seed": seed}
-    command = {"steps": steps, "worlds": worlds, "runs": runs, "shared_task": shared_task, "horizon": horizon}
-    command |= {"probes": [probe.__name__ for probe in watched], "probe_interval": probe_interval}
+    told = {"task": command["task"], "learner": command["learner"], "sizes": sizes, "seed": command["seed"]}
     data = dict(getattr(chosen.world.task, "description", ()))
-    with Live(f"{task} {learner}", steps, quiet=quiet) as live:
-        _, summary = disk.fit(
-            jax.random.key(seed),
+    with Live(f"{command['task']} {command['learner']}", command["steps"], quiet=quiet) as live:
+        if command["steps"] > first_steps and chosen.spanning:
+            live.tell(f"As the run began, {', '.join(chosen.spanning)} ends its decay at step {first_steps:,}.")
+        _, summary = fit(
+            jax.random.key(command["seed"]),
             chosen.world,
             chosen.learner,
-            steps,
+            command["steps"],
             folder,
-            config=told | command | {"settings": chosen.settings, "data": data, "versions": disk.versions()},
-            num_worlds=worlds,
-            num_runs=runs,
-            shared_task=shared_task,
-            horizon=horizon,
-            probes=watched,
-            probe_interval=probe_interval,
+            config=told | {"settings": chosen.settings, "data": data},
+            num_worlds=command["worlds"],
+            num_runs=command["runs"],
+            shared_task=command["shared_task"],
+            horizon=command["horizon"],
+            probes=_probes(command["probes"]),
+            probe_interval=command["probe_interval"],
+            checkpoint_seconds=checkpoint_seconds,
+            started=started,
             watch=live.show,
+            tell=live.tell,
         )
-    summary = told | summary | {"seconds": time.perf_counter() - started}
-    folder.write_json("summary.json", summary)
     if as_json:
         print(json.dumps(summary))
     if not quiet:
@@ -368,11 +447,11 @@ def _list(kind: str) -> None:
         print(f"{name:<{width}}{(constructor.__doc__ or '').splitlines()[0]}")
 
 
-def _probes(names: str | None) -> tuple[Any, ...]:
+def _probes(names: list[str]) -> tuple[Any, ...]:
     from synagents.probes import PROBES
     from synagents.settings import nearest, require
 
-    wanted = [name.strip().replace("-", "_") for name in names.split(",")] if names else []
+    wanted = [name.strip().replace("-", "_") for name in names]
     for name in wanted:
         require(name in PROBES, f"No probe is called {name!r}: {nearest(name, PROBES)}.")
     return tuple(PROBES[name] for name in wanted)

@@ -15,6 +15,7 @@ import hashlib
 import importlib.resources
 import io
 import math
+import numbers
 import os
 import struct
 import zipfile
@@ -44,6 +45,8 @@ IMAGES, LABELS = "-images-idx3-ubyte", "-labels-idx1-ubyte"
 IDX_TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 IDX_MOST_AXES = 64  # numpy has no arrays of more
 GZIP_MOST_PACKED = 1032  # bytes out per byte in: deflate's shortest code, 2 bits, stands for 258 bytes at most
+
+NPY_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 class DataError(Exception):
@@ -266,8 +269,10 @@ def split(
     """
     labels = np.asarray(labels)
     n = len(labels)
-    if not 0 < held_out < 1:
-        raise ValueError(f"held_out is the share of samples to hold out, in (0, 1), and not {held_out}.")
+    if not (isinstance(held_out, numbers.Real) and 0 < held_out < 1):
+        raise ValueError(f"held_out is the share of samples to hold out, in (0, 1), and not {held_out!r}.")
+    if not (isinstance(seed, numbers.Integral) and seed >= 0):
+        raise ValueError(f"split_seed is the seed of the split, a whole number >= 0, and not {seed!r}.")
     if published_test:
         held = np.arange(n) >= n - published_test
     else:
@@ -314,14 +319,24 @@ def _load_pairs(name: str, folder: Path, pairs: list[tuple[Path, Path]]) -> Data
 
 
 def _read_npz(source: Path | Traversable) -> tuple[np.ndarray, np.ndarray]:
-    """The arrays `images` and `labels` of an NPZ file; nothing in it is ever unpickled."""
+    """The arrays `images` and `labels` of an NPZ file; nothing in it is ever unpickled, nor room made for a promise."""
 
     def read(name: str) -> np.ndarray:
-        with archive.open(name + ".npy") as member:
+        info = archive.getinfo(name + ".npy")
+        packing = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: GZIP_MOST_PACKED}[info.compress_type]
+        room = min(packing * info.compress_size, GZIP_MOST_PACKED * size)
+        with archive.open(info) as member:
+            read_header = NPY_HEADERS[np.lib.format.read_magic(member)]
+            shape, _, dtype = read_header(member)
+            promised = member.tell() + math.prod(shape) * dtype.itemsize
+        if dtype.hasobject or promised != info.file_size or promised > room:
+            raise DataError("promises another length than it holds")
+        with archive.open(info) as member:
             return np.lib.format.read_array(member, allow_pickle=False)
 
     try:
         with source.open("rb") as file, zipfile.ZipFile(file) as archive:
+            size = file.seek(0, io.SEEK_END)
             return read("images"), read("labels")
     except Exception as error:  # zipfile, zlib and numpy have no closed list of what a damaged file makes them raise
         raise DataError(

@@ -19,7 +19,8 @@ class Experiment(NamedTuple):
 
     world: World
     learner: Learner
-    settings: dict[str, Any]  # every setting by parameter name, as plain values
+    settings: dict[str, Any]  # every setting by parameter name, as plain values: what `rebuild` takes
+    spanning: tuple[str, ...]  # the settings that decay over the run's steps, since they name no length
 
 
 def pairs() -> list[tuple[str, str]]:
@@ -103,5 +104,26 @@ def build(task: str, learner: str, given: dict[str, Any], *, steps: int, seed: i
     return Experiment(
         world=_constructor(task, learner)(task, **{name: made[name] for name in (*world_flags, *task_flags)}),
         learner=registry.find("learners", learner)(**{name: made[name] for name in learner_flags}),
-        settings={name: flags.plain(value) for name, value in chosen.items()},
+        settings={name: flags.kept(known[name], value) for name, value in chosen.items()},
+        spanning=tuple(name for name, value in chosen.items() if flags.spans(known[name], value)),
     )
+
+
+def rebuild(config: dict[str, Any], *, steps: int) -> Experiment:
+    """Make what a run's config.json tells of.
+
+    Args:
+        config: its content: task, learner, seed, and settings as `Experiment` has them.
+        steps: the length of decays that do not name their own, in rounds.
+
+    Raises:
+        ValueError: if it is not the configuration of such a run, or a setting is none that this version knows.
+    """
+    task, learner, seed, settings = (config.get(name) for name in ("task", "learner", "seed", "settings"))
+    if not (isinstance(task, str) and isinstance(learner, str) and isinstance(settings, dict) and type(seed) is int):
+        raise ValueError("This run was begun from Python: go on with it by calling `synagents.runs.fit` again.")
+    known = {name: flag for section in sections(task, learner).values() for name, flag in section.items()}
+    for name in settings:
+        require(name in known, f"This version has no setting {name} of {learner} on {task}: use the one that began it.")
+    given = {name: flags.given(known[name], value) for name, value in settings.items()}
+    return build(task, learner, given, steps=steps, seed=seed)

@@ -77,6 +77,26 @@ def plain(given: Any) -> Any:
     return given if given is None or isinstance(given, bool | int | float | str) else str(given)
 
 
+def spans(flag: Flag, given: Any) -> bool:
+    """Whether the flag's value depends on the number of steps: a decay without a length of its own."""
+    return isinstance(given, str) and str(value(flag, given, 1)) != str(value(flag, given, 2))
+
+
+def kept(flag: Flag, given: Any) -> Any:
+    """A setting as config.json keeps it: as `plain`, with files named from the root, to be found from anywhere."""
+    is_file = isinstance(given, Path) or (flag.parameter == "table" and given not in ("shipped", "zeros"))
+    return plain(Path(given).absolute() if is_file else given)
+
+
+def given(flag: Flag, kept: Any) -> Any:
+    """A setting as the command line would have given it, from what config.json keeps; errors as `read`."""
+    if kept is None:
+        return None
+    if not isinstance(kept, bool | int | float | str):
+        raise ValueError(f"{flag.parameter}={kept} cannot be: it is neither a number nor a text.")
+    return read(flag, str(kept))
+
+
 def _told(constructor: Callable[..., Any]) -> dict[str, str]:
     """Parameter -> meaning, from the docstring's Args or Attributes section."""
     section = re.search(r"^(?:Args|Attributes):\n((?:[ ]+.*\n?|\n)+)", inspect.getdoc(constructor) or "", re.MULTILINE)
@@ -129,7 +149,7 @@ class _NumbersType(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
         try:
-            return tuple(float(part) for part in value.split(","))
+            return tuple(float(part) for part in value.split(",")) if value != "none" else ()
         except ValueError:
             self.fail(f"{value!r} is not a list of numbers: write 0.3,1.", param, ctx)
 

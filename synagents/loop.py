@@ -9,6 +9,7 @@ Randomness is never chained (`synagents.keys`), so results do not depend on how 
 """
 
 import math
+import numbers
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -22,7 +23,7 @@ from jaxtyping import Array, Float, Key, UInt32
 from synagents.counter import counter_key
 from synagents.keys import of_birth, of_learner, of_luck, of_refresh, of_round, of_run, of_world
 from synagents.probes import Probe, Round
-from synagents.settings import require, settings, static
+from synagents.settings import require, require_whole, settings, static
 from synagents.world import Learner, Part, Transition, Tree, World, turns_of
 
 
@@ -94,7 +95,8 @@ def begin(
     Raises:
         ValueError: if a number is out of range or the learner does not fit the world's agents.
     """
-    require(num_worlds >= 1 and num_runs >= 1, f"Need at least one world and one run, got {num_worlds} and {num_runs}.")
+    some = all(isinstance(n, numbers.Integral) and n is not True and n >= 1 for n in (num_worlds, num_runs))
+    require(some, f"Need at least one world and one run, got {num_worlds} and {num_runs}.")
     require(worlds in ("vmap", "loop"), f"worlds must be vmap or loop, but is {worlds!r}.")
     require(generator in ("counter", "threefry"), f"generator must be counter or threefry, but is {generator!r}.")
     require(
@@ -132,7 +134,7 @@ def advance(
     Raises:
         ValueError: if a number is out of range or an interval is not a multiple of `horizon`.
     """
-    require(updates >= 1, f"updates must be >= 1, but is {updates}.")
+    require_whole("updates", updates, 1)
     check_intervals(run.world, horizon, probe_interval if probes else None)
     require(run.t % horizon == 0, f"This run has played {run.t} rounds, which is no multiple of horizon {horizon}.")
     probes, names = tuple(probes), [getattr(probe, "__name__", None) for probe in probes]
@@ -187,13 +189,13 @@ def evaluate(run: Run, part: Part = "held_out") -> dict[str, Float[Array, "K W"]
 
 def check_intervals(world: World, horizon: int, probe_interval: int | None) -> None:
     """Raise ValueError unless batches, and probed rounds where there are any, last whole updates."""
-    require(horizon >= 1, f"horizon must be >= 1, but is {horizon}.")
+    require_whole("horizon", horizon, 1)
     require(
         world.interval % horizon == 0, f"interval must be a multiple of horizon {horizon}, but is {world.interval}."
     )
     if probe_interval is not None:
         require(
-            probe_interval >= 1 and probe_interval % horizon == 0,
+            isinstance(probe_interval, numbers.Integral) and probe_interval >= 1 and probe_interval % horizon == 0,
             f"probe_interval must be a positive multiple of horizon {horizon}, but is {probe_interval}.",
         )
 

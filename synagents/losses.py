@@ -52,8 +52,10 @@ def named(loss: str | Loss) -> Loss:
     Raises:
         ValueError: if there is no loss of that name.
     """
-    if not isinstance(loss, str):
+    if callable(loss):
         return loss
+    if not isinstance(loss, str):
+        raise ValueError(f"A loss is a name or a function of (outputs, targets), and not {loss!r}.")
     name, _, order = loss.partition(":")
     if name == "p-norm":
         try:

@@ -1,33 +1,38 @@
-"""A run on disk: what was run, how it went, and what came of it, in files any tool reads.
+"""Train on disk: look now and then, keep what was seen, and go on exactly where whatever stopped the run has left it.
 
-config.json    every setting, the data and the versions: enough to run it again
-metrics.csv    one row per look and run: step, run, loss, reward rate, held-out metrics, probes
-summary.json   the closing numbers
-weights.npz    every group's weights, f32[K, W, *shape]
-table.json     the learned table, for learners that have one (table_<run>.json where there are several runs)
+Chunks of rounds are cut by their numbers alone, so a run that was stopped a hundred times makes the same calls of the
+same compiled programs as one that never was, and ends with the same bits. The files are those of `synagents.folders`.
 """
 
 import csv
-import json
-import os
+import hashlib
 import platform
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
+from types import FrameType
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jaxtyping import Array, Key
 
+from synagents.folders import Folder, Tell, described
 from synagents.loop import History, Run, advance, begin, check_finite, check_intervals, evaluate
 from synagents.probes import Probe
 from synagents.settings import require
-from synagents.tables import save_table
 from synagents.world import Learner, Part, World
 
 LOOKS = 100  # how often a run is looked at, about
+TOLD = ("task", "learner", "sizes", "seed")  # what the summary repeats of config.json
+MOST_ROUNDS = 10_000  # between looks, about: who is asked to stop plays them to their end
+
+
+class Interrupted(KeyboardInterrupt):
+    """A run was asked to stop and has saved; the message is one sentence: where it stands and how it goes on."""
 
 
 class Look(NamedTuple):
@@ -43,134 +48,152 @@ class Look(NamedTuple):
     accuracy: float | None  # held out, mean over worlds and runs; None where the task has no classes
 
 
-class Folder:
-    """A new or empty directory that receives a run's files; made when the first is written.
-
-    Raises:
-        ValueError: if the directory holds anything and `overwrite` is off, or is no directory.
-    """
-
-    OURS = ("config.json", "metrics.csv", "summary.json", "weights.npz", "picture.png")
-
-    def __init__(self, path: Path, *, overwrite: bool = False):
-        self.path = path
-        require(not path.exists() or path.is_dir(), f"{path} is a file: name a new or empty directory with --out.")
-        if path.is_dir() and any(path.iterdir()):
-            require(overwrite, f"{path} is not empty: name a new directory with --out, or add --overwrite.")
-            for old in (*(path / name for name in self.OURS), *path.glob("table*.json")):
-                old.unlink(missing_ok=True)
-        self._columns: list[str] = []
-
-    def write_json(self, name: str, content: dict[str, Any]) -> None:
-        """Write a file of settings or results, whole or not at all."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._whole(name, (json.dumps(content, indent=1, default=str, allow_nan=False) + "\n").encode())
-
-    def append_rows(self, rows: list[dict[str, Any]]) -> None:
-        """Add rows to metrics.csv; the first call sets the columns."""
-        new = not self._columns
-        self._columns = self._columns or list(rows[0])
-        with (self.path / "metrics.csv").open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, self._columns, restval="")
-            if new:
-                writer.writeheader()
-            writer.writerows(rows)
-
-    def write_results(self, run: Run) -> None:
-        """Write the weights, and the tables of learners that have one."""
-        weights: dict[str, Any] = {n: np.asarray(array) for n, array in getattr(run.state, "weights", {}).items()}
-        aside = self.path / "weights.npz.part"
-        with aside.open("wb") as file:
-            np.savez(file, **weights)
-        os.replace(aside, self.path / "weights.npz")
-        for index, table in enumerate(np.asarray(getattr(run.mind, "table", ()))):
-            name = "table.json" if run.num_runs == 1 else f"table_{index}.json"
-            save_table(self.path / name, table, {"rounds": run.t, "learner": type(run.learner).__name__})
-
-    def _whole(self, name: str, content: bytes) -> None:
-        aside = self.path / f"{name}.part"
-        aside.write_bytes(content)
-        os.replace(aside, self.path / name)
-
-
 def fit(
     key: Key[Array, ""],
     world: World,
     learner: Learner,
     steps: int,
-    folder: Folder,
+    folder: Folder | str | Path,
     *,
-    config: dict[str, Any],
+    config: dict[str, Any] | None = None,
     num_worlds: int = 1,
     num_runs: int = 1,
     shared_task: bool = False,
     horizon: int = 1,
     probes: tuple[Probe, ...] = (),
     probe_interval: int = 100,
+    checkpoint_seconds: float | None = None,
+    started: float | None = None,
     watch: Callable[[Look], None] = lambda look: None,
+    tell: Tell = print,
 ) -> tuple[Run, dict[str, Any]]:
-    """Train, look now and then, and leave everything in a folder.
+    """Train, look now and then, and leave everything in a folder; a folder that holds this run already is gone on with.
+
+    The same call again, after whatever stopped the one before, ends with the same bits in weights, minds and
+    metrics.csv as a call that was never stopped; with more `steps` it extends the run. Ctrl-C or SIGTERM stops after
+    the chunk of rounds that is being played, and saves; a second one stops at once.
 
     Args:
         key: random key of the whole experiment.
         world: the world.
         learner: the learner.
-        steps: rounds to play, a multiple of `horizon`.
-        folder: receives metrics.csv as they come and the results at the end; nothing, if a setting is refused.
-        config: what config.json is to say.
+        steps: rounds to play in all, a multiple of `horizon`.
+        folder: a directory: new, empty, or with this very run in it. Nothing is written if a setting is refused.
+        config: what config.json is to say first; its task, learner, sizes and seed are repeated in the summary.
         num_worlds: worlds per learner, >= 1.
         num_runs: independent learners, >= 1.
         shared_task: let the worlds of a run see one batch.
         horizon: rounds per update.
         probes: what to record beside the loss, averaged over worlds between looks.
         probe_interval: rounds between probed rounds.
+        checkpoint_seconds: least seconds between checkpoints, >= 0; None for ten, or as many more as keep them below a
+            hundredth of the time. No result depends on when they are taken.
+        started: when the command began, by `time.perf_counter`; None for now.
         watch: is told how the run stands after every look.
+        tell: is told, in a sentence each, what one should know of a run that goes on or stops.
 
     Returns:
-        The finished run and what `summary.json` says of the training (not of the command).
+        The finished run, and what summary.json says.
 
     Raises:
-        ValueError: if a setting is out of range.
+        ValueError: if a setting is out of range, or is not what the run in the folder began with.
         FloatingPointError: if the loss is not finite; rows up to then are kept.
+        RunError: if the folder cannot be used: in use by another process, removed, damaged, full.
+        Interrupted: after Ctrl-C or SIGTERM.
     """
-    require(
-        steps >= 1 and steps % horizon == 0, f"steps must be a positive multiple of horizon {horizon}, not {steps}."
-    )
+    began = time.perf_counter()
     check_intervals(world, horizon, probe_interval if probes else None)
+    whole = isinstance(steps, int) and steps >= 1 and steps % horizon == 0
+    require(whole, f"steps must be a positive multiple of horizon {horizon}, not {steps}.")
+    require(
+        checkpoint_seconds is None or checkpoint_seconds >= 0,
+        f"checkpoint_seconds must be None or a number >= 0, but is {checkpoint_seconds}.",
+    )
+    folder = folder if isinstance(folder, Folder) else Folder(folder)
     agents = sum(group.size for group in world.groups)
-    compiling, begun, training = _Compiling(), time.perf_counter(), 0.0
-    with compiling:
+    everyone = agents * num_worlds * num_runs
+    with _Compiling() as compiling:
         run = begin(key, world, learner, num_worlds=num_worlds, num_runs=num_runs, shared_task=shared_task)
-        folder.write_json("config.json", config)
-        for chunk in _chunks(steps, run.world.interval, horizon):
-            started, compiled = time.perf_counter(), compiling.seconds
-            run, history = advance(run, chunk // horizon, horizon=horizon, probes=probes, probe_interval=probe_interval)
-            jax.block_until_ready(run.state)
-            training += time.perf_counter() - started - (compiling.seconds - compiled)
-            check_finite(history, run.t - chunk)
-            held_out = {name: np.asarray(value) for name, value in evaluate(run).items()}
-            folder.append_rows(list(_rows(run, history, held_out)))
-            rate = run.t / max(training, 1e-9)
-            accuracy = held_out.get("accuracy")
-            watch(
-                Look(
-                    step=run.t,
-                    steps=steps,
-                    steps_per_second=rate,
-                    agent_steps_per_second=rate * agents * run.num_worlds * run.num_runs,
-                    seconds_left=(steps - run.t) * (time.perf_counter() - begun - compiling.seconds) / run.t,
-                    loss=float(np.mean(history.info["loss"][:, -10:])),
-                    reward_rate=float(np.mean(history.reward > 0)),
-                    accuracy=None if accuracy is None else float(accuracy.mean()),
+        asked = (config or {}) | {
+            "steps": steps,
+            "worlds": num_worlds,
+            "runs": num_runs,
+            "shared_task": shared_task,
+            "horizon": horizon,
+            "probes": [probe.__name__ for probe in probes],
+            "probe_interval": probe_interval,
+            "key": np.asarray(jax.random.key_data(key)).tolist(),
+            "built": dict(described("world", world)) | dict(described("learner", learner)),
+            "versions": versions(),
+        }
+        with folder.claimed(), _Stopping(folder.path, tell) as stopping:
+            extended_from = folder.agree(asked, tell)["extended_from"]
+            run = folder.go_on(run, asked["versions"], tell)
+            first, trained_before = run.t, folder.training
+            for end in _looks(run.t, [*extended_from, steps], world.interval, horizon):
+                chunk_began, compiled, rounds = time.perf_counter(), compiling.seconds, end - run.t
+                run, history = advance(
+                    run, rounds // horizon, horizon=horizon, probes=probes, probe_interval=probe_interval
                 )
+                jax.block_until_ready(run.state)
+                seconds = max(_since(chunk_began) - (compiling.seconds - compiled), 1e-9)
+                check_finite(history, run.t - rounds)
+                held_out = {name: np.asarray(value) for name, value in evaluate(run).items()}
+                folder.add(list(_rows(run, history, held_out)), run.t, rounds, seconds)
+                accuracy = held_out.get("accuracy")
+                folder.compare(run, float(-held_out["loss"].mean() if accuracy is None else accuracy.mean()))
+                rate = (run.t - first) / (folder.training - trained_before)
+                watch(
+                    Look(
+                        step=run.t,
+                        steps=steps,
+                        steps_per_second=rate,
+                        agent_steps_per_second=rate * everyone,
+                        seconds_left=max(_since(began) - compiling.seconds, 0) / (run.t - first) * (steps - run.t),
+                        loss=float(np.mean(history.info["loss"][:, -10:])),
+                        reward_rate=float(np.mean(history.reward > 0)),
+                        accuracy=None if accuracy is None else float(accuracy.mean()),
+                    )
+                )
+                if stopping.asked or folder.due(checkpoint_seconds):
+                    folder.save(run)
+                if stopping.asked and run.t < steps:
+                    raise Interrupted(
+                        f"Stopped at step {run.t:,} of {steps:,}, all saved: `synagents resume {folder.path}` goes on."
+                    )
+            folder.save(run)
+            rate = run.t / max(folder.training, 1e-9)
+            summary: dict[str, Any] = {
+                name: asked[name] for name in ("task", "learner", "sizes", "seed") if name in asked
+            }
+            summary |= (
+                _summary(run, agents)
+                | _rewards(folder.metrics.path)
+                | {
+                    "weights_sha256": weights_sha256(run),
+                    "compile_seconds": compiling.seconds,
+                    "checkpoint_seconds": folder.saving,
+                    "steps_per_second": rate,
+                    "agent_steps_per_second": rate * everyone,
+                    "seconds": _since(began if started is None else started),
+                }
             )
-        summary = _summary(run, agents) | _rewards(folder.path / "metrics.csv")
-        folder.write_results(run)
-    return run, summary | {
-        "compile_seconds": compiling.seconds,
-        "steps_per_second": steps / training,
-        "agent_steps_per_second": steps / training * agents * run.num_worlds * run.num_runs,
-    }
+            folder.finish(run, summary)
+    return run, summary
+
+
+def weights_sha256(run: Run) -> str:
+    """One checksum of everything that was learned: the weights in flat order, then the minds' arrays, little-endian.
+
+    Two runs with the same checksum hold the same bits, to the last digit.
+    """
+    checksum = hashlib.sha256()
+    weights = getattr(run.state, "weights", {})
+    groups = [group.name for group in run.world.groups if group.name in weights]
+    for array in [weights[name] for name in groups] + jax.tree.leaves(run.mind):
+        values = np.asarray(array)
+        checksum.update(values.astype(values.dtype.newbyteorder("<")).tobytes())
+    return checksum.hexdigest()
 
 
 def versions() -> dict[str, str]:
@@ -247,23 +270,62 @@ def _rewards(metrics: Path) -> dict[str, Any]:
     }
 
 
-def _chunks(steps: int, interval: int, horizon: int) -> Iterable[int]:
+def _looks(done: int, ends: list[int], interval: int, horizon: int) -> Iterable[int]:
+    """The rounds after which a run is looked at, from `done` on: every so many, and wherever it was once to end.
+
+    Not the past decides where they lie, but the numbers of steps that were asked for, and nothing else.
+    """
+    every = _look_interval(ends[0], interval, horizon)
+    while done < ends[-1]:
+        done = min(done - done % every + every, *(end for end in ends if end > done))
+        yield done
+
+
+def _look_interval(steps: int, interval: int, horizon: int) -> int:
     """Cut a run into about LOOKS equal chunks, whole intervals where possible, so that one program serves them all."""
     unit = interval if interval and steps % interval == 0 else horizon
     units = steps // unit
-    wanted = max(1, round(units / LOOKS))
+    wanted = max(1, round(units / max(LOOKS, steps / MOST_ROUNDS)))
     even = [size for size in range(1, min(units, 4 * wanted) + 1) if units % size == 0]
-    size = unit * (min(even, key=lambda size: abs(size - wanted)) if even[-1] * 4 > wanted else wanted)
-    for done in range(0, steps, size):
-        yield min(size, steps - done)
+    return unit * (min(even, key=lambda size: abs(size - wanted)) if even[-1] * 4 > wanted else wanted)
+
+
+def _since(moment: float) -> float:
+    """Seconds since a moment; none, where the clock was set back."""
+    return max(time.perf_counter() - moment, 0.0)
+
+
+class _Stopping:
+    """While it is open, Ctrl-C and SIGTERM ask for a stop after the present chunk; asked twice, they stop at once."""
+
+    def __init__(self, folder: Path, tell: Tell):
+        self.asked = False
+        self._folder, self._tell = folder, tell
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> "_Stopping":
+        if threading.current_thread() is threading.main_thread():  # Python gives signals to no other
+            self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler or signal.SIG_DFL)  # None: whoever set it is not Python
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt(f"Stopped: `synagents resume {self._folder}` goes on from the last checkpoint.")
+        self.asked = True
+        self._tell("Stopping after the rounds in hand; once more to stop at once.")
 
 
 class _Compiling:
     """Counts the seconds that JAX spends on making programs while it is open."""
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> "_Compiling":
         self.seconds = 0.0
         jax.monitoring.register_event_duration_secs_listener(self._hear)
+        return self
 
     def __exit__(self, *_: object) -> None:
         jax.monitoring.unregister_event_duration_listener(self._hear)

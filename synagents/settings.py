@@ -5,6 +5,7 @@ switches are static fields, so a program is compiled once for each of their valu
 """
 
 import difflib
+import math
 import numbers
 from collections.abc import Iterable
 from dataclasses import MISSING, dataclass, field
@@ -13,6 +14,7 @@ from typing import Any, TypeVar, dataclass_transform
 import jax
 
 C = TypeVar("C")
+LARGEST = 3.4028234e38  # number that 32 bits hold
 
 
 def static(*, default: Any = MISSING) -> Any:
@@ -37,26 +39,30 @@ def require_between(name: str, value: Any, low: float, high: float = float("inf"
 
     Tracers and arrays pass: a sweep may put anything there, and JAX rebuilds settings while it compiles.
     """
-    require(not isinstance(value, str), f"{name} must be a number, but is the text {value!r}.")
+    refused = isinstance(value, str | bytes | list | tuple | dict | set)
+    require(not refused, f"{name} must be a number, but is {value!r}.")
     if not isinstance(value, numbers.Real):
         return
+    require(not isinstance(value, int) or abs(value) < 2**31, f"{name} must fit into 32 bits, but is {value}.")
     value = float(value)
     if not (low < value if above else low <= value) or not value <= high:
         bracket = "(" if above else "["
         raise ValueError(f"{name} must lie in {bracket}{low:g}, {high:g}], but is {value:g}.")
+    require(abs(value) <= LARGEST or math.isinf(value), f"{name} must fit into 32 bits, but is {value:g}.")
 
 
 def require_whole(name: str, value: Any, low: int, high: int | None = None) -> None:
     """Raise ValueError unless `value` is a whole number in low .. high."""
-    inside = isinstance(value, numbers.Integral) and low <= int(value) and (high is None or int(value) <= high)
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    inside = whole and low <= int(value) and (high is None or int(value) <= high)
     if not inside:
         there = f">= {low}" if high is None else f"in {low} .. {high}"
         raise ValueError(f"{name} must be a whole number {there}, but is {value!r}.")
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
+def nearest(name: Any, names: Iterable[str]) -> str:
     """A hint for an unknown `name`: the near match among `names`, if there is one, and all there are."""
     names = list(names)
-    match = difflib.get_close_matches(name, names, n=1)
+    match = difflib.get_close_matches(str(name), names, n=1)
     hint = f"did you mean {match[0]!r}? " if match else ""
     return f"{hint}there are {', '.join(names)}"

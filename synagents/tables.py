@@ -8,13 +8,13 @@ The reference paper's published table (`axes` with the action first) is understo
 
 import importlib.resources
 import json
-import os
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from synagents.files import write_whole
 from synagents.history import NUM_ACTIONS, num_codes
 
 FORMAT = "synagents-q-table/1"
@@ -74,9 +74,7 @@ def save_table(path: str | Path, table: np.ndarray, about: dict[str, Any] | None
     rows = ",\n".join(json.dumps([float(f"{value:.7g}") for value in row]) for row in table)
     head = json.dumps({"format": FORMAT, "memory": memory, "about": about or {}}, indent=1)
     whole = f'{head.removesuffix("}").rstrip()},\n "table": [\n{rows}\n]}}\n'
-    aside = Path(f"{path}.part")
-    aside.write_text(whole, encoding="utf-8")
-    os.replace(aside, path)
+    write_whole(path, whole.encode())
 
 
 def _understand(said: Any) -> tuple[np.ndarray, dict[str, Any]]:

@@ -1,10 +1,14 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import jax
 import pytest
 
 from synagents import data
+
+# A night's work: `python -m pytest tests/test_properties.py --hypothesis-profile=nightly`
+hypothesis.settings.register_profile("nightly", max_examples=800)
 
 BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"  # the planning material, where it lies by the checkout
 

@@ -1,22 +1,28 @@
 import csv
 import json
+import os
+import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from synagents.cli import main
+from synagents.folders import Folder
 from synagents.tables import load_table
+from tests.test_data import write_pair
 
 TINY = ["xor", "--steps", "40", "--hidden", "2", "--quiet"]
 SUMMARY = {
     "task", "learner", "sizes", "agents", "steps", "seed", "worlds", "runs", "loss", "train_accuracy", "held_out_loss",
     "accuracy", "accuracy_by_run", "score", "score_name", "seconds", "compile_seconds", "steps_per_second",
-    "agent_steps_per_second",
+    "agent_steps_per_second", "checkpoint_seconds", "weights_sha256",
 }  # fmt: skip
 
 
@@ -191,6 +197,133 @@ def test_a_directory_that_is_not_empty_needs_overwrite(synagents: Command, tmp_p
     (tmp_path / "o/notes.txt").write_text("mine")
     assert synagents("train", *TINY, "--out", "o", "--overwrite").code == 0
     assert (tmp_path / "o/notes.txt").read_text() == "mine"
+
+
+def same_results(one: Path, other: Path) -> bool:
+    ours, theirs = (json.loads((run / "summary.json").read_text())["weights_sha256"] for run in (one, other))
+    return ours == theirs and (one / "metrics.csv").read_bytes() == (other / "metrics.csv").read_bytes()
+
+
+def test_a_run_that_was_stopped_is_resumed_by_its_directory_alone(
+    synagents: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [*TINY, "--learner", "q-table", "--adaptive", "--probe", "alignment", "--step-size", "linear:0.05:0.01"]
+    assert synagents("train", *words, "--out", "whole").code == 0
+    add = Folder.add
+
+    def interrupt(folder: Folder, rows: list[Any], step: int, *rest: Any) -> None:
+        add(folder, rows, step, *rest)
+        if step == 17:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Folder, "add", interrupt)
+    said = synagents("train", *words, "--out", "run")
+    assert said.code == 1
+    assert said.sentence == "Error: Stopped at step 17 of 40, all saved: `synagents resume run` goes on."
+    assert not (tmp_path / "run/summary.json").exists()
+    monkeypatch.setattr(Folder, "add", add)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    said = synagents("resume", "../run", "--json", "--quiet")
+    assert said.code == 0 and "goes on from step 17" in said.err
+    assert set(json.loads(said.out)) == SUMMARY and same_results(tmp_path / "run", tmp_path / "whole")
+
+
+def test_the_same_command_goes_on_with_an_unfinished_run_and_more_steps_extend_a_finished_one(
+    synagents: Command, tmp_path: Path
+) -> None:
+    fixed = ["--step-size", "linear:0.05:0.01:40"]
+    assert synagents("train", *TINY, *fixed, "--out", "whole", "--steps", "60").code == 0
+    decays = ["--step-size", "linear:0.05:0.01"]  # over the 40 steps of the command
+    assert synagents("train", *TINY, *decays, "--out", "run").code == 0
+    said = synagents("train", *TINY, *decays, "--out", "run", "--steps", "60")
+    assert said.code == 0 and "As the run began, step_size ends its decay at step 40." in said.err
+    weights = [np.load(tmp_path / run / "weights.npz")["layer0_weight"] for run in ("run", "whole")]
+    assert (weights[0] == weights[1]).all()
+    assert synagents("resume", "run", "--steps", "80", "--quiet").code == 0
+    assert json.loads((tmp_path / "run/summary.json").read_text())["steps"] == 80
+    fewer = synagents("train", *TINY, *decays, "--out", "run")
+    assert fewer.code == 2 and "has been asked for 80 steps" in fewer.sentence
+    other = synagents("train", *TINY, *fixed, "--out", "run", "--steps", "80", "--hidden", "3")
+    assert other.code == 2 and "add --overwrite" in other.sentence
+    other = synagents("resume", "run", "--steps", "70")
+    assert other.code == 2 and "has been asked for 80 steps" in other.sentence
+
+
+def test_a_finished_run_is_not_resumed_but_mended(synagents: Command, tmp_path: Path) -> None:
+    assert synagents("train", *TINY, "--out", "run").code == 0
+    before = (tmp_path / "run/summary.json").read_text()
+    said = synagents("resume", "run", "--json")
+    assert said.code == 0 and "is finished: --steps extends it" in said.err
+    assert json.loads(said.out) == json.loads(before)
+    assert (tmp_path / "run/summary.json").read_text() == before
+    (tmp_path / "run/weights.npz").write_bytes(b"")
+    said = synagents("resume", "run", "--quiet")
+    assert said.code == 0 and "Not as they were written, and made anew: weights.npz." in said.err
+    assert np.load(tmp_path / "run/weights.npz")["layer0_weight"].shape == (1, 1, 2, 2)
+    assert json.loads((tmp_path / "run/summary.json").read_text())["loss"] == json.loads(before)["loss"]
+
+
+def test_data_that_changed_or_went_since_the_run_began_are_told(synagents: Command, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    pixels, labels = rng.integers(0, 256, (60, 2, 3)).astype(np.uint8), np.arange(60, dtype=np.uint8) % 3
+    write_pair(tmp_path / "mine", "train", pixels, labels)
+    words = [
+        "idx",
+        "--data",
+        "mine",
+        "--hidden",
+        "none",
+        "--steps",
+        "4",
+        "--batch-size",
+        "8",
+        "--quiet",
+        "--interval",
+        "0",
+    ]
+    assert synagents("train", *words, "--out", "run").code == 0
+    write_pair(tmp_path / "mine", "train", pixels[::-1], labels)
+    said = synagents("resume", "run", "--steps", "8")
+    assert said.code == 2 and "has changed (world.task.x, world.task.held_out_x): put back the data" in said.sentence
+    shutil.rmtree(tmp_path / "mine")
+    said = synagents("resume", "run", "--steps", "8")
+    assert said.code == 2 and "put the data set's IDX files there" in said.sentence
+    write_pair(tmp_path / "mine", "train", pixels, labels)
+    assert synagents("resume", "run", "--steps", "8", "--quiet").code == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "told"),
+    [
+        (lambda config: config | {"task": "digts"}, 2, "did you mean 'digits'"),
+        (lambda config: config | {"settings": config["settings"] | {"hiden": "3"}}, 2, "has no setting hiden"),
+        (lambda config: config | {"settings": config["settings"] | {"hidden": [3]}}, 2, "--hidden cannot be [3]"),
+        (lambda config: config | {"settings": config["settings"] | {"repeat": "x"}}, 2, "--repeat cannot be 'x'"),
+        (lambda config: config | {"settings": config["settings"] | {"repeat": 0.7}}, 2, "learner.repeat 0.5, not 0.7"),
+        (lambda config: config | {"probes": ["alignmnt"]}, 2, "did you mean 'alignment'"),
+        (lambda config: {k: v for k, v in config.items() if k != "task"}, 2, "by calling `synagents.runs.fit` again"),
+        (lambda config: config | {"worlds": None}, 1, "says worlds is None, which cannot be"),
+        (lambda config: config | {"format": "synagents-run/0"}, 1, "in a form that this one does not read"),
+        (lambda config: [config], 1, "config.json is damaged"),
+    ],
+)
+def test_a_configuration_that_says_something_else_is_told_in_a_sentence(
+    synagents: Command, tmp_path: Path, change: Callable[[Any], Any], code: int, told: str
+) -> None:
+    file = tmp_path / "run/config.json"
+    if not file.exists():
+        assert synagents("train", *TINY, "--out", "run").code == 0
+    file.write_text(json.dumps(change(json.loads(file.read_text()))))
+    said = synagents("resume", "run", "--steps", "50", "--quiet")
+    assert (said.code, told in said.sentence) == (code, True), said.sentence
+
+
+def test_resume_and_picture_want_a_run(synagents: Command, tmp_path: Path) -> None:
+    for words in (["resume", "nowhere"], ["resume", "."], ["picture", "."]):
+        said = synagents(*words)
+        assert said.code == 2 and "There is no run in" in said.sentence
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_loss_that_explodes_stops_the_run_and_says_when(synagents: Command, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from gymnasium import spaces
 from synagents.envs import synapse_v0, unit_v0
 
-from synagents import experiment, registry
+from synagents import checkpoints, experiment, registry
 from synagents.loop import advance, begin, play
 from synagents.world import Transition, World, agent_ids, flat, turns_of
 from tests.claims import refused, same_bits
@@ -138,6 +138,18 @@ def test_a_learner_lives_in_the_loop_and_the_same_key_is_the_same_life(
     assert np.isfinite(history.info["loss"]).all()
     other, _ = advance(run, 10, horizon=horizon)
     assert same_bits((one.state, one.mind), (other.state, other.mind))
+
+
+@pytest.mark.parametrize(("name", "family"), AT_HOME)
+def test_a_life_goes_on_from_a_file_as_it_would_have_gone_on(name: str, family: str, tmp_path: Path) -> None:
+    world, learner = at_home(name, family)
+    birth = begin(KEY, world, learner, num_worlds=getattr(world, "repeats", 1))
+    run, _ = advance(birth, 10)
+    checkpoints.save(run, tmp_path / "run")
+    loaded = checkpoints.load(tmp_path / "run", birth)
+    assert same_bits((run.state, run.mind), (loaded.state, loaded.mind))
+    (ours, _), (theirs, _) = advance(run, 10), advance(loaded, 10)
+    assert same_bits((ours.state, ours.mind), (theirs.state, theirs.mind))
 
 
 @pytest.mark.parametrize(("name", "family"), ABROAD)

@@ -274,8 +274,8 @@ def test_a_run_that_cannot_begin_is_refused_in_one_sentence(options: dict[str, A
 @pytest.mark.parametrize(
     ("updates", "options", "told"),
     [
-        (0, {}, "must be >= 1"),
-        (1, {"horizon": 0}, "must be >= 1"),
+        (0, {}, "must be a whole number >= 1"),
+        (1, {"horizon": 0}, "must be a whole number >= 1"),
         (1, {"horizon": 3}, "interval must be a multiple of horizon 3"),
         (1, {"horizon": 2, "probes": (action_mix,), "probe_interval": 5}, "probe_interval must be a positive multiple"),
         (1, {"probes": (action_mix,), "probe_interval": 0}, "probe_interval must be a positive multiple"),

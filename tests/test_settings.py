@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from synagents.settings import nearest, require_between, settings, static
+from synagents.settings import nearest, require_between, require_whole, settings, static
 from tests.claims import refused
 
 
@@ -48,3 +48,14 @@ def test_an_open_end_excludes_its_value() -> None:
 def test_the_near_match_is_offered() -> None:
     assert nearest("digit", ["digits", "xor"]) == "did you mean 'digits'? there are digits, xor"
     assert nearest("weather", ["digits", "xor"]) == "there are digits, xor"
+
+
+@pytest.mark.parametrize("value", [2**31, 10**400, 1e39, "1", [1], {}])
+def test_a_number_must_be_one_that_32_bits_hold(value: Any) -> None:
+    assert "x must" in refused(lambda: require_between("x", value, 0))
+    require_between("x", float("inf"), 0)  # a limit that is none
+
+
+@pytest.mark.parametrize("value", [True, 1.0, "1", None])
+def test_a_whole_number_is_neither_a_truth_nor_a_float(value: Any) -> None:
+    assert "must be a whole number" in refused(lambda: require_whole("x", value, 0))

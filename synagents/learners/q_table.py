@@ -67,7 +67,10 @@ class QTable:
         """The table to start from; ValueError if its shape does not fit the agents' spaces."""
         del key
         shape = require_discrete(groups, "QTable")
-        table = jnp.zeros(shape) if self.table is None else jnp.asarray(self.table, jnp.float32)
+        try:
+            table = jnp.zeros(shape) if self.table is None else jnp.asarray(self.table, jnp.float32)
+        except (TypeError, ValueError) as error:
+            raise ValueError("The table must be an array of numbers, such as `load_table` gives.") from error
         require(
             table.shape == shape,
             f"The table has shape {table.shape}, but these agents have {shape[0]} histories and {shape[1]} actions: "

@@ -40,7 +40,7 @@ class MLP:
             f"A network needs an input and an output layer and at least one unit in each, but sizes are {self.sizes}.",
         )
         require(
-            self.activation in _ACTIVATIONS,
+            isinstance(self.activation, str) and self.activation in _ACTIVATIONS,
             f"No activation is called {self.activation!r}: {nearest(self.activation, get_args(Activation))}.",
         )
         require_between("init_scale", self.init_scale, 0)

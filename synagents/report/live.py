@@ -52,6 +52,11 @@ class Live:
             self._lines = look.step * PLAIN_LINES // look.steps
             self._console.print(f"{self._title}: step {look.step:,} of {look.steps:,}  {told}", soft_wrap=True)
 
+    def tell(self, sentence: str) -> None:
+        """Say something that must be known, even where nothing else is shown."""
+        console = Console(stderr=True, highlight=False) if self._console.quiet else self._console
+        console.print(sentence, soft_wrap=True, markup=False)
+
     def close(self, table: Table) -> None:
         """Show how it ended."""
         self._console.print(table)

@@ -4,11 +4,12 @@ Needs matplotlib (`pip install synagents[plot]`), which nothing else here import
 """
 
 import csv
-import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from synagents.folders import read_config
 from synagents.settings import require
 
 ACTIONS = ("down", "leave", "up")
@@ -19,17 +20,18 @@ def draw(folder: Path, out: Path) -> None:
 
     Raises:
         FileNotFoundError: if the folder holds no run.
+        RunError: if its config.json cannot be understood.
         ValueError: if matplotlib is missing, or cannot write such a format.
     """
-    if not (folder / "metrics.csv").is_file() or not (folder / "config.json").is_file():
-        raise FileNotFoundError(f"There is no run in {folder}: name a directory that `synagents train` wrote.")
+    config = read_config(folder)
     try:
         from matplotlib.figure import Figure
     except ImportError:
         raise ValueError("Pictures need matplotlib: pip install 'synagents[plot]'.") from None
-    config = json.loads((folder / "config.json").read_text())
-    with (folder / "metrics.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = []
+    if (folder / "metrics.csv").is_file():
+        with (folder / "metrics.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
     require(bool(rows), f"The run in {folder} has no rows yet: look again later.")
     columns = {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0]}
     panels = _panels(columns)
@@ -55,9 +57,15 @@ def draw(folder: Path, out: Path) -> None:
         axis.grid(alpha=0.3)
         if len(lines) > 1:
             axis.legend(fontsize=8, frameon=False)
-    sizes = "-".join(map(str, config["sizes"]))
-    figure.suptitle(f"{config['task']} {sizes}, {config['learner']}, seed {config['seed']}", fontsize=11)
+    figure.suptitle(_title(config), fontsize=11)
     figure.savefig(out, dpi=110)
+
+
+def _title(config: dict[str, Any]) -> str:
+    """What was run; a run begun from Python may not say more than its classes."""
+    if "task" not in config:
+        return f"{config['built'].get('world')}, {config['built'].get('learner')}"
+    return f"{config['task']} {'-'.join(map(str, config['sizes']))}, {config['learner']}, seed {config['seed']}"
 
 
 def _panels(columns: dict[str, np.ndarray]) -> dict[str, dict[str, str]]:

@@ -337,6 +337,7 @@ def notmnist(
         split_seed: seed of the stratified split, an integer >= 0.
         loss: cross-entropy, mean-squared-error or p-norm[:ORDER].
     """
+    require(data is None or isinstance(data, str | Path), f"data is the name of a folder, and not {data!r}.")
     return from_dataset(
         files.load_notmnist(data), batch_size=batch_size, held_out=held_out, split_seed=split_seed, loss=loss
     )
@@ -360,7 +361,7 @@ def idx(
         split_seed: seed of the stratified split, an integer >= 0.
         loss: cross-entropy, mean-squared-error or p-norm[:ORDER].
     """
-    if data is None:
+    if not isinstance(data, str | Path):
         raise ValueError("The task idx reads your own files: name their folder with --data DIR (data= in Python).")
     return from_dataset(
         files.load_idx(data), batch_size=batch_size, held_out=held_out, split_seed=split_seed, loss=loss

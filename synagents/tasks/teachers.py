@@ -173,9 +173,8 @@ def boundary(*, teacher_hidden: int = 8, points: int = 300, teacher_seed: int | 
     """
     if teacher_seed is not None:
         require_whole("teacher_seed", teacher_seed, 0)
-    require(
-        teacher_hidden >= 1 and points >= 2, "A boundary needs a teacher with hidden units and at least two points."
-    )
+    require_whole("teacher_hidden", teacher_hidden, 1)
+    require_whole("points", points, 2)
     return School(
         teacher=Boundary(teacher_hidden, points, teacher_seed),
         in_shape=(2,),
