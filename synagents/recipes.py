@@ -33,6 +33,7 @@ TASKS: dict[str, dict[str, Any]] = {
         "steps": 40_000,
     },
     "idx": _LETTERS,
+    "lunar-lander": _CONTROL,
     "mountain-car": _CONTROL | {"temperature": 0.1},
     "multiplexer": {"hidden": (64,), "steps": 2_000, "worlds": 128},
     "notmnist": _LETTERS,
@@ -77,7 +78,7 @@ LEARNERS: dict[tuple[str, str], dict[str, Any]] = {
         "steps": 7_812,
     },
     # The same source: episodes of control, one world, a critic of the same kind; learning rates fall over 50k or 100k
-    # steps. Published: 1000, 500 and 500 episodes, which these steps come to, about.
+    # steps. Published: 1000, 500, 500 and 2500 episodes, which these steps come to, about.
     ("cartpole", "map-propagation"): _MAP_CONTROL
     | {"temperature": 2.0, "trace": 0.95, "critic_trace": 0.95, "critic_variance": (0.03, 0.1, 0.1), "steps": 460_000}
     | {"learning_rate": _falling(50_000, (1e-2, 1e-3), (1e-5, 1e-6), (1e-6, 1e-8))}
@@ -89,6 +90,9 @@ LEARNERS: dict[tuple[str, str], dict[str, Any]] = {
     ("mountain-car", "map-propagation"): _MAP_CONTROL
     | {"temperature": 0.5, "trace": 0.97, "critic_trace": 0.97, "critic_variance": (0.003, 0.01, 0.05)}
     | {"learning_rate": "4e-3,4e-6,4e-8", "critic_rate": "1e-2,1e-5,1e-6", "steps": 200_000},
+    ("lunar-lander", "map-propagation"): _MAP_CONTROL
+    | {"variance": (0.06, 0.2), "temperature": 8.0, "trace": 0.97, "critic_trace": 0.97, "steps": 800_000}
+    | {"critic_variance": (0.003, 0.01, 0.01), "learning_rate": "4e-3,4e-6,4e-8", "critic_rate": "1e-2,1e-5,1e-7"},
     # Chung 2020, arXiv 2010.09770 and the author's code: 1000 episodes each, a critic taught by backpropagation.
     ("cartpole", "weight-maximization"): _WEIGHTS_CONTROL
     | {"output": "unit", "critic_trace": 0.8, "steps": 390_000}
@@ -97,6 +101,9 @@ LEARNERS: dict[tuple[str, str], dict[str, Any]] = {
     ("acrobot", "weight-maximization"): _WEIGHTS_CONTROL
     | {"critic_trace": 0.8, "critic_rate": "1e-2,1e-5,1e-6", "steps": 100_000}
     | {"learning_rate": _falling(1_000_000, (1e-1, 1e-2), (1e-3, 1e-4), (1e-4, 1e-5))},
+    ("lunar-lander", "weight-maximization"): _WEIGHTS_CONTROL
+    | {"temperature": 2.0, "critic_trace": 0.9, "critic_rate": "2e-2,2e-5,2e-6", "steps": 900_000}
+    | {"learning_rate": "8e-2,8e-4,8e-5"},
     # The same source: 800k samples of k = 4, one by one.
     ("multiplexer", "weight-maximization"): {
         "bits": 4,

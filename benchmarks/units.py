@@ -1,0 +1,296 @@
+"""Unit worlds measured: which rules assign credit, how each scales with width, and the published figures beside ours.
+
+    python benchmarks/units.py --list                          # the cells of every study, and which are done
+    python benchmarks/units.py --results DIR [--only STUDY ...] [--runs 10] [--max-cells N]
+    python benchmarks/units.py --results DIR --table           # the tables of docs/units.md, of what is done
+    python benchmarks/units.py --results DIR --picture docs/units.png
+
+A cell is one training: a rule, a task, a network, learning rates, `--runs` independent runs side by side. Each leaves
+one line in DIR/units.jsonl as soon as it is done, and is never played twice, so a study may be stopped and gone on
+with. Studies: `rates` looks for each rule's best learning rates (three runs, k = 3 alone), `multiplexer` compares all
+rules at one rate and at their best (k = 3, 4, 5, one and two hidden layers), `width` from 16 to 256 units, `published`
+and `control` are the settings of the sources.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from synagents.experiment import build
+from synagents.loop import advance, begin
+from synagents.recipes import recipe
+from synagents.runs import versions
+
+T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}  # Student's t
+RULES = (
+    "reinforce", "straight-through", "weight-maximization", "per-child", "boltzmann", "boltzmann-field", "recurrent",
+    "map-propagation", "backprop",
+)  # fmt: skip
+EQUAL = "0.03"
+UPDATES = {3: 2_000, 4: 4_000, 5: 8_000}
+FLAT_RATES = ("0.003", "0.01", "0.03", "0.1")
+DEEP_RATES = ("0.01,0.01,0.01", "0.03,0.03,0.03", "0.01,0.001,0.01", "0.03,0.003,0.03", "0.05,5e-4,0.05",
+              "0.04,4e-5,4e-6", "0.01,0.001,0.0001")  # fmt: skip
+
+
+class Cell(NamedTuple):
+    """One training."""
+
+    study: str
+    rule: str
+    task: str
+    settings: str  # JSON: what differs from the recipe
+    steps: int
+    worlds: int
+    episodes: int  # that count, or 0 for all
+    runs: int
+
+    @property
+    def key(self) -> str:
+        """What makes it this cell."""
+        return json.dumps(self._replace(study="")[1:])
+
+
+def cell(
+    study: str, rule: str, task: str, runs: int, *, steps: int, worlds: int, episodes: int = 0, **settings: Any
+) -> Cell:
+    """A cell from what differs from the recipe."""
+    return Cell(study, rule, task, json.dumps(settings, sort_keys=True), steps, worlds, episodes, runs)
+
+
+def settings_of(rule: str) -> tuple[str, dict[str, Any]]:
+    """The learner behind a rule of the comparison, and what it is given beside its recipe."""
+    if rule in ("weight-maximization", "per-child"):
+        form = {"form": "per-child"} if rule == "per-child" else {}
+        return "weight-maximization", {"units": "sign", "baseline": "average", **form}
+    if rule == "boltzmann-field":
+        return "boltzmann", {"baseline": "average", "control": "mean-field", "repeats": 1}
+    return rule, {}
+
+
+def multiplexer(study: str, rule: str, runs: int, bits: int, hidden: tuple[int, ...], rate: str) -> Cell:
+    """One cell of the comparison."""
+    given: dict[str, Any] = {"bits": bits, "hidden": hidden, "learning_rate": rate}
+    if rule == "map-propagation" and len(hidden) == 1:
+        given["variance"] = (0.3,)
+    if len(hidden) > 1 and rule in ("boltzmann", "boltzmann-field", "recurrent"):
+        given["sweeps"] = 4
+    return cell(study, rule, "multiplexer", runs, steps=UPDATES[bits], worlds=128, **given)
+
+
+def rates(runs: int) -> Iterable[Cell]:
+    """Learning rates to choose from, k = 3."""
+    for rule in RULES:
+        for rate in FLAT_RATES:
+            yield multiplexer("rates", rule, min(runs, 3), 3, (64,), rate)
+        for rate in DEEP_RATES:
+            yield multiplexer("rates", rule, min(runs, 3), 3, (64, 32), rate)
+
+
+def best_rate(done: dict[str, dict], rule: str, hidden: tuple[int, ...]) -> str | None:
+    """The rate of the highest mean reward among those looked at, once all are."""
+    depth = len(hidden)
+    cells = [c for c in rates(10) if c.rule == rule and len(json.loads(c.settings)["hidden"]) == depth]
+    if not all(c.key in done for c in cells):
+        return None
+    return json.loads(max(cells, key=lambda c: mean(done[c.key]["mean_reward"])).settings)["learning_rate"]
+
+
+def comparison(runs: int, done: dict[str, dict]) -> Iterable[Cell]:
+    """All rules at one rate and at their best."""
+    for bits in UPDATES:
+        for hidden in ((64,), (64, 32)):
+            for rule in RULES:
+                for rate in dict.fromkeys((EQUAL, best_rate(done, rule, hidden))):
+                    if rate:
+                        yield multiplexer("multiplexer", rule, runs, bits, hidden, rate)
+
+
+def widths(runs: int, done: dict[str, dict]) -> Iterable[Cell]:
+    """All rules from 16 to 256 units, k = 3."""
+    for width in (16, 32, 64, 128, 256):
+        for rule in RULES:
+            for rate in dict.fromkeys((EQUAL, best_rate(done, rule, (64,)))):
+                if rate:
+                    yield multiplexer("width", rule, runs, 3, (width,), rate)
+
+
+def published(runs: int) -> Iterable[Cell]:
+    """The sources' own settings on the multiplexer and the regression."""
+    yield cell("published", "weight-maximization", "multiplexer", runs, steps=800_000, worlds=1)
+    yield cell("published", "map-propagation", "multiplexer", min(runs, 3), steps=31_250, worlds=128)
+    yield cell("published", "map-propagation", "scalar-regression", runs, steps=7_812, worlds=128)
+    for rule in ("reinforce", "straight-through", "weight-maximization", "boltzmann", "backprop"):
+        learner, given = settings_of(rule)
+        given |= {"bits": 5, "hidden": (64, 32), "learning_rate": "0.01,0.001,0.01"}
+        given |= {"sweeps": 4, "learning_rate": "0.03,3e-4,0.03"} if learner == "boltzmann" else {}
+        yield cell("published", rule, "multiplexer", min(runs, 3), steps=31_250, worlds=128, **given)
+
+
+def control(runs: int) -> Iterable[Cell]:
+    """The sources' settings of control: mean return of the first 1000 (500) episodes."""
+    for task, episodes, steps in (("cartpole", 1000, 500_000), ("acrobot", 500, 130_000)):
+        yield cell("control", "map-propagation", task, runs, steps=steps, worlds=1, episodes=episodes)
+    for task, episodes, steps in (("cartpole", 1000, 500_000), ("acrobot", 1000, 160_000)):
+        yield cell("control", "weight-maximization", task, runs, steps=steps, worlds=1, episodes=episodes)
+    yield cell("control", "map-propagation", "mountain-car", runs, steps=300_000, worlds=1, episodes=500)
+    for rule in ("map-propagation", "weight-maximization"):
+        yield cell("control", rule, "lunar-lander", 1, steps=400_000, worlds=1, episodes=1000)
+
+
+def cells(only: list[str], runs: int, done: dict[str, dict]) -> Iterable[Cell]:
+    """Everything that was asked for."""
+    studies: dict[str, Any] = {
+        "rates": lambda: rates(runs),
+        "multiplexer": lambda: comparison(runs, done),
+        "width": lambda: widths(runs, done),
+        "published": lambda: published(runs),
+        "control": lambda: control(runs),
+    }
+    for name in only:
+        yield from studies[name]()
+
+
+STUDIES = ("rates", "multiplexer", "width", "published", "control")
+
+
+def play(one: Cell) -> dict[str, Any]:
+    """Train; return every run's mean reward (of all episodes, or the first `episodes`), final reward, and a curve."""
+    learner, given = settings_of(one.rule) if one.task == "multiplexer" and json.loads(one.settings) else (one.rule, {})
+    given |= {name: tuple(v) if isinstance(v, list) else v for name, v in json.loads(one.settings).items()}
+    made = build(one.task, learner, given, steps=one.steps, seed=0)
+    compiled: list[float] = []
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda event, seconds, **_: compiled.append(seconds) if event.startswith("/jax/core/compile/") else None
+    )
+    started = time.perf_counter()
+    run = begin(jax.random.key(0), made.world, made.learner, num_worlds=one.worlds, num_runs=one.runs)
+    chunk, returns, ended = max(one.steps // 100, 1), [], []
+    for _ in range(one.steps // chunk):
+        run, history = advance(run, chunk)
+        returns.append(np.asarray(history.info["returns"]).sum(axis=2))
+        ended.append(np.asarray(history.info["episodes"]).sum(axis=2))
+        counted = sum(part.sum(axis=1) for part in ended)
+        if one.episodes and counted.min() >= one.episodes:
+            break
+    seconds = time.perf_counter() - started
+    by_round, ends = np.concatenate(returns, axis=1), np.concatenate(ended, axis=1)
+    counts = np.ones(ends.shape, bool) if not one.episodes else np.cumsum(ends, axis=1) <= one.episodes
+    by_round, ends = by_round * counts, ends * counts
+    tenth = [slice(int(0.9 * n), n) for n in counts.sum(axis=1)]
+    return {
+        "mean_reward": (by_round.sum(axis=1) / ends.sum(axis=1)).tolist(),
+        "final_reward": [float(r[s].sum() / max(e[s].sum(), 1)) for r, e, s in zip(by_round, ends, tenth, strict=True)],
+        "episodes": ends.sum(axis=1).tolist(),
+        "curve": [float(r.sum() / max(e.sum(), 1)) for r, e in zip(returns, ended, strict=True)],
+        "seconds": seconds,
+        "compile_seconds": sum(compiled),
+    }
+
+
+def interval(values: list[float]) -> str:
+    """Mean and 95 % interval over runs (Student's t)."""
+    if len(values) == 1:
+        return f"{values[0]:.3g}"
+    half = T_95[len(values)] * stdev(values) / len(values) ** 0.5
+    return f"{mean(values):.3f} +- {half:.3f}" if abs(mean(values)) < 10 else f"{mean(values):.1f} +- {half:.1f}"
+
+
+def table(rows: list[dict[str, Any]], study: str) -> None:
+    """The rows of a study, best first within each task and network."""
+    print(f"\n**{study}**\n\n| task | network | rule | learning rates | runs | run average | last tenth | seconds |")
+    print("|---|---|---|---|---|---|---|---|")
+
+    def place(row: dict[str, Any]) -> tuple[Any, ...]:
+        return (row["task"], row["steps"], str(row["settings"].get("hidden", "")), -mean(row["mean_reward"]))
+
+    for row in sorted((row for row in rows if row["study"] == study), key=place):
+        told = row["settings"]
+        usual = recipe(row["task"], row["rule"])
+        bits = told.get("bits", usual.get("bits"))
+        hidden = "-".join(map(str, told.get("hidden", usual.get("hidden", ()))))
+        print(
+            f"| {row['task']}{f' k = {bits}' if bits else ''} | {hidden} | `{row['rule']}` "
+            f"| {told.get('learning_rate', 'as published')} | {row['runs']} | {interval(row['mean_reward'])} "
+            f"| {interval(row['final_reward'])} | {row['seconds']:.0f} |"
+        )
+
+
+def picture(rows: list[dict[str, Any]], out: Path) -> None:
+    """Learning curves of every rule at its best rate, one panel per problem."""
+    from matplotlib.figure import Figure
+
+    panels: dict[tuple[int, int], dict[str, dict[str, Any]]] = {}
+    for row in rows:
+        if row["study"] == "multiplexer":
+            rules = panels.setdefault((row["settings"]["bits"], len(row["settings"]["hidden"])), {})
+            if row["rule"] not in rules or mean(rules[row["rule"]]["mean_reward"]) < mean(row["mean_reward"]):
+                rules[row["rule"]] = row
+    figure = Figure(figsize=(11, 6.2), layout="constrained")
+    axes = figure.subplots(2, 3, sharey=True)
+    for (bits, depth), rules in panels.items():
+        axis = axes[depth - 1, bits - 3]
+        for number, rule in enumerate(RULES):
+            if rule in rules:
+                curve = rules[rule]["curve"]
+                axis.plot(
+                    np.linspace(0, rules[rule]["steps"], len(curve)), curve, label=rule, color=f"C{number}", lw=1.3
+                )
+        axis.set_title(f"k = {bits}, {'one hidden layer' if depth == 1 else 'two hidden layers'}", fontsize=10)
+        axis.set_xlabel("updates of 128 questions")
+        axis.grid(alpha=0.3)
+    axes[0, 0].set_ylabel("reward")
+    axes[0, 0].legend(fontsize=7, frameon=False)
+    figure.savefig(out, dpi=110)
+
+
+def main() -> None:
+    """Play what is not done yet, or show what is."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--results", type=Path, default=Path("runs/units"), help="folder of units.jsonl")
+    parser.add_argument("--only", nargs="+", default=list(STUDIES), choices=STUDIES, help="studies, in this order")
+    parser.add_argument("--runs", type=int, default=10, choices=range(2, 11), help="independent runs of a cell")
+    parser.add_argument("--max-cells", type=int, default=None, help="stop after so many")
+    parser.add_argument("--list", action="store_true", help="name the cells and play none")
+    parser.add_argument("--table", action="store_true", help="print the tables of what is done and play nothing")
+    parser.add_argument("--picture", type=Path, help="draw the learning curves of what is done and play nothing")
+    args = parser.parse_args()
+    file = args.results / "units.jsonl"
+    rows = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    done = {row["key"]: row for row in rows}
+    if args.table or args.picture:
+        for study in STUDIES if args.table else ():
+            table(rows, study)
+        if args.picture:
+            picture(rows, args.picture)
+        return
+    args.results.mkdir(parents=True, exist_ok=True)
+    played = 0
+    for one in cells(args.only, args.runs, done):
+        if args.list:
+            print("done " if one.key in done else "to do", one.study, one.rule, one.task, one.settings, one.steps)
+        elif one.key not in done and (args.max_cells is None or played < args.max_cells):
+            got = play(one)
+            jax.clear_caches()  # every cell is a program of its own
+            row = (
+                one._asdict() | {"settings": json.loads(one.settings), "key": one.key} | got | {"versions": versions()}
+            )
+            with file.open("a") as out:
+                out.write(json.dumps(row) + "\n")
+            rows.append(row)
+            done[one.key] = row
+            played += 1
+            told = f"{interval(got['mean_reward'])} ({got['seconds']:.0f} s)"
+            print(one.study, one.rule, one.task, one.settings, told, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
