@@ -213,6 +213,7 @@ def test_snes_moves_and_widens_its_gaussian_towards_the_better_half() -> None:
     mean, width = row(states[0].weights), np.full(row(states[0].weights).size, 0.2)
     raw = np.maximum(0, np.log(4) - np.log(np.arange(1, 7)))
     worth = raw / raw.sum() - 1 / 6
+    rate = 0.3 * (3 + np.log(43)) / (5 * np.sqrt(43))  # 6-4-3 has 43 weights
     np.testing.assert_allclose(utilities(6), worth, rtol=1e-5, atol=1e-6)
     for t in range(2):
         z = np.asarray(jax.random.normal(counter_key(jax.random.key(t)), (6, mean.size)), np.float64)
@@ -220,7 +221,7 @@ def test_snes_moves_and_widens_its_gaussian_towards_the_better_half() -> None:
         best_first = z[order]
         mean, width = (
             mean + 0.5 * width * (worth @ best_first),
-            width * np.exp(0.3 / 2 * (worth @ (best_first**2 - 1))),
+            width * np.exp(rate / 2 * (worth @ (best_first**2 - 1))),
         )
         np.testing.assert_allclose(row(states[t + 1].weights), mean, rtol=1e-3, atol=1e-5)
         np.testing.assert_allclose(row(states[t + 1].width), width, rtol=1e-3)

@@ -39,7 +39,7 @@ class NodePerturbation:
     Attributes:
         step_size: weight change per unit of estimated gradient, >= 0; a number or a schedule over progress.
         noise: sigma, standard deviation of what is added to a unit's input, > 0.
-        momentum: share in [0, 1) of the last step that is kept.
+        momentum: share in [0, 1] of the last step that is kept.
     """
 
     step_size: Schedule = 0.1
