@@ -47,7 +47,7 @@ def hits_of(transition: Transition, last_obs: Tree) -> dict[str, Hits]:
 
 
 def pool(
-    parts: Iterable[tuple[Hits, Float[Array, "hits"]]], shape: tuple[int, int]
+    parts: Iterable[tuple[Hits, Float[Array, "hits"]]], shape: tuple[int, ...]
 ) -> tuple[Float[Array, "S A"], Float[Array, "S A"]]:
     """How often each cell (s, a) of a table of this shape was hit, and the sum of a number over its hits."""
     pooled = jnp.zeros((shape[0] * shape[1], 2))  # both at once: one pass over memory

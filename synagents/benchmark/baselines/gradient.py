@@ -34,7 +34,7 @@ class SGD:
 
     Attributes:
         step_size: weight change per unit of gradient, >= 0; a number or a schedule over progress.
-        momentum: share in [0, 1) of the last step that is kept.
+        momentum: share in [0, 1] of the last step that is kept.
     """
 
     step_size: Schedule = 0.1

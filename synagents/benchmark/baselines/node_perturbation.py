@@ -9,7 +9,7 @@ order sigma. Where a synapse agent is blamed for the team's loss, here a unit is
 what they carried. (Jabri & Flower 1992; Werfel, Xie & Seung 2005.)
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -39,7 +39,7 @@ class NodePerturbation:
     Attributes:
         step_size: weight change per unit of estimated gradient, >= 0; a number or a schedule over progress.
         noise: sigma, standard deviation of what is added to a unit's input, > 0.
-        momentum: share in [0, 1) of the last step that is kept.
+        momentum: share in [0, 1] of the last step that is kept.
     """
 
     step_size: Schedule = 0.1
@@ -70,7 +70,7 @@ class NodePerturbation:
         self, key: Key[Array, ""], problem: Problem, batch: Any, state: NPState, progress: Float[Array, ""]
     ) -> tuple[NPState, int]:
         """One noisy pass beside a clean one: two passes."""
-        network, weights = problem.network, state.weights
+        network, weights = cast(MLP, problem.network), state.weights  # init has checked
         x, samples = problem.task.stimulus(batch), problem.samples(batch)
         noise = _noise(key, network.sizes[1:], samples)
         silence = [jnp.zeros_like(z) for z in noise]
@@ -108,4 +108,9 @@ def _noise(key: Key[Array, ""], units: tuple[int, ...], samples: int) -> list[Fl
 
 def _losses(problem: Problem, batch: Any, out: Float[Array, "B out"]) -> Float[Array, "B"]:
     """The loss of every sample by itself."""
-    return jax.vmap(lambda one, target: problem.task.loss(one[None], target[None]))(out, batch.target)
+
+    def loss(one: Float[Array, "out"], target: Array) -> Float[Array, ""]:
+        alone = batch._replace(target=target[None])
+        return -problem.task.respond(jax.random.key(0), alone, one[None])[1]
+
+    return jax.vmap(loss)(out, batch.target)

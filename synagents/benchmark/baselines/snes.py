@@ -2,7 +2,7 @@
 
     w_p = mu + s z_p,  z_p ~ N(0, 1)^N;      u_p = utility of w_p's rank
     mu <- mu + step_mean s sum_p u_p z_p
-    s  <- s exp(step_width / 2 sum_p u_p (z_p^2 - 1))
+    s  <- s exp(step_width r / 2 sum_p u_p (z_p^2 - 1)),  r = (3 + log N) / (5 sqrt(N))
 
 u_p = max(0, log(P/2 + 1) - log(rank)) scaled to sum to one, less 1 / P: only the better half is followed. (Wierstra,
 Schaul, Glasmachers, Sun, Peters & Schmidhuber 2014, algorithm 6; Schaul, Glasmachers & Schmidhuber 2011.)
@@ -38,20 +38,19 @@ class SNES:
     Attributes:
         width: initial standard deviation of every weight, > 0.
         step_mean: learning rate of the mean, > 0; the paper's is 1.
-        step_width: learning rate of the widths, >= 0; None is the paper's (3 + log N) / (5 sqrt(N)).
+        step_width: learning rate of the widths in units of the paper's r, >= 0.
         population: P >= 2 samples per step.
     """
 
     width: float = 0.05
     step_mean: float = 1.0
-    step_width: float | None = None
+    step_width: float = 1.0
     population: int = static(default=32)
 
     def __post_init__(self) -> None:
         require_between("width", self.width, 0, above=True)
         require_between("step_mean", self.step_mean, 0, above=True)
-        if self.step_width is not None:
-            require_between("step_width", self.step_width, 0)
+        require_between("step_width", self.step_width, 0)
         require_whole("population", self.population, 2)
 
     def init(self, key: Key[Array, ""], problem: Problem) -> SNESState:
@@ -71,7 +70,7 @@ class SNES:
         del progress
         mean, unravel = ravel_pytree(state.weights)
         width, _ = ravel_pytree(state.width)
-        rate = (3 + math.log(mean.size)) / (5 * math.sqrt(mean.size)) if self.step_width is None else self.step_width
+        rate = self.step_width * (3 + math.log(mean.size)) / (5 * math.sqrt(mean.size))
         z = jax.random.normal(counter_key(key), (self.population, mean.size))
         losses = jax.vmap(lambda z: problem.loss(unravel(mean + width * z), batch))(z)
         utility = utilities(self.population)[jnp.argsort(jnp.argsort(losses))]

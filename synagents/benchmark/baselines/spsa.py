@@ -36,7 +36,7 @@ class SPSA:
     Attributes:
         step_size: weight change per unit of slope, >= 0; a number or a schedule over progress.
         perturbation: c, how far each weight is moved to measure the slope, > 0.
-        momentum: share in [0, 1) of the last step that is kept.
+        momentum: share in [0, 1] of the last step that is kept.
     """
 
     step_size: Schedule = 1e-3
