@@ -143,7 +143,8 @@ class MapPropagation:
         difference near 0 says nothing: it counts as at least 0.001.
         """
         variance = [_of(self.critic_variance, place) for place in range(len(critic.layers))]
-        hidden, h, u = [], x, potential(critic.weights[critic.layers[0].name], x)
+        hidden: list[Array] = []
+        u = potential(critic.weights[critic.layers[0].name], x)
         first = u
         for place, layer in enumerate(critic.layers[1:]):
             h = _draw(jax.random.fold_in(key, place), u, variance[place])
