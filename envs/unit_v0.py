@@ -261,6 +261,8 @@ def world(
     for size in hidden:
         require_whole("every size in hidden", size, 1)
     require_whole("sweeps", sweeps, 0)
+    for name, asked in (("feedback", feedback), ("lateral", lateral)):
+        require(isinstance(asked, bool), f"{name} must be True or False, but is {asked!r}.")
     require(units in get_args(Units), f"units must be sign, bit or gaussian, but is {units!r}.")
     require(output in ("softmax", "unit"), f"output must be softmax or unit, but is {output!r}.")
     require(

@@ -59,8 +59,10 @@ class MapPropagation:
 
     def __post_init__(self) -> None:
         td.require_student(self)
-        for variance in (*self.variance, *self.critic_variance):
-            require_between("variance", variance, 0, above=True)
+        for variances in (self.variance, self.critic_variance):
+            require(isinstance(variances, tuple | list), f"variance must be one number per layer, not {variances!r}.")
+            for variance in variances:
+                require_between("variance", variance, 0, above=True)
         require_whole("revisions", self.revisions, 0)
         require_between("revision_rate", self.revision_rate, 0, 1, above=True)
 

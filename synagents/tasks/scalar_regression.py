@@ -82,7 +82,7 @@ def scalar_regression(*, teacher_seed: int = 0, repeats: int = 1) -> ScalarRegre
         teacher_seed: seed of the random network, >= 0.
         repeats: worlds in a row that are asked the same questions, >= 1.
     """
-    require_whole("teacher_seed", teacher_seed, 0)
+    require_whole("teacher_seed", teacher_seed, 0, 2**32 - 1)
     require_whole("repeats", repeats, 1)
     first, second = jax.random.split(jax.random.key(teacher_seed))
     return ScalarRegression(jax.random.normal(first, (INPUTS, INPUTS)), jax.random.normal(second, (INPUTS, 1)), repeats)
