@@ -172,7 +172,7 @@ def boundary(*, teacher_hidden: int = 8, points: int = 300, teacher_seed: int | 
         teacher_seed: of one teacher for all lives, >= 0; else every life has its own.
     """
     if teacher_seed is not None:
-        require_whole("teacher_seed", teacher_seed, 0)
+        require_whole("teacher_seed", teacher_seed, 0, 2**32 - 1)
     require_whole("teacher_hidden", teacher_hidden, 1)
     require_whole("points", points, 2)
     return School(
