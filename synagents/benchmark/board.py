@@ -24,17 +24,65 @@ from synagents.settings import nearest, require
 
 AGENTS, NO_AGENTS, GRADIENT = "agents", "no agents", "gradient"
 
-_DIGITS = {"batch_size": 500, "interval": 250}
-_LETTERS = {"batch_size": 500, "interval": 100}
-USUAL: dict[str, dict[str, Any]] = {  # the batch rule, where a line has none of its own
-    "xor": {},
-    "boundary": {},
+_DIGITS: dict[str, Any] = {"batch_size": 500, "interval": 250}
+_LETTERS: dict[str, Any] = {"batch_size": 500, "interval": 100, "step_size": "exponential:2e-3:2e-4"}
+USUAL: dict[str, dict[str, Any]] = {  # of learners, where they have no settings of their own
     "digits-0": _DIGITS,
     "digits-16": _DIGITS,
     "notmnist-0": _LETTERS,
     "notmnist-32": _LETTERS,
 }
-SETTINGS: dict[tuple[str, str], dict[str, Any]] = {}
+
+
+def _falling(start: float) -> str:
+    """A step size that falls to a tenth over the run."""
+    return f"exponential:{start:g}:{start / 10:g}"
+
+
+_SMALL: dict[str, Any] = {"batch_size": 100, "interval": 10}
+_MEDIUM: dict[str, Any] = {"batch_size": 200, "interval": 10}
+_TRACED = {"step_size": "exponential:3e-4:2e-5"}
+_ADAM_DIGITS, _SGD_DIGITS = _SMALL | {"step_size": _falling(0.01)}, _SMALL | {"step_size": _falling(0.03)}
+_ADAM_LETTERS, _SGD_LETTERS = _MEDIUM | {"step_size": _falling(5e-4)}, _MEDIUM | {"step_size": _falling(0.005)}
+_ES_DIGITS = {"batch_size": 100, "interval": 50, "step_size": _falling(0.004)}
+_ES_LETTERS = {"batch_size": 500, "interval": 100, "step_size": _falling(0.003)}
+_NP_DIGITS, _NP_LETTERS = _SMALL | {"step_size": _falling(0.1)}, _MEDIUM | {"step_size": _falling(0.02)}
+_AES_DIGITS = _SMALL | {"step_size": _falling(0.01), "pairs": 4}
+_AES_LETTERS = _MEDIUM | {"step_size": _falling(0.008), "pairs": 16}
+_SNES_DIGITS = _SMALL | {"width": 0.05, "step_mean": 0.5, "step_width": 0.3}
+_SNES_LETTERS = _MEDIUM | {"width": 0.02, "step_mean": 0.5, "step_width": 0.3}
+SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
+    ("trace", "notmnist-0"): _TRACED,
+    ("trace", "notmnist-32"): _TRACED,
+    ("one-plus-one-es", "digits-0"): _ES_DIGITS,
+    ("one-plus-one-es", "digits-16"): _ES_DIGITS,
+    ("one-plus-one-es", "notmnist-0"): _ES_LETTERS,
+    ("one-plus-one-es", "notmnist-32"): _ES_LETTERS,
+    ("spsa", "digits-0"): _SMALL | {"step_size": _falling(0.03), "momentum": 0.0},
+    ("spsa", "digits-16"): _SMALL | {"step_size": _falling(0.01), "momentum": 0.0},
+    ("spsa", "notmnist-0"): _MEDIUM | {"step_size": _falling(6e-4), "momentum": 0.0},
+    ("spsa", "notmnist-32"): _MEDIUM | {"step_size": _falling(6e-4), "momentum": 0.0},
+    ("node-perturbation", "digits-0"): _NP_DIGITS,
+    ("node-perturbation", "digits-16"): _NP_DIGITS,
+    ("node-perturbation", "notmnist-0"): _NP_LETTERS,
+    ("node-perturbation", "notmnist-32"): _NP_LETTERS,
+    ("antithetic-es", "digits-0"): _AES_DIGITS,
+    ("antithetic-es", "digits-16"): _AES_DIGITS,
+    ("antithetic-es", "notmnist-0"): _AES_LETTERS,
+    ("antithetic-es", "notmnist-32"): _AES_LETTERS,
+    ("snes", "digits-0"): _SNES_DIGITS,
+    ("snes", "digits-16"): _SNES_DIGITS,
+    ("snes", "notmnist-0"): _SNES_LETTERS,
+    ("snes", "notmnist-32"): _SNES_LETTERS,
+    ("sgd", "digits-0"): _SGD_DIGITS,
+    ("sgd", "digits-16"): _SGD_DIGITS,
+    ("sgd", "notmnist-0"): _SGD_LETTERS,
+    ("sgd", "notmnist-32"): _SGD_LETTERS,
+    ("adam", "digits-0"): _ADAM_DIGITS,
+    ("adam", "digits-16"): _ADAM_DIGITS,
+    ("adam", "notmnist-0"): _ADAM_LETTERS,
+    ("adam", "notmnist-32"): _ADAM_LETTERS,
+}
 
 
 def lines() -> dict[str, str]:
@@ -69,11 +117,11 @@ def play(
         ValueError: if there is no such line, or a setting is not its own or out of range.
         FloatingPointError: if the loss is not finite.
     """
-    chosen = USUAL[task.name] | SETTINGS.get((line, task.name), {}) | (given or {})
+    own = SETTINGS.get((line, task.name), {}) | (given or {})
     if line in registry.offers("benchmark.baselines"):
-        return _driven(task, line, chosen, runs, seed, data)
+        return _driven(task, line, own, runs, seed, data)
     require(":" in line or line in lines(), f"No line is called {line!r}: {nearest(line, lines())}.")
-    return score(task, line, chosen, runs=runs, seed=seed, data=data)
+    return score(task, line, USUAL.get(task.name, {}) | own, runs=runs, seed=seed, data=data)
 
 
 def fill(
@@ -134,9 +182,9 @@ def _driven(task: BenchmarkTask, line: str, given: dict[str, Any], runs: int, se
         require(name in known, f"{line} has no setting {name!r}: {nearest(name, known)}.")
     rule = {name: given[name] for name in ("batch_size", "interval") if name in given}
     rest = {name: value for name, value in given.items() if name not in rule}
-    made = task.make(rule.get("batch_size"), data=data)
+    made = task.make(rule.get("batch_size", 100), data=data)
     network = MLP((int(np.prod(made.in_shape)), *task.hidden, made.out_size))
-    problem = Problem(network, made, rule.get("interval", 0) if task.batched else 0)
+    problem = Problem(network, made, rule.get("interval", 10) if task.batched else 0)
     baseline = constructor(**{name: flags.value(known[name], value, 1) for name, value in rest.items()})
     curve = drive(jax.random.key(seed), baseline, problem, task.budget, num_runs=runs, looks=POINTS)
     return Curves(curve.cost, curve.held_out["accuracy"], curve.held_out["loss"])
