@@ -20,7 +20,7 @@ from synagents.envs import synapse_v0
 import synagents
 from synagents.checkpoints import CheckpointError, load, read, save
 from synagents.learners.q_table import QTable
-from synagents.learners.uniform import Uniform
+from synagents.learners.repeat_undo import RepeatUndo
 from synagents.loop import Run, advance, begin
 from tests.claims import one_sentence, same_bits
 from tests.toys import pictures
@@ -32,7 +32,7 @@ KEY = jax.random.key(5)
 def small(**options: Any) -> Run:
     """A network of two weights and a bias after three rounds."""
     world = synapse_v0.world("perceptron", hidden=(), interval=0, points=2)
-    return advance(begin(KEY, world, Uniform(), **options), 3)[0]
+    return advance(begin(KEY, world, RepeatUndo(), **options), 3)[0]
 
 
 @cache
@@ -154,10 +154,13 @@ def test_a_missing_file_is_told_in_a_sentence(tmp_path: Path) -> None:
     ("like", "told"),
     [
         (
-            lambda: begin(KEY, synapse_v0.world("xor", hidden=(), interval=0), Uniform()),
+            lambda: begin(KEY, synapse_v0.world("xor", hidden=(), interval=0), RepeatUndo()),
             "layer0_bias as uint8[1, 1, 1], which is uint8[1, 1, 2] here",
         ),
-        (lambda: begin(KEY, synapse_v0.world("perceptron", hidden=(2,)), Uniform()), "lacks state.actions.layer1_bias"),
+        (
+            lambda: begin(KEY, synapse_v0.world("perceptron", hidden=(2,)), RepeatUndo()),
+            "lacks state.actions.layer1_bias",
+        ),
         (lambda: replace(small(), mind=(small().mind, small().mind)), "holds mind, unlike this run"),
         (lambda: replace(small(), num_worlds=2), "num_worlds=1, which is 2 here"),
         (lambda: replace(small(), generator="threefry"), "generator='counter', which is 'threefry' here"),
