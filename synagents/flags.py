@@ -56,7 +56,7 @@ def read(flag: Flag, text: str) -> Any:
     try:
         return option(flag).type.convert(text, None, None)
     except click.BadParameter as error:
-        raise ValueError(f"{flag.parameter}={text} cannot be: {error.message}") from error
+        raise ValueError(f"{flag.name} cannot be {text!r}: {error.message}") from error
 
 
 def value(flag: Flag, given: Any, steps: int) -> Any:
@@ -93,7 +93,7 @@ def given(flag: Flag, kept: Any) -> Any:
     if kept is None:
         return None
     if not isinstance(kept, bool | int | float | str):
-        raise ValueError(f"{flag.parameter}={kept} cannot be: it is neither a number nor a text.")
+        raise ValueError(f"{flag.name} cannot be {kept!r}: it is neither a number nor a text.")
     return read(flag, str(kept))
 
 

@@ -463,7 +463,9 @@ def test_a_full_disk_is_told_and_the_run_goes_on_once_there_is_room(
     assert result(tmp_path / "run")[1:] == result(undisturbed)[1:]
 
 
-def test_a_directory_that_cannot_be_written_is_told() -> None:
+def test_a_directory_that_cannot_be_written_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = runs.versions()  # what another user may not even read, where the packages are this user's own
+    monkeypatch.setattr(runs, "versions", lambda: known)
     with tempfile.TemporaryDirectory() as place:  # the test's own directories are closed to other users
         os.chmod(place, 0o755)
         folder = Path(place) / "run"
