@@ -16,6 +16,7 @@ from synagents.benchmark.suite import POINTS, BenchmarkTask
 from synagents.envs.synapse_v0 import SynapseWorld
 from synagents.loop import advance, begin, evaluate
 from synagents.settings import require
+from synagents.world import Learner
 
 
 def score(
@@ -37,10 +38,9 @@ def score(
     """
     rounds = 0
     for _ in range(2):  # a decay spans the run, whose length is known once the world is
-        made = build(task, learner, given, rounds or 1, data)
-        rounds = affordable(made.world, task.budget)
-    world = made.world
-    run = begin(jax.random.key(seed), world, made.learner, num_runs=runs, worlds="loop")
+        world, mind = build(task, learner, given, rounds or 1, data)
+        rounds = affordable(world, task.budget)
+    run = begin(jax.random.key(seed), world, mind, num_runs=runs, worlds="loop")
     first = evaluate(run)
     cost, accuracy, loss = [spent(world, 0)], [first["accuracy"]], [first["loss"]]
     for _ in range(POINTS):
@@ -57,13 +57,17 @@ def score(
 
 def build(
     task: BenchmarkTask, learner: str, given: dict[str, Any], rounds: int, data: Path | None
-) -> experiment.Experiment:
+) -> tuple[SynapseWorld, Learner]:
     """The task's world and the learner; what the benchmark fixes cannot be given."""
     for name in given:
         require(name not in task.frozen, f"The benchmark fixes {name} of {task.id}: leave it out.")
     folder = {"data": data} if task.task == "notmnist" else {}
     made = experiment.build(task.task, learner, given | task.frozen | folder, steps=rounds, seed=0)
-    return made._replace(world=replace(made.world, task=task.seen(made.world.task)))
+    if not isinstance(made.world, SynapseWorld):
+        raise ValueError(
+            f"The benchmark is played in synapse_v0, for which {learner} is not made: score another one."
+        )
+    return replace(made.world, task=task.seen(made.world.task)), made.learner
 
 
 def batch_size(world: SynapseWorld) -> int:
