@@ -64,9 +64,7 @@ def build(
     folder = {"data": data} if task.task == "notmnist" else {}
     made = experiment.build(task.task, learner, given | task.frozen | folder, steps=rounds, seed=0)
     if not isinstance(made.world, SynapseWorld):
-        raise ValueError(
-            f"The benchmark is played in synapse_v0, for which {learner} is not made: score another one."
-        )
+        raise ValueError(f"The benchmark is played in synapse_v0, for which {learner} is not made: score another one.")
     return replace(made.world, task=task.seen(made.world.task)), made.learner
 
 
