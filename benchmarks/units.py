@@ -212,7 +212,7 @@ def table(rows: list[dict[str, Any]], study: str) -> None:
     def place(row: dict[str, Any]) -> tuple[Any, ...]:
         return (row["task"], row["steps"], str(row["settings"].get("hidden", "")), -mean(row["mean_reward"]))
 
-    for row in sorted((row for row in rows if row["study"] == study), key=place):
+    for row in sorted(rows, key=place):
         told = row["settings"]
         usual = recipe(row["task"], row["rule"])
         bits = told.get("bits", usual.get("bits"))
@@ -230,7 +230,7 @@ def picture(rows: list[dict[str, Any]], out: Path) -> None:
 
     panels: dict[tuple[int, int], dict[str, dict[str, Any]]] = {}
     for row in rows:
-        if row["study"] == "multiplexer":
+        if row["task"] == "multiplexer" and row["worlds"] == 128 and row["runs"] > 3 and "bits" in row["settings"]:
             rules = panels.setdefault((row["settings"]["bits"], len(row["settings"]["hidden"])), {})
             if row["rule"] not in rules or mean(rules[row["rule"]]["mean_reward"]) < mean(row["mean_reward"]):
                 rules[row["rule"]] = row
@@ -267,8 +267,10 @@ def main() -> None:
     rows = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
     done = {row["key"]: row for row in rows}
     if args.table or args.picture:
-        for study in STUDIES if args.table else ():
-            table(rows, study)
+        for study in STUDIES if args.table else ():  # studies share cells
+            seen = [done[one.key] for one in cells([study], args.runs, done) if one.key in done]
+            if seen:
+                table(seen, study)
         if args.picture:
             picture(rows, args.picture)
         return
