@@ -1,12 +1,12 @@
 """Unit worlds measured: which rules assign credit, how each scales with width, and the published figures beside ours.
 
     python benchmarks/units.py --list                          # the cells of every study, and which are done
-    python benchmarks/units.py --results DIR [--only STUDY ...] [--runs 10] [--max-cells N]
-    python benchmarks/units.py --results DIR --table           # the tables of docs/units.md, of what is done
-    python benchmarks/units.py --results DIR --picture docs/units.png
+    python benchmarks/units.py [--only STUDY ...] [--runs 10] [--max-cells N]
+    python benchmarks/units.py --table                         # the tables of docs/units.md, of what is done
+    python benchmarks/units.py --picture docs/units.png
 
 A cell is one training: a rule, a task, a network, learning rates, `--runs` independent runs side by side. Each leaves
-one line in DIR/units.jsonl as soon as it is done, and is never played twice, so a study may be stopped and gone on
+one line in results/units.jsonl as soon as it is done, and is never played twice, so a study may be stopped and gone on
 with. Studies: `rates` looks for each rule's best learning rates (three runs, k = 3 alone), `multiplexer` compares all
 rules at one rate and at their best (k = 3, 4, 5, one and two hidden layers), `width` from 16 to 256 units, `published`
 and `control` are the settings of the sources.
@@ -255,7 +255,7 @@ def picture(rows: list[dict[str, Any]], out: Path) -> None:
 def main() -> None:
     """Play what is not done yet, or show what is."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--results", type=Path, default=Path("runs/units"), help="folder of units.jsonl")
+    parser.add_argument("--results", type=Path, default=Path(__file__).with_name("results"), help="folder of units.jsonl")
     parser.add_argument("--only", nargs="+", default=list(STUDIES), choices=STUDIES, help="studies, in this order")
     parser.add_argument("--runs", type=int, default=10, choices=range(2, 11), help="independent runs of a cell")
     parser.add_argument("--max-cells", type=int, default=None, help="stop after so many")
