@@ -1,8 +1,8 @@
 """The lines of the board and the settings each plays with; what is finished is kept, so that a board can grow.
 
 A line is a learner (its agents share a policy), or a rule to beat that has no agents (`baselines`), of which some
-follow a gradient. Settings were chosen on validation parts cut from the training parts of other splits, never on what
-is held out here (docs/benchmark.md).
+follow a gradient. Settings are first choices on validation parts cut from the training parts of other splits
+(`BenchmarkTask.design`), never on what is held out here.
 """
 
 from collections.abc import Callable, Sequence
