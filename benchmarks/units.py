@@ -30,6 +30,7 @@ from synagents.recipes import recipe
 from synagents.runs import versions
 
 T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}  # Student's t
+RESULTS = Path(__file__).with_name("results")
 RULES = (
     "reinforce", "straight-through", "weight-maximization", "per-child", "boltzmann", "boltzmann-field", "recurrent",
     "map-propagation", "backprop",
@@ -255,7 +256,7 @@ def picture(rows: list[dict[str, Any]], out: Path) -> None:
 def main() -> None:
     """Play what is not done yet, or show what is."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--results", type=Path, default=Path(__file__).with_name("results"), help="folder of units.jsonl")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of units.jsonl")
     parser.add_argument("--only", nargs="+", default=list(STUDIES), choices=STUDIES, help="studies, in this order")
     parser.add_argument("--runs", type=int, default=10, choices=range(2, 11), help="independent runs of a cell")
     parser.add_argument("--max-cells", type=int, default=None, help="stop after so many")
