@@ -64,8 +64,7 @@ def _falling(steps: int, *layers: tuple[float, float]) -> str:
     return ",".join(f"linear:{start:g}:{stop:g}:{steps}" for start, stop in layers)
 
 
-# Tables that start from nothing move all weights alike while they know little, which hidden units do not survive
-# (64-32-10: most runs stay at chance); without a hidden layer they learn.
+# Of tables that start from nothing most runs stay at chance at 64-32-10; without a hidden layer they learn.
 _FROM_NOTHING = ("actor-critic", "double-q", "expected-sarsa", "policy-gradient", "sarsa")
 _ALONE: dict[str, Any] = {"hidden": (), "batch_size": 500, "step_size": "0.002", "steps": 20_000}
 _TRACED_LETTERS: dict[str, Any] = {"batch_size": 1000, "interval": 100, "step_size": "exponential:3e-4:2e-5"}
