@@ -155,11 +155,11 @@ class FunctionalEnv:
         require(not odd, f"Give one entry to each of {', '.join(self.agents[:3])}, ..., and no other: see {odd[:1]}.")
         for name in self.agents:
             shape = () if self.keyed == "agent" else (self._group(name).size,)
-            action = jnp.asarray(actions[name])
+            action, chooses = jnp.asarray(actions[name]), isinstance(self._group(name).action_space, spaces.Discrete)
             require(
-                action.shape == shape and jnp.issubdtype(action.dtype, jnp.integer),
-                f"The actions of {name} must be whole numbers of shape {list(shape)}, but are {action.dtype}"
-                f"{list(action.shape)}.",
+                action.shape == shape and jnp.issubdtype(action.dtype, jnp.integer if chooses else jnp.floating),
+                f"The actions of {name} must be {'whole numbers' if chooses else 'floats'} of shape {list(shape)}, but "
+                f"are {action.dtype}{list(action.shape)}.",
             )
 
     def _group(self, name: str) -> Group:

@@ -182,3 +182,15 @@ def test_a_learner_that_does_not_fit_says_what_would(learner: Any, options: Any,
 
 def test_a_hebbian_rule_without_any_negative_phase_is_refused_a_baseline_that_does_not_know_the_stimulus() -> None:
     assert "far from the gradient" in refused(lambda: Boltzmann(baseline="average"))
+
+
+def test_the_functional_face_takes_floats_of_gaussian_units_and_whole_numbers_of_a_choice() -> None:
+    env = unit_v0.functional_env("multiplexer", bits=1, hidden=(3,), units="gaussian")
+    _, life = env.reset(KEY)
+    drawn = {"hidden0": jnp.array([0.5, -1.0, 2.0]), "output": jnp.zeros(1, jnp.uint8)}
+    _, life, *_ = env.step_env(KEY, life, drawn)
+    np.testing.assert_array_equal(life.state.activity["hidden0"], drawn["hidden0"])
+    wrong = {name: action.astype(jnp.int32) for name, action in drawn.items()}
+    assert "hidden0 must be floats" in refused(lambda: env.step_env(KEY, life, wrong))
+    wrong = {name: action.astype(jnp.float32) for name, action in drawn.items()}
+    assert "output must be whole numbers" in refused(lambda: env.step_env(KEY, life, wrong))
