@@ -18,18 +18,18 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from scipy import stats
 
 from synagents.experiment import build
 from synagents.loop import advance, begin
 from synagents.recipes import recipe
 from synagents.runs import versions
 
-T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}  # Student's t
 RESULTS = Path(__file__).with_name("results")
 RULES = (
     "reinforce", "straight-through", "weight-maximization", "per-child", "boltzmann", "boltzmann-field", "recurrent",
@@ -201,7 +201,7 @@ def interval(values: list[float]) -> str:
     """Mean and 95 % interval over runs (Student's t)."""
     if len(values) == 1:
         return f"{values[0]:.3g}"
-    half = T_95[len(values)] * stdev(values) / len(values) ** 0.5
+    half = stats.sem(values) * stats.t.ppf(0.975, len(values) - 1)
     return f"{mean(values):.3f} +- {half:.3f}" if abs(mean(values)) < 10 else f"{mean(values):.1f} +- {half:.1f}"
 
 

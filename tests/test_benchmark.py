@@ -17,7 +17,7 @@ from synagents.report.board import duels, markdown
 from tests.claims import refused, same_bits
 
 XOR = suite.find("xor")
-SMALL = suite.BenchmarkTask("xor", "xor", (4,), (), 4 * 401, 4)
+SMALL = suite.BenchmarkTask("xor", "xor", (4,), (), 4 * 401)
 
 
 def curves(*last: float, start: float = 0.5) -> Curves:

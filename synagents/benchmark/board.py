@@ -24,13 +24,9 @@ from synagents.settings import nearest, require
 
 AGENTS, NO_AGENTS, GRADIENT = "agents", "no agents", "gradient"
 
-_DIGITS: dict[str, Any] = {"batch_size": 500, "interval": 250}
-_LETTERS: dict[str, Any] = {"batch_size": 500, "interval": 100, "step_size": "exponential:2e-3:2e-4"}
-USUAL: dict[str, dict[str, Any]] = {  # of learners, where they have no settings of their own
-    "digits-0": _DIGITS,
-    "digits-16": _DIGITS,
-    "notmnist-0": _LETTERS,
-    "notmnist-32": _LETTERS,
+USUAL: dict[str, dict[str, Any]] = {  # of learners on the data of a task, where they have no settings of their own
+    "digits": {"batch_size": 500, "interval": 250},
+    "notmnist": {"batch_size": 500, "interval": 100, "step_size": "exponential:2e-3:2e-4"},
 }
 
 
@@ -41,47 +37,23 @@ def _falling(start: float) -> str:
 
 _SMALL: dict[str, Any] = {"batch_size": 100, "interval": 10}
 _MEDIUM: dict[str, Any] = {"batch_size": 200, "interval": 10}
-_TRACED = {"step_size": "exponential:3e-4:2e-5"}
-_ADAM_DIGITS, _SGD_DIGITS = _SMALL | {"step_size": _falling(0.01)}, _SMALL | {"step_size": _falling(0.03)}
-_ADAM_LETTERS, _SGD_LETTERS = _MEDIUM | {"step_size": _falling(5e-4)}, _MEDIUM | {"step_size": _falling(0.005)}
-_ES_DIGITS = {"batch_size": 100, "interval": 50, "step_size": _falling(0.004)}
-_ES_LETTERS = {"batch_size": 500, "interval": 100, "step_size": _falling(0.003)}
-_NP_DIGITS, _NP_LETTERS = _SMALL | {"step_size": _falling(0.1)}, _MEDIUM | {"step_size": _falling(0.02)}
-_AES_DIGITS = _SMALL | {"step_size": _falling(0.01), "pairs": 4}
-_AES_LETTERS = _MEDIUM | {"step_size": _falling(0.008), "pairs": 16}
-_SNES_DIGITS = _SMALL | {"width": 0.05, "step_mean": 0.5, "step_width": 0.3}
-_SNES_LETTERS = _MEDIUM | {"width": 0.02, "step_mean": 0.5, "step_width": 0.3}
-SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
-    ("trace", "notmnist-0"): _TRACED,
-    ("trace", "notmnist-32"): _TRACED,
-    ("one-plus-one-es", "digits-0"): _ES_DIGITS,
-    ("one-plus-one-es", "digits-16"): _ES_DIGITS,
-    ("one-plus-one-es", "notmnist-0"): _ES_LETTERS,
-    ("one-plus-one-es", "notmnist-32"): _ES_LETTERS,
-    ("spsa", "digits-0"): _SMALL | {"step_size": _falling(0.03), "momentum": 0.0},
-    ("spsa", "digits-16"): _SMALL | {"step_size": _falling(0.01), "momentum": 0.0},
-    ("spsa", "notmnist-0"): _MEDIUM | {"step_size": _falling(6e-4), "momentum": 0.0},
-    ("spsa", "notmnist-32"): _MEDIUM | {"step_size": _falling(6e-4), "momentum": 0.0},
-    ("node-perturbation", "digits-0"): _NP_DIGITS,
-    ("node-perturbation", "digits-16"): _NP_DIGITS,
-    ("node-perturbation", "notmnist-0"): _NP_LETTERS,
-    ("node-perturbation", "notmnist-32"): _NP_LETTERS,
-    ("antithetic-es", "digits-0"): _AES_DIGITS,
-    ("antithetic-es", "digits-16"): _AES_DIGITS,
-    ("antithetic-es", "notmnist-0"): _AES_LETTERS,
-    ("antithetic-es", "notmnist-32"): _AES_LETTERS,
-    ("snes", "digits-0"): _SNES_DIGITS,
-    ("snes", "digits-16"): _SNES_DIGITS,
-    ("snes", "notmnist-0"): _SNES_LETTERS,
-    ("snes", "notmnist-32"): _SNES_LETTERS,
-    ("sgd", "digits-0"): _SGD_DIGITS,
-    ("sgd", "digits-16"): _SGD_DIGITS,
-    ("sgd", "notmnist-0"): _SGD_LETTERS,
-    ("sgd", "notmnist-32"): _SGD_LETTERS,
-    ("adam", "digits-0"): _ADAM_DIGITS,
-    ("adam", "digits-16"): _ADAM_DIGITS,
-    ("adam", "notmnist-0"): _ADAM_LETTERS,
-    ("adam", "notmnist-32"): _ADAM_LETTERS,
+SETTINGS: dict[tuple[str, str], dict[str, Any]] = {  # of a line on a task's data, or on the task of that name
+    ("trace", "notmnist"): {"step_size": "exponential:3e-4:2e-5"},
+    ("one-plus-one-es", "digits"): {"batch_size": 100, "interval": 50, "step_size": _falling(0.004)},
+    ("one-plus-one-es", "notmnist"): {"batch_size": 500, "interval": 100, "step_size": _falling(0.003)},
+    ("spsa", "digits"): _SMALL | {"step_size": _falling(0.01), "momentum": 0.0},
+    ("spsa", "digits-0"): {"step_size": _falling(0.03)},
+    ("spsa", "notmnist"): _MEDIUM | {"step_size": _falling(6e-4), "momentum": 0.0},
+    ("node-perturbation", "digits"): _SMALL | {"step_size": _falling(0.1)},
+    ("node-perturbation", "notmnist"): _MEDIUM | {"step_size": _falling(0.02)},
+    ("antithetic-es", "digits"): _SMALL | {"step_size": _falling(0.01), "pairs": 4},
+    ("antithetic-es", "notmnist"): _MEDIUM | {"step_size": _falling(0.008), "pairs": 16},
+    ("snes", "digits"): _SMALL | {"width": 0.05, "step_mean": 0.5, "step_width": 0.3},
+    ("snes", "notmnist"): _MEDIUM | {"width": 0.02, "step_mean": 0.5, "step_width": 0.3},
+    ("sgd", "digits"): _SMALL | {"step_size": _falling(0.03)},
+    ("sgd", "notmnist"): _MEDIUM | {"step_size": _falling(0.005)},
+    ("adam", "digits"): _SMALL | {"step_size": _falling(0.01)},
+    ("adam", "notmnist"): _MEDIUM | {"step_size": _falling(5e-4)},
 }
 
 
@@ -117,11 +89,11 @@ def play(
         ValueError: if there is no such line, or a setting is not its own or out of range.
         FloatingPointError: if the loss is not finite.
     """
-    own = SETTINGS.get((line, task.name), {}) | (given or {})
+    own = SETTINGS.get((line, task.task), {}) | SETTINGS.get((line, task.name), {}) | (given or {})
     if line in registry.offers("benchmark.baselines"):
         return _driven(task, line, own, runs, seed, data)
     require(":" in line or line in lines(), f"No line is called {line!r}: {nearest(line, lines())}.")
-    return score(task, line, USUAL.get(task.name, {}) | own, runs=runs, seed=seed, data=data)
+    return score(task, line, USUAL.get(task.task, {}) | own, runs=runs, seed=seed, data=data)
 
 
 def fill(

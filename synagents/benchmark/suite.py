@@ -30,7 +30,6 @@ class BenchmarkTask:
         hidden: units of the hidden layers.
         fixed: the task's options that are part of the benchmark: the split, the teacher.
         budget: sample evaluations a run may spend.
-        samples: the training part.
         designing: whether what is held out is cut from the training part, for choosing settings.
     """
 
@@ -39,7 +38,6 @@ class BenchmarkTask:
     hidden: tuple[int, ...]
     fixed: tuple[tuple[str, Any], ...]
     budget: int
-    samples: int
     designing: bool = False
 
     @property
@@ -59,15 +57,15 @@ class BenchmarkTask:
         """The task as the benchmark has it: while designing, a fifth of the training part is what is held out."""
         return validation(task, 0.2) if self.designing and isinstance(task, Samples) else task
 
-    def make(self, batch_size: int | None = None, *, data: Path | None = None) -> Task:
-        """The task, handing out batches of `batch_size` (None where it has but one).
+    def make(self, batch_size: int, *, data: Path | None = None) -> Task:
+        """The task, handing out batches of a size, where batches are drawn at all.
 
         Args:
-            batch_size: samples per batch, 1 .. `samples`.
+            batch_size: samples per batch, 1 .. the training part.
             data: folder with the notMNIST images, as in `synagents.tasks.samples.notmnist`.
         """
         options = dict(self.fixed)
-        if batch_size is not None and self.batched:
+        if self.batched:
             options["batch_size"] = batch_size
         if self.task == "notmnist":
             options["data"] = data
@@ -88,14 +86,14 @@ _SPLIT = (("split_seed", 0), ("held_out", 0.25), ("loss", "cross-entropy"))
 SUITE = {
     task.name: task
     for task in (
-        BenchmarkTask("xor", "xor", (4,), (), 40_000, 4),
+        BenchmarkTask("xor", "xor", (4,), (), 40_000),
         BenchmarkTask(
-            "boundary", "boundary", (8,), (("teacher_hidden", 8), ("points", 300), ("teacher_seed", 0)), 3_000_000, 300
+            "boundary", "boundary", (8,), (("teacher_hidden", 8), ("points", 300), ("teacher_seed", 0)), 3_000_000
         ),
-        BenchmarkTask("digits-0", "digits", (), _SPLIT, 20_000_000, 1348),
-        BenchmarkTask("digits-16", "digits", (16,), _SPLIT, 20_000_000, 1348),
-        BenchmarkTask("notmnist-0", "notmnist", (), _SPLIT, 30_000_000, 7500),
-        BenchmarkTask("notmnist-32", "notmnist", (32,), _SPLIT, 30_000_000, 7500),
+        BenchmarkTask("digits-0", "digits", (), _SPLIT, 20_000_000),
+        BenchmarkTask("digits-16", "digits", (16,), _SPLIT, 20_000_000),
+        BenchmarkTask("notmnist-0", "notmnist", (), _SPLIT, 30_000_000),
+        BenchmarkTask("notmnist-32", "notmnist", (32,), _SPLIT, 30_000_000),
     )
 }
 
