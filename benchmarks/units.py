@@ -7,9 +7,9 @@
 
 A cell is one training: a rule, a task, a network, learning rates, `--runs` independent runs side by side. Each leaves
 one line in results/units.jsonl as soon as it is done, and is never played twice, so a study may be stopped and gone on
-with. Studies: `rates` looks for each rule's best learning rates (three runs, k = 3 alone), `multiplexer` compares all
-rules at one rate and at their best (k = 3, 4, 5, one and two hidden layers), `width` from 16 to 256 units, `published`
-and `control` are the settings of the sources.
+with. Studies: `rates` looks for each rule's best learning rates on every problem (three runs, of a seed of their own),
+`multiplexer` compares all rules at one rate and at their best (k = 3, 4, 5, one and two hidden layers), `width` from 16
+to 256 units, `published` and `control` are the settings of the sources.
 """
 
 import argparse
@@ -37,9 +37,16 @@ RULES = (
 )  # fmt: skip
 EQUAL = "0.03"
 UPDATES = {3: 2_000, 4: 4_000, 5: 8_000}
-FLAT_RATES = ("0.003", "0.01", "0.03", "0.1")
-DEEP_RATES = ("0.01,0.01,0.01", "0.03,0.03,0.03", "0.01,0.001,0.01", "0.03,0.003,0.03", "0.05,5e-4,0.05",
-              "0.04,4e-5,4e-6", "0.01,0.001,0.0001")  # fmt: skip
+FLAT_RATES = ("0.003", "0.01", "0.02", "0.03", "0.05", "0.1", "0.2")
+DEEP_RATES = (
+    *(",".join([rate] * 3) for rate in FLAT_RATES[1:]),
+    "0.01,0.001,0.01", "0.03,0.003,0.03", "0.1,0.01,0.1",  # the layer between learns more slowly ...
+    "0.02,2e-4,0.02", "0.05,5e-4,0.05", "0.1,1e-3,0.1",
+    "0.04,4e-5,4e-6", "0.01,0.001,0.0001",  # ... and the output, as in the sources
+)  # fmt: skip
+ONE, TWO = (64,), (64, 32)
+WIDTHS = (16, 32, 64, 128, 256)
+NETWORKS = (*((bits, hidden) for bits in UPDATES for hidden in (ONE, TWO)), *((3, (width,)) for width in WIDTHS))
 
 
 class Cell(NamedTuple):
@@ -53,18 +60,26 @@ class Cell(NamedTuple):
     worlds: int
     episodes: int  # that count, or 0 for all
     runs: int
+    seed: int
 
     @property
     def key(self) -> str:
         """What makes it this cell."""
         return json.dumps(self._replace(study="")[1:])
 
+    @property
+    def program(self) -> str:
+        """What is compiled for it: learning rates are arguments, but not how many there are."""
+        settings = json.loads(self.settings)
+        rates = settings.pop("learning_rate", "").count(",")
+        return json.dumps([self.rule, self.task, settings, rates, self.steps, self.worlds, self.runs])
+
 
 def cell(
     study: str, rule: str, task: str, runs: int, *, steps: int, worlds: int, episodes: int = 0, **settings: Any
 ) -> Cell:
     """A cell from what differs from the recipe."""
-    return Cell(study, rule, task, json.dumps(settings, sort_keys=True), steps, worlds, episodes, runs)
+    return Cell(study, rule, task, json.dumps(settings, sort_keys=True), steps, worlds, episodes, runs, seed=0)
 
 
 def settings_of(rule: str) -> tuple[str, dict[str, Any]]:
@@ -87,41 +102,36 @@ def multiplexer(study: str, rule: str, runs: int, bits: int, hidden: tuple[int, 
     return cell(study, rule, "multiplexer", runs, steps=UPDATES[bits], worlds=128, **given)
 
 
-def rates(runs: int) -> Iterable[Cell]:
-    """Learning rates to choose from, k = 3."""
-    for rule in RULES:
-        for rate in FLAT_RATES:
-            yield multiplexer("rates", rule, min(runs, 3), 3, (64,), rate)
-        for rate in DEEP_RATES:
-            yield multiplexer("rates", rule, min(runs, 3), 3, (64, 32), rate)
+def search(rule: str, bits: int, hidden: tuple[int, ...]) -> list[Cell]:
+    """Learning rates to choose from, by runs that no comparison has."""
+    among = FLAT_RATES if len(hidden) == 1 else DEEP_RATES
+    return [multiplexer("rates", rule, 3, bits, hidden, rate)._replace(seed=1) for rate in among]
 
 
-def best_rate(done: dict[str, dict], rule: str, hidden: tuple[int, ...]) -> str | None:
+def best_rate(done: dict[str, dict], rule: str, bits: int, hidden: tuple[int, ...]) -> str | None:
     """The rate of the highest mean reward among those looked at, once all are."""
-    depth = len(hidden)
-    cells = [c for c in rates(10) if c.rule == rule and len(json.loads(c.settings)["hidden"]) == depth]
+    cells = search(rule, bits, hidden)
     if not all(c.key in done for c in cells):
         return None
     return json.loads(max(cells, key=lambda c: mean(done[c.key]["mean_reward"])).settings)["learning_rate"]
 
 
-def comparison(runs: int, done: dict[str, dict]) -> Iterable[Cell]:
-    """All rules at one rate and at their best."""
-    for bits in UPDATES:
-        for hidden in ((64,), (64, 32)):
-            for rule in RULES:
-                for rate in dict.fromkeys((EQUAL, best_rate(done, rule, hidden))):
-                    if rate:
-                        yield multiplexer("multiplexer", rule, runs, bits, hidden, rate)
-
-
-def widths(runs: int, done: dict[str, dict]) -> Iterable[Cell]:
-    """All rules from 16 to 256 units, k = 3."""
-    for width in (16, 32, 64, 128, 256):
+def rates() -> Iterable[Cell]:
+    """Every rule's search on every problem."""
+    for bits, hidden in dict.fromkeys(NETWORKS):
         for rule in RULES:
-            for rate in dict.fromkeys((EQUAL, best_rate(done, rule, (64,)))):
+            yield from search(rule, bits, hidden)
+
+
+def comparison(
+    study: str, runs: int, done: dict[str, dict], networks: Iterable[tuple[int, tuple[int, ...]]]
+) -> Iterable[Cell]:
+    """All rules at one rate and at their best."""
+    for bits, hidden in networks:
+        for rule in RULES:
+            for rate in dict.fromkeys((EQUAL, best_rate(done, rule, bits, hidden))):
                 if rate:
-                    yield multiplexer("width", rule, runs, 3, (width,), rate)
+                    yield multiplexer(study, rule, runs, bits, hidden, rate)
 
 
 def published(runs: int) -> Iterable[Cell]:
@@ -150,9 +160,9 @@ def control(runs: int) -> Iterable[Cell]:
 def cells(only: list[str], runs: int, done: dict[str, dict]) -> Iterable[Cell]:
     """Everything that was asked for."""
     studies: dict[str, Any] = {
-        "rates": lambda: rates(runs),
-        "multiplexer": lambda: comparison(runs, done),
-        "width": lambda: widths(runs, done),
+        "rates": rates,
+        "multiplexer": lambda: comparison("multiplexer", runs, done, NETWORKS[: 2 * len(UPDATES)]),
+        "width": lambda: comparison("width", runs, done, NETWORKS[2 * len(UPDATES) :]),
         "published": lambda: published(runs),
         "control": lambda: control(runs),
     }
@@ -167,13 +177,13 @@ def play(one: Cell) -> dict[str, Any]:
     """Train; return every run's mean reward (of all episodes, or the first `episodes`), final reward, and a curve."""
     learner, given = settings_of(one.rule) if one.task == "multiplexer" and json.loads(one.settings) else (one.rule, {})
     given |= {name: tuple(v) if isinstance(v, list) else v for name, v in json.loads(one.settings).items()}
-    made = build(one.task, learner, given, steps=one.steps, seed=0)
+    made = build(one.task, learner, given, steps=one.steps, seed=one.seed)
     compiled: list[float] = []
     jax.monitoring.register_event_duration_secs_listener(
         lambda event, seconds, **_: compiled.append(seconds) if event.startswith("/jax/core/compile/") else None
     )
     started = time.perf_counter()
-    run = begin(jax.random.key(0), made.world, made.learner, num_worlds=one.worlds, num_runs=one.runs)
+    run = begin(jax.random.key(one.seed), made.world, made.learner, num_worlds=one.worlds, num_runs=one.runs)
     chunk, returns, ended = max(one.steps // 100, 1), [], []
     for _ in range(one.steps // chunk):
         run, history = advance(run, chunk)
@@ -276,13 +286,15 @@ def main() -> None:
             picture(rows, args.picture)
         return
     args.results.mkdir(parents=True, exist_ok=True)
-    played = 0
+    played, program = 0, ""
     for one in cells(args.only, args.runs, done):
         if args.list:
             print("done " if one.key in done else "to do", one.study, one.rule, one.task, one.settings, one.steps)
         elif one.key not in done and (args.max_cells is None or played < args.max_cells):
+            if one.program != program:
+                jax.clear_caches()
+                program = one.program
             got = play(one)
-            jax.clear_caches()  # every cell is a program of its own
             row = (
                 one._asdict() | {"settings": json.loads(one.settings), "key": one.key} | got | {"versions": versions()}
             )

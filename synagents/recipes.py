@@ -92,7 +92,8 @@ LEARNERS: dict[tuple[str, str], dict[str, Any]] = {
     | {"critic_rate": _falling(100_000, (2e-2, 2e-3), (2e-5, 2e-6), (2e-6, 2e-7))},
     ("mountain-car", "map-propagation"): _MAP_CONTROL
     | {"temperature": 0.5, "trace": 0.97, "critic_trace": 0.97, "critic_variance": (0.003, 0.01, 0.05)}
-    | {"learning_rate": "4e-3,4e-6,4e-8", "critic_rate": "1e-2,1e-5,1e-6", "steps": 200_000},
+    | {"learning_rate": "4e-3,4e-6,4e-8", "critic_rate": "1e-2,1e-5,1e-6", "steps": 200_000}
+    | {"reward_limit": 5.0},
     ("lunar-lander", "map-propagation"): _MAP_CONTROL
     | {"variance": (0.06, 0.2), "temperature": 8.0, "trace": 0.97, "critic_trace": 0.97, "steps": 800_000}
     | {"critic_variance": (0.003, 0.01, 0.01), "learning_rate": "4e-3,4e-6,4e-8", "critic_rate": "1e-2,1e-5,1e-7"},

@@ -102,6 +102,17 @@ def test_a_critic_by_map_propagation_raises_its_value_along_the_stimulus() -> No
     np.testing.assert_allclose(raises["output"].weight[:, 0], x / 0.1, rtol=1e-3)
 
 
+@pytest.mark.parametrize(("reward", "counts_as"), [(100.0, 5.0), (-7.0, -5.0), (3.0, 3.0)])
+def test_a_reward_beyond_the_limit_counts_as_the_limit(reward: float, counts_as: float) -> None:
+    student = MapPropagation((0.1,), variance=(0.1,), critic_rate=(0.1,), critic_variance=(0.1,), reward_limit=5.0)
+    team = student.init(KEY, unit_v0.world(multiplexer(bits=1), hidden=()).groups)
+    x = jnp.ones(3)
+    limited, _ = student.update(KEY, team, lived(team, x, 1, reward), {})
+    assert limited.past.reward == counts_as
+    free, _ = replace(student, reward_limit=0.0).update(KEY, team, lived(team, x, 1, reward), {})
+    assert free.past.reward == reward
+
+
 def test_traces_are_for_one_world_and_one_round_at_a_time() -> None:
     world = unit_v0.world(multiplexer(bits=1), hidden=(2,))
     run = begin(KEY, world, Reinforce(trace=0.5), num_worlds=2)

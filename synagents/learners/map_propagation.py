@@ -43,6 +43,7 @@ class MapPropagation:
         critic_rate: learning rates of a critic with as many hidden units, as above; none for no critic.
         critic_variance: of the critic's units, > 0: one for all of its layers, or one each, the output's last.
         critic_trace: decay lambda of the critic's traces, in [0, 1].
+        reward_limit: a reward beyond it, either way, counts as it; >= 0, where 0 is no limit.
     """
 
     learning_rate: Rates = (4e-2, 4e-5, 4e-6)
@@ -56,6 +57,7 @@ class MapPropagation:
     critic_rate: Rates = ()
     critic_variance: tuple[float, ...] = (0.03, 0.1, 0.1)
     critic_trace: float = static(default=0.0)
+    reward_limit: float = 0.0
 
     def __post_init__(self) -> None:
         td.require_student(self)
@@ -65,6 +67,7 @@ class MapPropagation:
                 require_between("variance", variance, 0, above=True)
         require_whole("revisions", self.revisions, 0)
         require_between("revision_rate", self.revision_rate, 0, 1, above=True)
+        require_between("reward_limit", self.reward_limit, 0)
 
     def init(self, key: Key[Array, ""], groups: tuple[Group, ...]) -> Team:
         """Random weights; ValueError where hidden units are not Gaussian or settings are not one for each layer."""
@@ -94,6 +97,9 @@ class MapPropagation:
     ) -> tuple[Team, dict[str, Array]]:
         """Revise, then one step along the scores of the revised values."""
         del last_obs
+        limit = jnp.where(self.reward_limit > 0, self.reward_limit, jnp.inf)
+        counts = {name: jnp.clip(reward, -limit, limit) for name, reward in transition.reward.items()}
+        transition = transition._replace(reward=counts)
         stimulus, *hidden, output = activities(mind, transition)
         first = potentials(mind, transition)[0]
         factors = self.revise(mind, (stimulus, first), hidden, output, (*self._variances(mind), self.temperature))
