@@ -9,7 +9,7 @@ A cell is one training: a rule, a task, a network, learning rates, `--runs` inde
 one line in results/units.jsonl as soon as it is done, and is never played twice, so a study may be stopped and gone on
 with. Studies: `rates` looks for each rule's best learning rates on every problem (three runs, of a seed of their own),
 `multiplexer` compares all rules at one rate and at their best (k = 3, 4, 5, one and two hidden layers), `width` from 16
-to 256 units, `published` and `control` are the settings of the sources.
+to 256 units, `published` and `control` are the settings of the sources, and `ours` changes one thing of them.
 """
 
 import argparse
@@ -147,14 +147,22 @@ def published(runs: int) -> Iterable[Cell]:
 
 
 def control(runs: int) -> Iterable[Cell]:
-    """The sources' settings of control: mean return of the first 1000 (500) episodes."""
+    """The sources' settings of control: mean return of the first so many episodes."""
     for task, episodes, steps in (("cartpole", 1000, 500_000), ("acrobot", 500, 130_000)):
         yield cell("control", "map-propagation", task, runs, steps=steps, worlds=1, episodes=episodes)
     for task, episodes, steps in (("cartpole", 1000, 500_000), ("acrobot", 1000, 160_000)):
         yield cell("control", "weight-maximization", task, runs, steps=steps, worlds=1, episodes=episodes)
-    yield cell("control", "map-propagation", "mountain-car", runs, steps=300_000, worlds=1, episodes=500)
-    for rule in ("map-propagation", "weight-maximization"):
-        yield cell("control", rule, "lunar-lander", 1, steps=400_000, worlds=1, episodes=1000)
+    yield cell("control", "map-propagation", "mountain-car", runs, steps=500_000, worlds=1, episodes=500)
+    for rule, episodes in (("map-propagation", 2500), ("weight-maximization", 3000)):
+        yield cell("control", rule, "lunar-lander", 3, steps=1_500_000, worlds=1, episodes=episodes)
+
+
+def ours(runs: int) -> Iterable[Cell]:
+    """Weight maximization with units of {-1, 1} in place of {0, 1}, all else as published."""
+    for task, steps in (("cartpole", 500_000), ("acrobot", 160_000)):
+        yield cell("ours", "weight-maximization", task, runs, steps=steps, worlds=1, episodes=1000, units="sign")
+    told: dict[str, Any] = {"bits": 4, "units": "sign", "baseline": "none"}
+    yield cell("ours", "weight-maximization", "multiplexer", runs, steps=800_000, worlds=1, **told)
 
 
 def cells(only: list[str], runs: int, done: dict[str, dict]) -> Iterable[Cell]:
@@ -165,12 +173,13 @@ def cells(only: list[str], runs: int, done: dict[str, dict]) -> Iterable[Cell]:
         "width": lambda: comparison("width", runs, done, NETWORKS[2 * len(UPDATES) :]),
         "published": lambda: published(runs),
         "control": lambda: control(runs),
+        "ours": lambda: ours(runs),
     }
     for name in only:
         yield from studies[name]()
 
 
-STUDIES = ("rates", "multiplexer", "width", "published", "control")
+STUDIES = ("rates", "multiplexer", "width", "published", "control", "ours")
 
 
 def play(one: Cell) -> dict[str, Any]:

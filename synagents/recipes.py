@@ -82,6 +82,7 @@ LEARNERS: dict[tuple[str, str], dict[str, Any]] = {
     },
     # The same source: episodes of control, one world, a critic of the same kind; learning rates fall over 50k or 100k
     # steps. Published: 1000, 500, 500 and 2500 episodes, which these steps come to, about.
+    # There a push is 2 a + 1 of a with variance 0.5; here it is the action itself, with the variance that 2 a has.
     ("cartpole", "map-propagation"): _MAP_CONTROL
     | {"temperature": 2.0, "trace": 0.95, "critic_trace": 0.95, "critic_variance": (0.03, 0.1, 0.1), "steps": 460_000}
     | {"learning_rate": _falling(50_000, (1e-2, 1e-3), (1e-5, 1e-6), (1e-6, 1e-8))}
@@ -91,7 +92,7 @@ LEARNERS: dict[tuple[str, str], dict[str, Any]] = {
     | {"learning_rate": _falling(100_000, (1e-2, 1e-3), (1e-5, 1e-6), (1e-6, 1e-8))}
     | {"critic_rate": _falling(100_000, (2e-2, 2e-3), (2e-5, 2e-6), (2e-6, 2e-7))},
     ("mountain-car", "map-propagation"): _MAP_CONTROL
-    | {"temperature": 0.5, "trace": 0.97, "critic_trace": 0.97, "critic_variance": (0.003, 0.01, 0.05)}
+    | {"temperature": 2.0, "trace": 0.97, "critic_trace": 0.97, "critic_variance": (0.003, 0.01, 0.05)}
     | {"learning_rate": "4e-3,4e-6,4e-8", "critic_rate": "1e-2,1e-5,1e-6", "steps": 200_000}
     | {"reward_limit": 5.0},
     ("lunar-lander", "map-propagation"): _MAP_CONTROL
@@ -117,9 +118,10 @@ LEARNERS: dict[tuple[str, str], dict[str, Any]] = {
         "worlds": 1,
         "steps": 800_000,
     },
+    **{(task, "trace"): {"step_size": "exponential:2e-2:2e-4"} for task in ("boundary", "perceptron")},
     ("digits", "trace"): {"step_size": "exponential:1e-3:1e-4", "steps": 20_000},
     ("idx", "trace"): _TRACED_LETTERS,
     ("notmnist", "trace"): _TRACED_LETTERS,
     **{("digits", learner): _ALONE for learner in _FROM_NOTHING},
 }
-USUAL_LEARNERS = {"synapse_v0": "repeat-undo", "unit_v0": "map-propagation"}
+USUAL_LEARNERS = {"synapse_v0": "trace", "unit_v0": "map-propagation"}

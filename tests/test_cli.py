@@ -74,7 +74,7 @@ def test_a_run_leaves_its_files_and_a_whole_summary(synagents: Command, tmp_path
     assert (summary["task"], summary["sizes"], summary["agents"]) == ("xor", [2, 2, 2], 12)
     assert summary["score"] == summary["accuracy"] == summary["accuracy_by_run"][0]
     config = json.loads((tmp_path / "here/config.json").read_text())
-    assert config["settings"]["hidden"] == "2" and config["settings"]["repeat"] == 0.5
+    assert config["settings"]["hidden"] == "2" and config["settings"]["decay"] == 0.98
     with (tmp_path / "here/metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert rows[-1]["step"] == "40"
@@ -107,14 +107,14 @@ def test_a_task_without_classes_is_scored_by_its_loss(synagents: Command) -> Non
 
 def test_results_without_out_go_to_a_numbered_directory_that_the_summary_names(synagents: Command) -> None:
     words = [word for word in TINY if word != "--quiet"]
-    assert "runs/xor-repeat-undo-1" in synagents("train", *words).err
-    assert "runs/xor-repeat-undo-2" in synagents("train", *words).err
+    assert "runs/xor-trace-1" in synagents("train", *words).err
+    assert "runs/xor-trace-2" in synagents("train", *words).err
 
 
 def test_where_there_is_no_terminal_progress_is_plain_lines_on_stderr(synagents: Command) -> None:
     said = synagents("train", "xor", "--steps", "100", "--hidden", "2")
     assert said.out == ""
-    lines = [line for line in said.err.splitlines() if line.startswith("xor repeat-undo: step")]
+    lines = [line for line in said.err.splitlines() if line.startswith("xor trace: step")]
     assert len(lines) == 10
     for word in ("steps/s", "agent-steps/s", "loss", "rewarded", "accuracy", "left"):
         assert word in lines[0]
@@ -161,7 +161,7 @@ def test_a_team_of_units_is_told_what_it_earned_over_the_whole_run_and_at_its_en
         (["--learner", "q-tabel"], "did you mean 'q-table'"),
         (["--hiden", "3"], "did you mean '--hidden'"),
         (["--learner", "uniform", "--alpha", "0.1"], "uniform on digits has no --alpha: there are --hidden"),
-        (["xor", "--batch-size", "3"], "repeat-undo on xor has no --batch-size"),
+        (["xor", "--batch-size", "3"], "trace on xor has no --batch-size"),
         (["--hidden", "0"], "write 64,32 or none"),
         (["--hidden", "many"], "write 64,32 or none"),
         (["--batch-size", "5000"], "batch_size must lie in 1 .. 1348"),
@@ -299,8 +299,8 @@ def test_data_that_changed_or_went_since_the_run_began_are_told(synagents: Comma
         (lambda config: config | {"task": "digts"}, 2, "did you mean 'digits'"),
         (lambda config: config | {"settings": config["settings"] | {"hiden": "3"}}, 2, "has no setting hiden"),
         (lambda config: config | {"settings": config["settings"] | {"hidden": [3]}}, 2, "--hidden cannot be [3]"),
-        (lambda config: config | {"settings": config["settings"] | {"repeat": "x"}}, 2, "--repeat cannot be 'x'"),
-        (lambda config: config | {"settings": config["settings"] | {"repeat": 0.7}}, 2, "learner.repeat 0.5, not 0.7"),
+        (lambda config: config | {"settings": config["settings"] | {"decay": "x"}}, 2, "--decay cannot be 'x'"),
+        (lambda config: config | {"settings": config["settings"] | {"decay": 0.7}}, 2, "learner.decay 0.98, not 0.7"),
         (lambda config: config | {"probes": ["alignmnt"]}, 2, "did you mean 'alignment'"),
         (lambda config: {k: v for k, v in config.items() if k != "task"}, 2, "by calling `synagents.runs.fit` again"),
         (lambda config: config | {"worlds": None}, 1, "says worlds is None, which cannot be"),
@@ -329,7 +329,7 @@ def test_resume_and_picture_want_a_run(synagents: Command, tmp_path: Path) -> No
 def test_a_loss_that_explodes_stops_the_run_and_says_when(synagents: Command, tmp_path: Path) -> None:
     said = synagents("train", *TINY, "--step-size", "1e30", "--out", "x")
     assert said.code == 1
-    assert "The loss is not finite from step 1 on" in said.sentence
+    assert "The loss is not finite from step 2 on" in said.sentence
     assert not (tmp_path / "x/summary.json").exists()
 
 

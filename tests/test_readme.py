@@ -41,8 +41,8 @@ def test_the_worlds_and_probes_it_lists_are_there() -> None:
 def test_the_first_snippet_trains_and_uniform_actions_do_not(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(SNIPPETS[0].strip().splitlines()) <= 10
     accuracies = []
-    for learner in ("RepeatUndo", "Uniform"):
-        exec(SNIPPETS[0].replace("40_000", "4_000").replace("RepeatUndo", learner), {})
+    for learner in ("Trace", "Uniform"):
+        exec(SNIPPETS[0].replace("20_000", "2_000").replace("Trace", learner), {})
         accuracies.append(float(re.findall(r"0\.\d+", capsys.readouterr().out)[0]))
     assert accuracies[0] > 0.6 > 0.3 > accuracies[1]
 

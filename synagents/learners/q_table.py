@@ -34,7 +34,7 @@ class QMind(NamedTuple):
 
 @settings
 class QTable:
-    """A shared table of action values, frozen (learned elsewhere) or adaptive (learned here).
+    """The reference algorithm: a shared table of action values, frozen (learned elsewhere) or adaptive (learned here).
 
     Attributes:
         table: f32[S, A] to start from; None is all zeros, which only makes sense with `adaptive`.
