@@ -46,6 +46,7 @@ AGENTS: dict[str, dict[str, Any]] = {  # of every learner, by the data it is pla
     "notmnist": {"batch_size": 500, "interval": 100, "step_size": _falling(0.002)},
 }
 START: dict[tuple[str, str], dict[str, Any]] = {
+    ("trace", "boundary"): {"step_size": "exponential:2e-2:2e-4"},
     ("trace", "digits"): {"step_size": _falling(0.001)},
     ("trace", "notmnist"): {"step_size": "exponential:3e-4:2e-5"},
     ("one-plus-one-es", "digits"): {"batch_size": 100, "interval": 50, "step_size": _falling(0.004)},
@@ -99,10 +100,8 @@ def climb(worth: Callable[[float], Worth]) -> float:
     return best
 
 
-def search(
-    task: suite.BenchmarkTask, line: str, done: dict[str, dict[str, Any]], cell: Callable[..., Worth]
-) -> dict[str, Any]:
-    """The settings it ends with; `cell` plays what is not in `done`."""
+def search(task: suite.BenchmarkTask, line: str, cell: Callable[..., Worth]) -> dict[str, Any]:
+    """The settings it ends with; `cell` tells what settings are worth."""
     first = start(task, line)
     return scaled(first, climb(lambda factor: cell(task, line, scaled(first, factor))))
 
@@ -124,6 +123,19 @@ def play(task: suite.BenchmarkTask, line: str, settings: dict[str, Any], data: P
 
 class Missing(Exception):
     """A cell that is not played yet."""
+
+
+def choose(cell: Callable[..., Worth]) -> dict[str, dict[str, Any]]:
+    """The settings of every line on every task; where the search has not ended, those it begins with."""
+    chosen: dict[str, dict[str, Any]] = {}
+    for task in suite.SUITE.values():
+        for line in board.lines():
+            try:
+                settings = search(task, line, cell)
+            except Missing:
+                settings = start(task, line)
+            chosen.setdefault(task.name, {})[line] = settings
+    return chosen
 
 
 def main() -> None:
@@ -160,14 +172,13 @@ def main() -> None:
             print(f"{task.name} {line} {settings} {mean(row['accuracy']):.4f} ({row['seconds']} s)", file=sys.stderr)
         return mean(done[name]["accuracy"]), done[name]["average"]
 
-    chosen: dict[str, dict[str, Any]] = {}
-    for task in tasks:
-        for line in lines:
-            try:
-                chosen.setdefault(task.name, {})[line] = search(task, line, done, cell)
-            except Missing:
-                continue
-            jax.clear_caches()
+    if not quiet:
+        for task in tasks:
+            for line in lines:
+                search(task, line, cell)
+                jax.clear_caches()
+        return
+    chosen = choose(cell)
     if args.table:
         print("| task | line | settings | accuracy on validation parts | chosen |\n|---|---|---|---|---|")
         for row in sorted(done.values(), key=lambda row: (list(suite.SUITE).index(row["task"]), row["line"])):

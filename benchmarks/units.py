@@ -134,16 +134,15 @@ def comparison(
                     yield multiplexer(study, rule, runs, bits, hidden, rate)
 
 
-def published(runs: int) -> Iterable[Cell]:
-    """The sources' own settings on the multiplexer and the regression."""
+def published(runs: int, done: dict[str, dict]) -> Iterable[Cell]:
+    """The sources' own settings on the multiplexer and the regression, and every other rule at its best beside them."""
     yield cell("published", "weight-maximization", "multiplexer", runs, steps=800_000, worlds=1)
     yield cell("published", "map-propagation", "multiplexer", min(runs, 3), steps=31_250, worlds=128)
     yield cell("published", "map-propagation", "scalar-regression", runs, steps=7_812, worlds=128)
-    for rule in ("reinforce", "straight-through", "weight-maximization", "boltzmann", "backprop"):
-        learner, given = settings_of(rule)
-        given |= {"bits": 5, "hidden": (64, 32), "learning_rate": "0.01,0.001,0.01"}
-        given |= {"sweeps": 4, "learning_rate": "0.03,3e-4,0.03"} if learner == "boltzmann" else {}
-        yield cell("published", rule, "multiplexer", min(runs, 3), steps=31_250, worlds=128, **given)
+    for rule in RULES:
+        rate = best_rate(done, rule, 5, TWO)
+        if rate and rule != "map-propagation":
+            yield multiplexer("published", rule, min(runs, 3), 5, TWO, rate)._replace(steps=31_250)
 
 
 def control(runs: int) -> Iterable[Cell]:
@@ -171,7 +170,7 @@ def cells(only: list[str], runs: int, done: dict[str, dict]) -> Iterable[Cell]:
         "rates": rates,
         "multiplexer": lambda: comparison("multiplexer", runs, done, NETWORKS[: 2 * len(UPDATES)]),
         "width": lambda: comparison("width", runs, done, NETWORKS[2 * len(UPDATES) :]),
-        "published": lambda: published(runs),
+        "published": lambda: published(runs, done),
         "control": lambda: control(runs),
         "ours": lambda: ours(runs),
     }
@@ -226,7 +225,7 @@ def interval(values: list[float]) -> str:
 
 def table(rows: list[dict[str, Any]], study: str) -> None:
     """The rows of a study, best first within each task and network."""
-    print(f"\n**{study}**\n\n| task | network | rule | learning rates | runs | run average | last tenth | seconds |")
+    print(f"\n**{study}**\n\n| task | network | rule | settings | runs | run average | last tenth | seconds |")
     print("|---|---|---|---|---|---|---|---|")
 
     def place(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -237,11 +236,28 @@ def table(rows: list[dict[str, Any]], study: str) -> None:
         usual = recipe(row["task"], row["rule"])
         bits = told.get("bits", usual.get("bits"))
         hidden = "-".join(map(str, told.get("hidden", usual.get("hidden", ()))))
+        words = " ".join(f"{name}={value}" for name, value in told.items() if name not in ("bits", "hidden"))
         print(
             f"| {row['task']}{f' k = {bits}' if bits else ''} | {hidden} | `{row['rule']}` "
-            f"| {told.get('learning_rate', 'as published')} | {row['runs']} | {interval(row['mean_reward'])} "
+            f"| {words or 'as published'} | {row['runs']} | {interval(row['mean_reward'])} "
             f"| {interval(row['final_reward'])} | {row['seconds']:.0f} |"
         )
+
+
+def matrix(done: dict[str, dict[str, Any]], networks: Iterable[tuple[int, tuple[int, ...]]], runs: int) -> None:
+    """Rules by problems: run average and its interval, at one rate for all, and at each rule's best with that rate."""
+    columns = list(networks)
+    heads = [f"k = {bits}, {'-'.join(map(str, hidden))}" for bits, hidden in columns]
+    for title, at_best in ((f"every rule at {EQUAL}", False), ("every rule at its best rates", True)):
+        print(f"\n**{title}**\n\n| rule | {' | '.join(heads)} |\n|{'---|' * (1 + len(heads))}")
+        for rule in RULES:
+            told = []
+            for bits, hidden in columns:
+                rate = best_rate(done, rule, bits, hidden) if at_best else EQUAL
+                row = done.get(multiplexer("", rule, runs, bits, hidden, rate).key) if rate else None
+                word = interval(row["mean_reward"]) + (f" ({rate})" if at_best else "") if row else ""
+                told.append(word.replace("0.", "."))
+            print(f"| `{rule}` | {' | '.join(told)} |")
 
 
 def picture(rows: list[dict[str, Any]], out: Path) -> None:
@@ -287,7 +303,10 @@ def main() -> None:
     rows = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
     done = {row["key"]: row for row in rows}
     if args.table or args.picture:
-        for study in STUDIES if args.table else ():  # studies share cells
+        if args.table:
+            matrix(done, NETWORKS[: 2 * len(UPDATES)], args.runs)
+            matrix(done, NETWORKS[2 * len(UPDATES) :], args.runs)
+        for study in ("published", "control", "ours") if args.table else ():
             seen = [done[one.key] for one in cells([study], args.runs, done) if one.key in done]
             if seen:
                 table(seen, study)

@@ -1,11 +1,14 @@
 """The lines of the board and the settings each plays with; what is finished is kept, so that a board can grow.
 
 A line is a learner (its agents share a policy), or a rule to beat that has no agents (`baselines`), of which some
-follow a gradient. Settings are first choices on validation parts cut from the training parts of other splits
-(`BenchmarkTask.design`), never on what is held out here.
+follow a gradient. Settings were chosen on validation parts cut from training parts (`BenchmarkTask.design`), never on
+what is held out here: `benchmarks/tuning.py` searches them and writes `assets/bench_settings.json`.
 """
 
+import json
 from collections.abc import Callable, Sequence
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -24,38 +27,6 @@ from synagents.settings import nearest, require
 
 AGENTS, NO_AGENTS, GRADIENT = "agents", "no agents", "gradient"
 
-USUAL: dict[str, dict[str, Any]] = {  # of learners on the data of a task, where they have no settings of their own
-    "digits": {"batch_size": 500, "interval": 250},
-    "notmnist": {"batch_size": 500, "interval": 100, "step_size": "exponential:2e-3:2e-4"},
-}
-
-
-def _falling(start: float) -> str:
-    """A step size that falls to a tenth over the run."""
-    return f"exponential:{start:g}:{start / 10:g}"
-
-
-_SMALL: dict[str, Any] = {"batch_size": 100, "interval": 10}
-_MEDIUM: dict[str, Any] = {"batch_size": 200, "interval": 10}
-SETTINGS: dict[tuple[str, str], dict[str, Any]] = {  # of a line on a task's data, or on the task of that name
-    ("trace", "notmnist"): {"step_size": "exponential:3e-4:2e-5"},
-    ("one-plus-one-es", "digits"): {"batch_size": 100, "interval": 50, "step_size": _falling(0.004)},
-    ("one-plus-one-es", "notmnist"): {"batch_size": 500, "interval": 100, "step_size": _falling(0.003)},
-    ("spsa", "digits"): _SMALL | {"step_size": _falling(0.01), "momentum": 0.0},
-    ("spsa", "digits-0"): {"step_size": _falling(0.03)},
-    ("spsa", "notmnist"): _MEDIUM | {"step_size": _falling(6e-4), "momentum": 0.0},
-    ("node-perturbation", "digits"): _SMALL | {"step_size": _falling(0.1)},
-    ("node-perturbation", "notmnist"): _MEDIUM | {"step_size": _falling(0.02)},
-    ("antithetic-es", "digits"): _SMALL | {"step_size": _falling(0.01), "pairs": 4},
-    ("antithetic-es", "notmnist"): _MEDIUM | {"step_size": _falling(0.008), "pairs": 16},
-    ("snes", "digits"): _SMALL | {"width": 0.05, "step_mean": 0.5, "step_width": 0.3},
-    ("snes", "notmnist"): _MEDIUM | {"width": 0.02, "step_mean": 0.5, "step_width": 0.3},
-    ("sgd", "digits"): _SMALL | {"step_size": _falling(0.03)},
-    ("sgd", "notmnist"): _MEDIUM | {"step_size": _falling(0.005)},
-    ("adam", "digits"): _SMALL | {"step_size": _falling(0.01)},
-    ("adam", "notmnist"): _MEDIUM | {"step_size": _falling(5e-4)},
-}
-
 
 def lines() -> dict[str, str]:
     """The kind of every line there is, by name: all learners of synapse worlds, and all baselines."""
@@ -64,6 +35,17 @@ def lines() -> dict[str, str]:
     for name, constructor in registry.offers("benchmark.baselines").items():
         kinds[name] = GRADIENT if constructor.__module__.endswith(".gradient") else NO_AGENTS
     return kinds
+
+
+@cache
+def _settings() -> dict[str, dict[str, dict[str, Any]]]:
+    return json.loads((files("synagents") / "assets" / "bench_settings.json").read_text())
+
+
+def chosen(task: BenchmarkTask, line: str) -> dict[str, Any]:
+    """The settings a line plays with; a learner that the board does not have plays with those of the reference."""
+    there = _settings()[task.name]
+    return there.get(line, there["q-table"])
 
 
 def play(
@@ -89,11 +71,11 @@ def play(
         ValueError: if there is no such line, or a setting is not its own or out of range.
         FloatingPointError: if the loss is not finite.
     """
-    own = SETTINGS.get((line, task.task), {}) | SETTINGS.get((line, task.name), {}) | (given or {})
+    own = chosen(task, line) | (given or {})
     if line in registry.offers("benchmark.baselines"):
         return _driven(task, line, own, runs, seed, data)
     require(":" in line or line in lines(), f"No line is called {line!r}: {nearest(line, lines())}.")
-    return score(task, line, USUAL.get(task.task, {}) | own, runs=runs, seed=seed, data=data)
+    return score(task, line, own, runs=runs, seed=seed, data=data)
 
 
 def fill(
