@@ -26,7 +26,6 @@ from synagents import Exponential, RepeatUndo
 from synagents.benchmark import board, suite
 from synagents.benchmark.baselines.snes import utilities
 from synagents.loop import advance, begin, evaluate
-from synagents.networks.mlp import MLP
 
 RESULTS = Path(__file__).with_name("results") / "alternatives.jsonl"
 SPLITS = range(5)
@@ -76,68 +75,22 @@ def _played(name: str, change: dict[str, Any]) -> list[float]:
 
 
 def candidates() -> None:
-    """K joint moves are drawn and scored in each round, the best is made, and all are learned from."""
+    """C joint moves are tried in each round, the best is made, and all are learned from; the budget pays for all."""
     print(f"| candidates a round | {' | '.join(TASKS)} |\n|---|{'---|' * len(TASKS)}")
     for number in (1, 2, 4, 8):
-        cells = []
-        for name in TASKS:
-            found = {
-                size: kept(f"candidates {number} {name} {size}", partial(_best_of, number, name, size))
-                for size in FALLING
-            }
-            size = max(found, key=lambda size: mean(found[size]))
-            cells.append(f"{told(found[size])} (step size {size:g})")
-        print(f"| {number} | {' | '.join(cells)} |", flush=True)
+        best = [_best_size(f"candidates {number}", partial(_sized, number), name) for name in TASKS]
+        print(f"| {number} | {' | '.join(best)} |", flush=True)
 
 
-def _best_of(number: int, name: str, size: float) -> list[float]:
-    """The equations of `trace` with several candidates, written out: the best of them is where the network goes."""
-    batch, interval, decay, explore = 500, 250, 0.98, 0.5
-    found = []
-    for seed in SPLITS:
-        task = suite.SUITE[name].design(seed).make(batch)
-        network = MLP((64, *suite.SUITE[name].hidden, task.out_size))
-        rounds = suite.SUITE[name].budget // (batch * number)
-        step_size = Exponential(size, size / 10, rounds)
-
-        def loss(weights: Any, data: Any, task: Any = task, network: MLP = network) -> jax.Array:
-            return -task.respond(jax.random.key(0), data, network.apply(weights, task.stimulus(data)))[1]
-
-        def live(carry: tuple, t: jax.Array, task: Any = task, loss: Any = loss, step: Any = step_size) -> tuple:
-            weights, traces, usual, before, data, key = carry
-            key, luck, draw = jax.random.split(key, 3)
-            fresh = t % interval == 0
-            data = jax.lax.cond(fresh, lambda: task.refresh(draw, data), lambda: data)
-            before = jax.lax.cond(fresh, lambda: loss(weights, data), lambda: before)
-
-            def move(luck: jax.Array) -> Any:
-                keys = jax.random.split(luck, len(traces))
-                return {n: _drawn(k, traces[n], explore) for k, n in zip(keys, traces, strict=True)}
-
-            actions = jax.vmap(move)(jax.random.split(luck, number))
-            at = jax.vmap(lambda a: {n: w + step(t) * a[n] for n, w in weights.items()})(actions)
-            losses = jax.vmap(loss, (0, None))(at, data)
-            best = jnp.argmin(losses)
-            reward = before - losses
-            surprise = reward - (usual if number == 1 else (reward.sum() - reward) / (number - 1))
-            for n in traces:
-                deviation = actions[n] - (1 - explore) * jnp.sign(traces[n])
-                traces = traces | {n: decay * traces[n] + jnp.tensordot(surprise, deviation, 1) / number}
-            usual = 0.9 * usual + 0.1 * reward.mean()
-            return (jax.tree.map(lambda w: w[best], at), traces, usual, losses[best], data, key), None
-
-        key = jax.random.key(seed)
-        weights, data = network.init(key), task.init(key)
-        carry = (weights, jax.tree.map(jnp.zeros_like, weights), jnp.float32(0), jnp.float32(0), data, key)
-        last, _ = jax.jit(partial(jax.lax.scan, live))(carry, jnp.arange(rounds))
-        found.append(float(task.evaluate(data, partial(network.apply, last[0]), "held_out")["accuracy"]))
-    return found
+def _sized(number: int, name: str, size: float) -> list[float]:
+    return _played(name, {"candidates": number, "step_size": f"exponential:{size:g}:{size / 10:g}"})
 
 
-def _drawn(key: jax.Array, trace: jax.Array, explore: float) -> jax.Array:
-    coin, die = jax.random.split(key)
-    drawn = jax.random.randint(die, trace.shape, -1, 2)
-    return jnp.where(jax.random.uniform(coin, trace.shape) < explore, drawn, jnp.sign(trace))
+def _best_size(label: str, measure: Callable[[str, float], list[float]], name: str) -> str:
+    """Accuracy at the best step size."""
+    found = {size: kept(f"{label} {name} {size:g}", partial(measure, name, size)) for size in FALLING}
+    size = max(found, key=lambda size: mean(found[size]))
+    return f"{told(found[size])} (step size {size:g})"
 
 
 def evolved() -> None:
@@ -171,12 +124,8 @@ def evolved() -> None:
     tables = {"repeat/undo": None, "evolved": np.asarray(jax.nn.softmax(jnp.array(got["logits"])))}
     print(f"| table | {' | '.join(TASKS)} |\n|---|{'---|' * len(TASKS)}")
     for label, table in tables.items():
-        cells = []
-        for name in TASKS:
-            found = {size: kept(f"{label} {name} {size}", partial(_with, table, name, size)) for size in FALLING}
-            size = max(found, key=lambda size: mean(found[size]))
-            cells.append(f"{told(found[size])} (step size {size:g})")
-        print(f"| {label} | {' | '.join(cells)} |", flush=True)
+        best = [_best_size(label, partial(_with, table), name) for name in TASKS]
+        print(f"| {label} | {' | '.join(best)} |", flush=True)
 
 
 def _with(table: np.ndarray | None, name: str, size: float) -> list[float]:

@@ -73,6 +73,8 @@ class SynapseWorld:
         reward: "sign" of the loss decrease, as published, or "delta", the decrease itself.
         batch_change: "compare" the new batch's loss with the old batch's, as the original does (a wrong reward once per
             interval), or "reevaluate" the weights on the new batch first (one more forward pass per interval).
+        candidates: joint moves tried in every round from the same weights and batch, >= 1, of which the one with the
+            lowest loss is made; each is a forward pass, and the learner learns from all. In the compiled loop only.
         observation: "discrete", one code; "multi-discrete", its digits; "box", the digits as one-hots, f32[6n].
         features: with "box", four more numbers: the array's place among the network's (0 first, 1 last), one over the
             square root of its rows' number, the agent's place in it (0 .. 1), and its present weight. They leave the
@@ -87,12 +89,14 @@ class SynapseWorld:
     interval: int = static(default=0)
     reward: Literal["sign", "delta"] = static(default="sign")
     batch_change: Literal["compare", "reevaluate"] = static(default="compare")
+    candidates: int = static(default=1)
     observation: Observation = static(default="discrete")
     features: bool = static(default=False)
 
     def __post_init__(self) -> None:
         require_whole("memory", self.memory, 1, history.MAX_MEMORY)
         require_whole("interval", self.interval, 0)
+        require_whole("candidates", self.candidates, 1)
         require(
             self.observation in get_args(Observation),
             f"observation must be one of {', '.join(get_args(Observation))}, but is {self.observation!r}.",
@@ -223,6 +227,7 @@ def world(
     interval: int = 500,
     reward: Literal["sign", "delta"] = "sign",
     batch_change: Literal["compare", "reevaluate"] = "compare",
+    candidates: int = 1,
     observation: Observation = "discrete",
     features: bool = False,
     network: Network | None = None,
@@ -241,6 +246,7 @@ def world(
         interval: rounds a batch is kept, >= 0; 0 = for ever.
         reward: sign (-1 or +1, as published) or delta (the loss decrease).
         batch_change: compare (the new batch's loss with the old batch's, as published) or reevaluate.
+        candidates: joint moves tried a round, of which the best is made, >= 1; each is a forward pass.
         observation: discrete (one code, as published), multi-discrete (its digits) or box (their one-hots, f32[6n]).
         features: with box, also where an agent is and what it weighs: beyond the published information set.
         network: instead of a multilayer perceptron any network, such as `synagents.from_module(...)`; `hidden`,
@@ -283,6 +289,7 @@ def world(
         interval=interval,
         reward=reward,
         batch_change=batch_change,
+        candidates=candidates,
         observation=observation,
         features=features,
     )

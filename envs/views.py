@@ -57,6 +57,10 @@ class FunctionalEnv:
 
     def __post_init__(self) -> None:
         require_between("max_cycles", self.max_cycles, 1)
+        require(
+            getattr(self.world, "candidates", 1) == 1,
+            "Agents make one move a step here: candidates are for the compiled loop, synagents.train.",
+        )
         require(self.keyed in ("group", "agent"), f"keyed must be group or agent, but is {self.keyed!r}.")
 
     @property

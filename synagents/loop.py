@@ -5,6 +5,9 @@
 Worlds and runs: `num_worlds` worlds share *one* learner, which sees them all; `num_runs` runs are independent learners
 with worlds of their own (seeds, intervals, benchmarks). States carry axes [K, W, ...], minds [K, ...].
 
+Candidates: a world may ask for several moves a round (`SynapseWorld.candidates`). All are tried from the same state,
+the best is made, and to the learner they are as many worlds.
+
 Randomness is never chained (`synagents.keys`), so results do not depend on how a life is cut into calls of `advance`.
 """
 
@@ -132,10 +135,15 @@ def advance(
         probe_interval: rounds between probed rounds, a multiple of `horizon`.
 
     Raises:
-        ValueError: if a number is out of range or an interval is not a multiple of `horizon`.
+        ValueError: if a number is out of range, an interval is not a multiple of `horizon`, or several rounds are to be
+            learned from at once in a world with candidates.
     """
     require_whole("updates", updates, 1)
     check_intervals(run.world, horizon, probe_interval if probes else None)
+    require(
+        horizon == 1 or _candidates(run.world) == 1,
+        f"Candidate moves are learned from in every round: use horizon 1, not {horizon}.",
+    )
     require(run.t % horizon == 0, f"This run has played {run.t} rounds, which is no multiple of horizon {horizon}.")
     probes, names = tuple(probes), [getattr(probe, "__name__", None) for probe in probes]
     require(
@@ -239,6 +247,37 @@ def play(
     return state, Round(before, state, obs, actions, extras, outcome, mind)
 
 
+def attempt(
+    world: World, learner: Learner, key: Key[Array, ""], luck: Key[Array, ""], state: Any, mind: Any
+) -> tuple[Any, Round, Round]:
+    """One round of one world in which C candidate moves are tried and the one of the lowest loss is made.
+
+    Args:
+        world: the world; its `candidates` is C.
+        learner: the learner, which acts C times on what it sees.
+        key: for what the world draws.
+        luck: for what the agents draw, for every candidate something else.
+        state: the world's state S.
+        mind: what the learner knows, L.
+
+    Returns:
+        The world after the round; the round that was made; and all that were tried, with an axis [C] in front of
+        actions, extras, outcomes and states after them, but not of the task's.
+    """
+    moved = type(state)(*[None if field == "task" else 0 for field in state._fields])
+    tries = Round(before=None, after=moved, obs=None, actions=0, extras=0, outcome=0, mind=None)
+    lucks = jax.vmap(of_world, (None, 0))(luck, jnp.arange(_candidates(world)))
+    once = jax.vmap(partial(play, world, learner), (None, 0, None, None), (moved, tries))
+    _, tried = once(key, lucks, state, mind)
+    best = jnp.argmin(tried.outcome.info["loss"])
+    after, task = tried.after._replace(task=()), tried.after.task
+    after, actions, extras, outcome = jax.tree.map(
+        lambda all_of_them: all_of_them[best], (after, tried.actions, tried.extras, tried.outcome)
+    )
+    made = Round(state, after._replace(task=task), tried.obs, actions, extras, outcome, mind)
+    return made.after, made, tried
+
+
 class _Plan(NamedTuple):
     """How a call of `advance` is cut up: blocks of updates of rounds."""
 
@@ -316,6 +355,11 @@ def _repeats(world: World) -> int:
     return getattr(world, "repeats", 1)
 
 
+def _candidates(world: World) -> int:
+    """How many moves are tried in a round; one, where the world does not say."""
+    return getattr(world, "candidates", 1)
+
+
 @jax.jit
 def _begin(run: Run) -> tuple[Any, Any]:
     world = run.world
@@ -336,19 +380,25 @@ def _begin(run: Run) -> tuple[Any, Any]:
 
 @partial(jax.jit, static_argnums=2)
 def _advance(run: Run, start: UInt32[Array, ""], plan: _Plan) -> tuple[Any, Any, tuple]:
-    world, learner, alone = run.world, run.learner, run.num_worlds == 1
+    world, learner, alone, tries = run.world, run.learner, run.num_worlds == 1, _candidates(run.world)
 
     def one_world(key: Array, luck: Array, state: Any, mind: Any) -> tuple[Any, tuple]:
-        state, seen = play(world, learner, key, luck, state, mind)
-        reward, ended, cut, info = seen.outcome
-        transition = Transition(seen.obs, seen.actions, seen.extras, reward, ended, cut)
-        return state, (transition, jnp.mean(jnp.stack([jnp.mean(part) for part in reward.values()])), info)
+        if tries == 1:
+            state, made = play(world, learner, key, luck, state, mind)
+            learned, last_obs = made, None
+        else:
+            state, made, tried = attempt(world, learner, key, luck, state, mind)
+            same = jax.tree.map(lambda x: jnp.broadcast_to(x, (tries, *x.shape)), tried.obs)
+            learned, last_obs = tried._replace(obs=same), jax.vmap(look_again)(tried.after._replace(task=()))
+        _, _, obs, actions, extras, (reward, ended, cut, _), _ = learned
+        team = jnp.mean(jnp.stack([jnp.mean(part) for part in made.outcome.reward.values()]))
+        return state, (Transition(obs, actions, extras, reward, ended, cut), last_obs, team, made.outcome.info)
 
     def look_again(state: Any) -> Tree:
         return {name: seen for turn in turns_of(world.groups) for name, seen in world.observe(state, turn).items()}
 
     def look_closely(key: Array, luck: Array, state: Any, mind: Any) -> dict[str, Any]:
-        _, seen = play(world, learner, key, luck, state, mind)
+        seen = (play if tries == 1 else attempt)(world, learner, key, luck, state, mind)[1]
         return {probe.__name__: probe(world, seen) for probe in plan.probes}
 
     def one_run(key: Key[Array, ""], state: Any, mind: Any) -> tuple[Any, Any, tuple]:
@@ -363,11 +413,18 @@ def _advance(run: Run, start: UInt32[Array, ""], plan: _Plan) -> tuple[Any, Any,
             return (state, mind), happened
 
         def one_update(carry: tuple[Any, Any], keys: Key[Array, "T"]) -> tuple[tuple[Any, Any], tuple]:
-            (state, mind), (transition, reward, info) = jax.lax.scan(one_round, carry, keys)
-            last_obs = each(look_again, (axes,))(state)
-            if alone:
-                transition = jax.tree.map(lambda x: x[:, None], transition)
-                last_obs = _add_axis(last_obs)
+            (state, mind), (transition, last_obs, reward, info) = jax.lax.scan(one_round, carry, keys)
+            if tries > 1:
+                ahead = 2 if alone else 3  # axes: rounds, worlds where there are several, candidates
+                transition, last_obs = jax.tree.map(
+                    lambda x: x.reshape(x.shape[0], run.num_worlds * tries, *x.shape[ahead:]), (transition, last_obs)
+                )
+                last_obs = _drop_axis(last_obs)
+            else:
+                last_obs = each(look_again, (axes,))(state)
+                if alone:
+                    transition = jax.tree.map(lambda x: x[:, None], transition)
+                    last_obs = _add_axis(last_obs)
             mind, metrics = learner.update(of_learner(keys[-1]), mind, transition, last_obs)
             return (state, mind), (reward, info, metrics)
 

@@ -63,6 +63,11 @@ def test_a_life_costs_its_first_score_its_rounds_and_its_reevaluations(change: s
     assert scoring.spent(world, 0) == 50
 
 
+def test_every_candidate_move_is_charged() -> None:
+    world = synapse_v0.world("digits", hidden=(), batch_size=50, interval=3, candidates=4)
+    assert scoring.spent(world, 10) == 50 * (1 + 4 * 10)
+
+
 def test_as_many_rounds_are_played_as_the_budget_pays_for_in_a_hundred_equal_parts() -> None:
     world = synapse_v0.world("xor", interval=0)
     assert scoring.affordable(world, 4 * 401) == 400 and scoring.affordable(world, 4 * 400) == 300

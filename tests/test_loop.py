@@ -9,12 +9,15 @@ import pytest
 from synagents.envs import synapse_v0
 from synagents.envs.synapse_v0 import SynapseWorld
 
+from synagents.history import last_action
+from synagents.keys import of_world
 from synagents.learners.q_table import QTable
 from synagents.learners.repeat_undo import RepeatUndo
 from synagents.learners.uniform import Uniform
-from synagents.loop import History, Run, advance, begin, check_finite, evaluate, train
+from synagents.loop import History, Run, advance, attempt, begin, check_finite, evaluate, play, train
 from synagents.probes import Round, action_mix, reward_rate
 from synagents.schedules import Switch
+from synagents.settings import settings
 from synagents.world import World
 from tests.claims import refused, same_bits
 from tests.toys import pictures
@@ -68,6 +71,48 @@ def same_life(one: tuple[Run, History], other: tuple[Run, History]) -> bool:
         and same_bits((ours.state, ours.mind, ours.key), (theirs.state, theirs.mind, theirs.key))
         and same_bits(happened[:3], happened_there[:3])
     )
+
+
+# Candidates
+
+
+def test_of_several_candidate_moves_the_best_is_made() -> None:
+    world, learner = small_world(candidates=3), Uniform()
+    run = begin(KEY, world, learner)
+    state, mind = jax.tree.map(lambda x: x[0, 0], run.state), jax.tree.map(lambda x: x[0], run.mind)
+    alone = [play(world, learner, KEY, of_world(KEY, place), state, mind)[0] for place in range(3)]
+    after, made, tried = attempt(world, learner, KEY, KEY, state, mind)
+    losses = [float(-one.score) for one in alone]
+    assert np.allclose(tried.outcome.info["loss"], losses) and len(set(losses)) == 3
+    assert same_bits(after, alone[int(np.argmin(losses))]) and same_bits(made.after, after)
+
+
+def test_candidates_that_draw_at_random_do_better_than_one() -> None:
+    def last(candidates: int) -> float:
+        world = small_world(interval=0, candidates=candidates)
+        return float(train(KEY, world, Uniform(), 300)[1].info["loss"][0, -1, 0])
+
+    assert last(8) < 0.7 * last(1)
+
+
+@pytest.mark.parametrize("worlds", [1, 2])
+def test_a_learner_learns_from_every_candidate_and_what_it_would_have_led_to(worlds: int) -> None:
+    seen: list[tuple[Any, Any]] = []
+
+    @settings
+    class Witness(Uniform):
+        def update(self, key: Any, mind: Any, transition: Any, last_obs: Any) -> tuple[Any, dict]:
+            jax.debug.callback(lambda *told: seen.append(told), transition, last_obs)
+            return mind, {}
+
+    run = begin(KEY, small_world(candidates=4), Witness(), num_worlds=worlds)
+    advance(run, 1)
+    jax.effects_barrier()
+    (transition, last_obs) = seen[0]
+    for name, actions in transition.actions.items():
+        assert actions.shape == transition.obs[name].shape == (1, *last_obs[name].shape)
+        assert actions.shape[1] == 4 * worlds and transition.reward[name].shape == (1, 4 * worlds)
+        assert (last_action(last_obs[name], 2) == actions[0]).all() and (actions[0, 0] != actions[0, 1]).any()
 
 
 # The same key, the same life
@@ -283,6 +328,11 @@ def test_a_run_that_cannot_begin_is_refused_in_one_sentence(options: dict[str, A
 )
 def test_an_advance_that_cannot_be_is_refused_in_one_sentence(updates: int, options: dict[str, Any], told: str) -> None:
     assert told in refused(lambda: advance(following(), updates, **options))
+
+
+def test_several_rounds_of_candidates_are_not_learned_from_at_once() -> None:
+    run = begin(KEY, tiny_world(candidates=2), Uniform())
+    assert "use horizon 1, not 2" in refused(lambda: advance(run, 1, horizon=2))
 
 
 def test_a_horizon_must_divide_the_rounds_already_played() -> None:

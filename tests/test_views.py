@@ -396,6 +396,8 @@ def test_stepping_before_a_reset_and_after_the_end_is_told_in_one_sentence() -> 
         ({"render_mode": "ansi"}, "render_mode must be human, rgb_array or None"),
         ({"observation": "pixels"}, "discrete, multi-discrete, box"),
         ({"features": True}, "use observation='box'"),
+        ({"candidates": 0}, "candidates must be a whole number >= 1"),
+        ({"candidates": 2}, "candidates are for the compiled loop"),
         ({"hiden": (3,)}, "no option 'hiden'"),
     ],
 )

@@ -1,6 +1,6 @@
 """A learner's score on a task of the list: play until the budget is spent, and look every 1 % of it.
 
-cost = B (1 + K rounds + refreshes [reevaluate])       B samples per batch, K candidate moves per round
+cost = B (1 + C rounds + refreshes [reevaluate])       B samples per batch, C candidate moves per round
 """
 
 from dataclasses import replace
@@ -77,7 +77,7 @@ def batch_size(world: SynapseWorld) -> int:
 def spent(world: SynapseWorld, rounds: int) -> int:
     """Sample evaluations of a life of so many rounds, the first score and re-evaluations included."""
     refreshes = (rounds - 1) // world.interval if world.interval and rounds else 0
-    passes = 1 + rounds + (refreshes if world.batch_change == "reevaluate" else 0)
+    passes = 1 + world.candidates * rounds + (refreshes if world.batch_change == "reevaluate" else 0)
     return batch_size(world) * passes
 
 
