@@ -41,6 +41,33 @@ def sample(key: Key[Array, ""], policy: Float[Array, "S A"], obs: Tree) -> Tree:
     return actions
 
 
+def explore_around(key: Key[Array, ""], actions: Tree, explore: Float[Array, ""], num_actions: int) -> Tree:
+    """Every agent's given action, or with probability `explore` any.
+
+    The same as `sample` from a policy of that form, without a look-up for every agent.
+
+    Args:
+        key: random key, used once.
+        actions: {group: [n]} what each would do, in 0 .. num_actions - 1.
+        explore: probability in [0, 1] of a uniform draw instead.
+        num_actions: A.
+
+    Returns:
+        {group: uint8[n]} actions in 0 .. num_actions - 1.
+    """
+    edges = [jnp.round(explore * k / num_actions * RESOLUTION).astype(jnp.uint32) for k in range(1, num_actions + 1)]
+    luck = jax.random.bits(key, (sum(own.size for own in actions.values()),)) >> 8
+    chosen, start = {}, 0
+    for name, own in sorted(actions.items()):
+        mine = luck[start : start + own.size]
+        drawn = jnp.zeros(own.shape, jnp.uint8)
+        for edge in edges[:-1]:
+            drawn += (mine >= edge).astype(jnp.uint8)
+        chosen[name] = jnp.where(mine < edges[-1], drawn, own.astype(jnp.uint8))
+        start += own.size
+    return chosen
+
+
 def epsilon_greedy(table: Float[Array, "S A"], explore: Float[Array, ""]) -> Float[Array, "S A"]:
     """The policy that takes argmax_a table[s, a], or any action with probability `explore`; ties go to the lowest."""
     greedy = jax.nn.one_hot(jnp.argmax(table, axis=1), table.shape[1])

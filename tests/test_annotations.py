@@ -34,6 +34,7 @@ def checked(home: ModuleType | Any, name: str) -> Callable[..., Any]:
         (history, "all_codes", (2,)),
         (choice, "sample", (KEY, PROBABILITIES, {"g": CODES})),
         (choice, "epsilon_greedy", (PROBABILITIES, jnp.float32(0.1))),
+        (choice, "explore_around", (KEY, {"g": CODES}, jnp.float32(0.1), 3)),
         (losses, "cross_entropy", (OUT, CLASSES)),
         (losses, "cross_entropy", (OUT, VALUES)),
         (losses, "mean_squared_error", (OUT, CLASSES)),

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from synagents.choice import epsilon_greedy, sample
+from synagents.choice import epsilon_greedy, explore_around, sample
 from tests.claims import same_bits
 
 KEY = jax.random.key(0)
@@ -88,3 +88,17 @@ def test_full_exploration_is_uniform_whatever_the_table_says() -> None:
 
 def test_the_best_action_may_be_explored_too() -> None:
     np.testing.assert_allclose(epsilon_greedy(jnp.array([[0.0, 3.0, 1.0]]), jnp.float32(0.3)), [[0.1, 0.8, 0.1]])
+
+
+def test_agents_that_never_explore_do_what_they_were_given_and_all_others_draw() -> None:
+    given = {"a": jnp.array([0, 1, 2, 2], jnp.uint8), "b": jnp.array([1.0, 0.0])}
+    kept = explore_around(KEY, given, jnp.float32(0), 3)
+    assert {name: own.tolist() for name, own in kept.items()} == {"a": [0, 1, 2, 2], "b": [1, 0]}
+    drawn = explore_around(KEY, {"a": jnp.full(30_000, 2)}, jnp.float32(1), 3)["a"]
+    assert np.allclose(np.bincount(drawn), 10_000, atol=4 * np.sqrt(30_000 * 2 / 9))
+
+
+def test_an_agent_keeps_its_action_unless_a_draw_replaces_it() -> None:
+    chosen = explore_around(KEY, {"a": jnp.full(30_000, 1)}, jnp.float32(0.6), 3)["a"]
+    expected = 30_000 * np.array([0.2, 0.6, 0.2])
+    assert np.allclose(np.bincount(chosen), expected, atol=4 * np.sqrt(expected))

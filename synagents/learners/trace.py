@@ -16,7 +16,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer, Key
 
-from synagents.choice import sample
+from synagents.choice import explore_around
 from synagents.history import NUM_ACTIONS
 from synagents.schedules import Schedule, at, require_range
 from synagents.settings import require_between, settings
@@ -63,9 +63,9 @@ class Trace:
     def act(self, key: Key[Array, ""], mind: TraceMind, obs: Tree, turn: int) -> tuple[Tree, tuple[()]]:
         """Follow the trace's sign, or draw; an agent without a trace rests or draws."""
         del obs, turn
-        explore = at(self.explore, mind.rounds)
-        follow = (1 - explore) * jnp.eye(NUM_ACTIONS) + explore / NUM_ACTIONS
-        return sample(key, follow, {name: jnp.int8(1) + _sign(trace) for name, trace in mind.trace.items()}), ()
+        explore = jnp.asarray(at(self.explore, mind.rounds))
+        on = {name: 1 + jnp.sign(trace) for name, trace in mind.trace.items()}
+        return explore_around(key, on, explore, NUM_ACTIONS), ()
 
     def update(
         self, key: Key[Array, ""], mind: TraceMind, transition: Transition, last_obs: Tree
@@ -85,7 +85,3 @@ class Trace:
         left = self.baseline**rounds
         usual = left * mind.usual + (1 - left) * jnp.stack(means).mean()
         return TraceMind(traces, usual, mind.rounds + rounds), {"usual_reward": usual}
-
-
-def _sign(trace: Float[Array, "n"]) -> Integer[Array, "n"]:
-    return jnp.sign(trace).astype(jnp.int8)
