@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from synagents.benchmark import board, results, suite
-from synagents.report.board import draw, duels, markdown
+from synagents.report.board import costs, draw, duels, markdown
 
 SCORES = Path(__file__).with_name("results") / "board.json.gz"
 REFERENCE = Path(__file__).parents[1] / "synagents" / "assets" / "bench.json"
 DEAREST = "notmnist-32"
+SHARE = 0.95
 
 
 def freeze(scores: results.Board) -> None:
@@ -64,6 +65,8 @@ def main() -> None:
     if args.freeze:
         freeze(scores)
     print(markdown(scores, kinds))
+    print(f"\nMillions of sample evaluations to {SHARE:.0%} of the way from the untrained network to Adam:\n")
+    print(costs(scores, kinds, SHARE))
     print("\nProbability that a run of a line is better than one of q-table:\n")
     for line, chance in duels(scores, "q-table"):
         print(f"* {line}: {chance}")

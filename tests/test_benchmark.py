@@ -13,7 +13,7 @@ from synagents import Exponential, RepeatUndo, begin, evaluate, train
 from synagents.benchmark import board, results, scoring, statistics, suite
 from synagents.benchmark.results import Curves
 from synagents.cli import main
-from synagents.report.board import duels, markdown
+from synagents.report.board import costs, duels, markdown
 from tests.claims import refused, same_bits
 
 XOR = suite.find("xor")
@@ -186,6 +186,12 @@ def test_a_line_that_has_not_played_every_task_has_no_overall_score() -> None:
     scores = {XOR.id: {"a": curves(0.6), "b": curves(0.8)}, "synapse/boundary-v0": {"a": curves(0.7)}}
     rows = {row.split("|")[1].strip(): row.split("|")[-2].strip() for row in markdown(scores, {}).splitlines()}
     assert rows["a"] and not rows["b"]
+
+
+def test_what_a_line_spent_is_the_median_over_runs_and_never_where_half_did_not_get_there() -> None:
+    reached, missed = curves(1.0, 1.0, 1.0, start=0.95), curves(1.0, 0.5, 0.5)
+    rows = costs({XOR.id: {"a": missed, "b": reached}}, {}, 1.0).splitlines()
+    assert "xor" in rows[0] and [row.split(" | ")[-1] for row in rows[2:]] == ["0 |", "never |"]
 
 
 def test_duels_are_over_the_tasks_that_both_have_played() -> None:

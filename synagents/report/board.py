@@ -22,8 +22,13 @@ KINDS = {
 
 def normalised(task: str, curves: Curves) -> Float[np.ndarray, "runs"]:
     """Last accuracies on a scale on which the untrained network is 0 and Adam on the same network is 1."""
+    return (curves.accuracy[:, -1] - _accuracy_at(task, 0)) / (_accuracy_at(task, 1) - _accuracy_at(task, 0))
+
+
+def _accuracy_at(task: str, place: float) -> float:
+    """The accuracy at a place of that scale."""
     reference = json.loads((resources.files("synagents") / "assets" / "bench.json").read_text())[task]
-    return (curves.accuracy[:, -1] - reference["untrained"]) / (reference["adam"] - reference["untrained"])
+    return reference["untrained"] + place * (reference["adam"] - reference["untrained"])
 
 
 def markdown(board: Board, kinds: dict[str, str]) -> str:
@@ -46,6 +51,32 @@ def markdown(board: Board, kinds: dict[str, str]) -> str:
             cells = [_cell(board[task].get(line)) for task in tasks]
             rows.append(f"| {' | '.join([line, *cells, str(overall) if overall else ''])} |")
     return "\n".join(rows)
+
+
+def costs(board: Board, kinds: dict[str, str], share: float) -> str:
+    """What lines spent to get there, in millions of sample evaluations: the median over runs, ordered by the last task.
+
+    Args:
+        board: the scores.
+        kinds: as in `markdown`.
+        share: where `there` is, on the scale on which the untrained network is 0 and Adam on the same network is 1.
+    """
+    tasks = [task.id for task in SUITE.values() if task.id in board]
+    targets = {task: _accuracy_at(task, share) for task in tasks}
+    heads = [f"{task.split('/')[1].rsplit('-', 1)[0]}: {100 * targets[task]:.1f} %" for task in tasks]
+    rows = []
+    for line in _lines(board):
+        spent = [
+            np.median(board[task][line].cost_to(targets[task])) if line in board[task] else np.nan for task in tasks
+        ]
+        rows.append((kinds.get(line, "agents"), spent, line))
+    order = list(KINDS)
+    rows.sort(key=lambda row: (order.index(row[0]), *np.nan_to_num(row[1][::-1], nan=np.inf)))
+    told = [f"| line | kind | {' | '.join(heads)} |", "|" + "---|" * (2 + len(heads))]
+    for kind, spent, line in rows:
+        cells = ["" if np.isnan(n) else "never" if np.isinf(n) else f"{n / 1e6:.3g}" for n in spent]
+        told.append(f"| {line} | {kind} | {' | '.join(cells)} |")
+    return "\n".join(told)
 
 
 def duels(board: Board, against: str) -> list[tuple[str, Estimate]]:
