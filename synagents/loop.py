@@ -265,9 +265,9 @@ def attempt(
         actions, extras, outcomes and states after them, but not of the task's.
     """
     moved = type(state)(*[None if field == "task" else 0 for field in state._fields])
-    tries = Round(before=None, after=moved, obs=None, actions=0, extras=0, outcome=0, mind=None)
+    axes: dict[str, Any] = dict.fromkeys(Round._fields) | {"after": moved, "actions": 0, "extras": 0, "outcome": 0}
     lucks = jax.vmap(of_world, (None, 0))(luck, jnp.arange(_candidates(world)))
-    once = jax.vmap(partial(play, world, learner), (None, 0, None, None), (moved, tries))
+    once = jax.vmap(partial(play, world, learner), (None, 0, None, None), (moved, Round(**axes)))
     _, tried = once(key, lucks, state, mind)
     best = jnp.argmin(tried.outcome.info["loss"])
     after, task = tried.after._replace(task=()), tried.after.task
