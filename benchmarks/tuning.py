@@ -48,7 +48,7 @@ AGENTS: dict[str, dict[str, Any]] = {  # of every learner, by the data it is pla
 START: dict[tuple[str, str], dict[str, Any]] = {
     ("trace", "boundary"): {"step_size": "exponential:2e-2:2e-4"},
     ("trace", "digits"): {"step_size": _falling(0.001)},
-    ("trace", "notmnist"): {"step_size": "exponential:3e-4:2e-5"},
+    ("trace", "notmnist"): {"batch_size": 200, "interval": 50, "decay": 0.99, "step_size": "exponential:1e-4:5e-6"},
     ("one-plus-one-es", "digits"): {"batch_size": 100, "interval": 50, "step_size": _falling(0.004)},
     ("one-plus-one-es", "notmnist"): {"batch_size": 500, "interval": 100, "step_size": _falling(0.003)},
     ("spsa", "digits"): _SMALL | {"step_size": _falling(0.01), "momentum": 0.0},
