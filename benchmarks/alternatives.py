@@ -100,9 +100,11 @@ def evolved() -> None:
 
     def left(key: jax.Array, logits: jax.Array) -> np.ndarray:
         """Mean loss of every candidate [P] over teachers that all of them meet."""
+        met = begin(key, toy, RepeatUndo(), num_runs=teachers)
+        everyone = jax.tree.map(lambda x: jnp.concatenate([x] * len(logits)), (met.key, met.state))
         many = jnp.repeat(jax.nn.softmax(logits), teachers, axis=0)
-        run = begin(key, toy, RepeatUndo(), num_runs=len(many))
-        _, history = advance(replace(run, mind=many), rounds)
+        run = replace(met, key=everyone[0], state=everyone[1], mind=many, num_runs=len(many))
+        _, history = advance(run, rounds)
         return np.asarray(history.info["loss"])[:, -rounds // 10 :].mean(axis=(1, 2)).reshape(-1, teachers).mean(axis=1)
 
     def evolve() -> Any:

@@ -46,6 +46,7 @@ AGENTS: dict[str, dict[str, Any]] = {  # of every learner, by the data it is pla
     "notmnist": {"batch_size": 500, "interval": 100, "step_size": _falling(0.002)},
 }
 START: dict[tuple[str, str], dict[str, Any]] = {
+    ("q-table", "notmnist"): {"step_size": _falling(0.0005)},
     ("trace", "boundary"): {"step_size": "exponential:2e-2:2e-4"},
     ("trace", "digits"): {"step_size": _falling(0.001)},
     ("trace", "notmnist"): {"batch_size": 200, "interval": 50, "decay": 0.99, "step_size": "exponential:1e-4:5e-6"},
