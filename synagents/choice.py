@@ -6,7 +6,7 @@ per agent, compared with the row's cumulative probabilities.
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, UInt8, UInt32
 
 from synagents.world import Tree
 
@@ -28,17 +28,8 @@ def sample(key: Key[Array, ""], policy: Float[Array, "S A"], obs: Tree) -> Tree:
     edges = [
         jnp.round(policy[:, :last].sum(axis=1) * RESOLUTION).astype(jnp.uint32) for last in range(1, policy.shape[1])
     ]
-    luck = jax.random.bits(key, (sum(codes.size for codes in obs.values()),)) >> 8  # uniform in 0 .. 2^24 - 1
-    actions, start = {}, 0
-    for name, codes in sorted(obs.items()):
-        mine = luck[start : start + codes.size]
-        # Added one by one: a stack that is summed is written to memory first, and takes three times as long.
-        action = jnp.zeros(codes.shape, jnp.uint8)
-        for edge in edges:
-            action += (mine >= edge[codes]).astype(jnp.uint8)
-        actions[name] = action
-        start += codes.size
-    return actions
+    luck = _luck(key, obs)
+    return {name: _place(luck[name], [edge[codes] for edge in edges]) for name, codes in obs.items()}
 
 
 def explore_around(key: Key[Array, ""], actions: Tree, explore: Float[Array, ""], num_actions: int) -> Tree:
@@ -56,15 +47,9 @@ def explore_around(key: Key[Array, ""], actions: Tree, explore: Float[Array, ""]
         {group: uint8[n]} actions in 0 .. num_actions - 1.
     """
     edges = [jnp.round(explore * k / num_actions * RESOLUTION).astype(jnp.uint32) for k in range(1, num_actions + 1)]
-    luck = jax.random.bits(key, (sum(own.size for own in actions.values()),)) >> 8
-    chosen, start = {}, 0
-    for name, own in sorted(actions.items()):
-        mine = luck[start : start + own.size]
-        drawn = jnp.zeros(own.shape, jnp.uint8)
-        for edge in edges[:-1]:
-            drawn += (mine >= edge).astype(jnp.uint8)
-        chosen[name] = jnp.where(mine < edges[-1], drawn, own.astype(jnp.uint8))
-        start += own.size
+    luck, chosen = _luck(key, actions), {}
+    for name, own in actions.items():
+        chosen[name] = jnp.where(luck[name] < edges[-1], _place(luck[name], edges[:-1]), own.astype(jnp.uint8))
     return chosen
 
 
@@ -72,3 +57,22 @@ def epsilon_greedy(table: Float[Array, "S A"], explore: Float[Array, ""]) -> Flo
     """The policy that takes argmax_a table[s, a], or any action with probability `explore`; ties go to the lowest."""
     greedy = jax.nn.one_hot(jnp.argmax(table, axis=1), table.shape[1])
     return (1 - explore) * greedy + explore / table.shape[1]
+
+
+def _luck(key: Key[Array, ""], agents: Tree) -> Tree:
+    """{group: uint32[n]} one number for every agent, uniform in 0 .. RESOLUTION - 1."""
+    words = jax.random.bits(key, (sum(own.size for own in agents.values()),)) >> 8
+    luck, start = {}, 0
+    for name, own in sorted(agents.items()):
+        luck[name] = words[start : start + own.size]
+        start += own.size
+    return luck
+
+
+def _place(luck: UInt32[Array, "n"], edges: list[Array]) -> UInt8[Array, "n"]:
+    """How many of the ascending edges each agent's number has passed."""
+    # Added one by one: a stack that is summed is written to memory first, and takes three times as long.
+    place = jnp.zeros(luck.shape, jnp.uint8)
+    for edge in edges:
+        place += (luck >= edge).astype(jnp.uint8)
+    return place

@@ -270,11 +270,9 @@ def attempt(
     once = jax.vmap(partial(play, world, learner), (None, 0, None, None), (moved, Round(**axes)))
     _, tried = once(key, lucks, state, mind)
     best = jnp.argmin(tried.outcome.info["loss"])
-    after, task = tried.after._replace(task=()), tried.after.task
-    after, actions, extras, outcome = jax.tree.map(
-        lambda all_of_them: all_of_them[best], (after, tried.actions, tried.extras, tried.outcome)
-    )
-    made = Round(state, after._replace(task=task), tried.obs, actions, extras, outcome, mind)
+    moves = tried.after._replace(task=()), tried.actions, tried.extras, tried.outcome
+    after, actions, extras, outcome = jax.tree.map(lambda all_of_them: all_of_them[best], moves)
+    made = Round(state, after._replace(task=tried.after.task), tried.obs, actions, extras, outcome, mind)
     return made.after, made, tried
 
 
@@ -385,14 +383,15 @@ def _advance(run: Run, start: UInt32[Array, ""], plan: _Plan) -> tuple[Any, Any,
     def one_world(key: Array, luck: Array, state: Any, mind: Any) -> tuple[Any, tuple]:
         if tries == 1:
             state, made = play(world, learner, key, luck, state, mind)
-            learned, last_obs = made, None
+            tried, last_obs = made, None
         else:
             state, made, tried = attempt(world, learner, key, luck, state, mind)
-            same = jax.tree.map(lambda x: jnp.broadcast_to(x, (tries, *x.shape)), tried.obs)
-            learned, last_obs = tried._replace(obs=same), jax.vmap(look_again)(tried.after._replace(task=()))
-        _, _, obs, actions, extras, (reward, ended, cut, _), _ = learned
+            tried = tried._replace(obs=jax.tree.map(lambda x: jnp.broadcast_to(x, (tries, *x.shape)), tried.obs))
+            last_obs = jax.vmap(look_again)(tried.after._replace(task=()))
+        reward, ended, cut, _ = tried.outcome
+        transition = Transition(tried.obs, tried.actions, tried.extras, reward, ended, cut)
         team = jnp.mean(jnp.stack([jnp.mean(part) for part in made.outcome.reward.values()]))
-        return state, (Transition(obs, actions, extras, reward, ended, cut), last_obs, team, made.outcome.info)
+        return state, (transition, last_obs, team, made.outcome.info)
 
     def look_again(state: Any) -> Tree:
         return {name: seen for turn in turns_of(world.groups) for name, seen in world.observe(state, turn).items()}
