@@ -90,7 +90,8 @@ class Samples:
         return metrics
 
     def _draw(self, key: Key[Array, ""]) -> Batch:
-        chosen = jax.random.permutation(key, self.target.shape[0])[: self.batch_size]
+        # The luckiest of all, in order of luck: a permutation by sorting takes fifteen times as long.
+        _, chosen = jax.lax.top_k(jax.random.uniform(key, self.target.shape[:1]), self.batch_size)
         return Batch(self.x[chosen] / self.scale, self.target[chosen])
 
 
