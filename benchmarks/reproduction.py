@@ -3,7 +3,7 @@
     python benchmarks/reproduction.py perceptrons                  # minutes
     python benchmarks/reproduction.py boundaries                   # minutes
     python benchmarks/reproduction.py gradient --data DIR          # minutes
-    python benchmarks/reproduction.py notmnist-0 --data DIR        # two hours
+    python benchmarks/reproduction.py notmnist-0 --data DIR        # two hours; with --table NAME in two processes less
     python benchmarks/reproduction.py notmnist-32 --data DIR       # a third of an hour for every run and table
     python benchmarks/reproduction.py print                        # the tables of docs/reproduction.md
 
@@ -108,7 +108,7 @@ def _boundary(hidden: tuple[int, ...], activation: Any, learner: Learner) -> dic
     return {"accuracy": accuracy.tolist(), "last": loss.tolist()}
 
 
-def notmnist(hidden: int, data: Path, published: Path, runs: int) -> Iterator[Cell]:
+def notmnist(hidden: int, data: Path, tables: dict[str, Path | None], runs: int) -> Iterator[Cell]:
     """The published run: batch 5000 kept for 5000 steps, 500,000 steps, explore .1, a frozen table.
 
     Without hidden units five networks share a batch, and one split: five thin products become one wide one. With hidden
@@ -116,7 +116,7 @@ def notmnist(hidden: int, data: Path, published: Path, runs: int) -> Iterator[Ce
     """
     together = 1 if hidden else 5
     for first in range(0, runs, together):
-        for table, path in (("published", published), ("shipped", None)):
+        for table, path in tables.items():
             yield Cell(
                 f"notmnist-{hidden}/{table}/{first}",
                 lambda first=first, path=path: _notmnist(hidden, data, path, first, together),
@@ -237,6 +237,7 @@ def main() -> None:
     parser.add_argument("experiment", choices=names)
     parser.add_argument("--data", type=Path, help="folder with the folder notmnist and the authors' synrl_policy.json")
     parser.add_argument("--runs", type=int, default=RUNS, help="runs of the notMNIST experiments, a multiple of 5")
+    parser.add_argument("--table", choices=("published", "shipped"), help="play only this one there")
     args = parser.parse_args()
     RESULTS.parent.mkdir(exist_ok=True)
     lines = RESULTS.read_text().splitlines() if RESULTS.exists() else []
@@ -254,7 +255,9 @@ def main() -> None:
     elif args.experiment == "gradient":
         cells = gradient(args.data / "notmnist")
     else:
-        cells = notmnist(int(args.experiment.split("-")[1]), args.data / "notmnist", published, args.runs)
+        tables = {"published": published, "shipped": None}
+        tables = {args.table: tables[args.table]} if args.table else tables
+        cells = notmnist(int(args.experiment.split("-")[1]), args.data / "notmnist", tables, args.runs)
     for cell in cells:
         if cell.name in kept:
             continue

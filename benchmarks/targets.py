@@ -25,13 +25,13 @@ from synagents.loop import advance, begin, evaluate
 
 # Without hidden units several candidates share one wide product, which costs less than as many thin ones.
 _ALONE: dict[str, Any] = {"batch_size": 500, "interval": 100, "candidates": 8, "explore": "0.75", "init_scale": 0.0}
-_HIDDEN: dict[str, Any] = {"batch_size": 200, "interval": 50, "decay": 0.99}
+_HIDDEN: dict[str, Any] = {"batch_size": 200, "interval": 50, "decay": 0.999, "explore": "0.75", "init_scale": 0.05}
 # goal: (task, seconds, accuracy in %, rounds, settings)
 GOALS: dict[str, tuple[str, float, float, int, dict[str, Any]]] = {
     "notmnist-0/10": ("notmnist-0", 10, 88.28, 16_000, _ALONE | {"step_size": "exponential:4e-4:1.5e-5"}),
     "notmnist-0/60": ("notmnist-0", 60, 89.0, 90_000, _ALONE | {"step_size": "exponential:3e-4:5e-6"}),
-    "notmnist-32/30": ("notmnist-32", 30, 88.45, 100_000, _HIDDEN | {"step_size": "exponential:1.5e-4:7e-6"}),
-    "notmnist-32/180": ("notmnist-32", 180, 89.56, 600_000, _HIDDEN | {"step_size": "exponential:1e-4:3e-6"}),
+    "notmnist-32/30": ("notmnist-32", 30, 88.45, 195_000, _HIDDEN | {"step_size": "exponential:6e-5:5e-6"}),
+    "notmnist-32/180": ("notmnist-32", 180, 89.56, 1_200_000, _HIDDEN | {"step_size": "exponential:6e-5:2e-6"}),
 }
 
 
