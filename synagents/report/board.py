@@ -119,6 +119,9 @@ def draw(board: Board, kinds: dict[str, str], out: Path) -> None:
             axis.plot(curves.cost, runs.mean(axis=0), style, color=colours[line], linewidth=1.2, label=line)
             axis.fill_between(curves.cost, low, high, color=colours[line], alpha=0.15, linewidth=0)
         axis.set_title(task, fontsize=10)
+        # Most is learned in the first tenth; before the first look there is nothing to see.
+        axis.set_xscale("log")
+        axis.set_xlim(min(curves.cost[1] for curves in board[task].values()))
         axis.set_xlabel("sample evaluations")
         axis.set_ylabel("held-out accuracy")
         axis.grid(alpha=0.3)
