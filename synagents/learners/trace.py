@@ -74,7 +74,7 @@ class Trace:
         del key, last_obs
         rounds, worlds = transition.terminated.shape
         expected = 1 - at(self.explore, mind.rounds)
-        weight = jnp.repeat(self.decay ** jnp.arange(rounds - 1, -1, -1)[:, None] / worlds, worlds, axis=1)
+        weight = jnp.broadcast_to(self.decay ** jnp.arange(rounds - 1, -1, -1)[:, None], (rounds, worlds)) / worlds
         traces, means = {}, []
         for name, trace in mind.trace.items():
             reward = transition.reward[name].reshape(rounds, worlds, -1)
