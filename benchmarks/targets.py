@@ -92,6 +92,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, help="instead of the goal's, a multiple of 10")
     parser.add_argument("--json", type=Path, help="write every run there")
     args = parser.parse_args()
+    if args.rounds is not None and (args.rounds < 10 or args.rounds % 10):
+        parser.error(f"--rounds must be a positive multiple of 10, but is {args.rounds}.")
     try:
         given = board.typed(["trace"], [suite.find("notmnist-0")], args.set)
     except ValueError as error:

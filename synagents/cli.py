@@ -142,7 +142,9 @@ def _share(name: str, default: float, text: str) -> Any:
 @_count("--runs", 1, "Independent learners with worlds of their own, >= 1.")
 @click.option("--shared-task", is_flag=True, help="The worlds of a run see one batch: one wide product.")
 @_count("--horizon", 1, "Rounds per update of the learner, >= 1.")
-@click.option("--probe", "probes", help="Any of reward_rate,action_mix,occupancy,alignment, for metrics.csv.")
+@click.option(
+    "--probe", "probes", multiple=True, help="Any of reward_rate,action_mix,occupancy,alignment, for metrics.csv."
+)
 @_count("--probe-interval", 100, "Rounds between probed rounds, >= 1.")
 @click.option(
     "--out",
@@ -161,7 +163,7 @@ def train(
     learner: str | None,
     steps: int | None,
     seed: int,
-    probes: str | None,
+    probes: tuple[str, ...],
     out: Path | None,
     overwrite: bool,
     wants_help: bool,
@@ -199,7 +201,7 @@ def train(
     first_steps = first_steps_of(before) if before else steps
     chosen = experiment.build(task, learner, given, steps=first_steps, seed=seed)
     command = {"task": task, "learner": learner, "seed": seed, "worlds": worlds, "runs": runs, "horizon": horizon}
-    command |= {"shared_task": shared_task, "probes": probes.split(",") if probes else []}
+    command |= {"shared_task": shared_task, "probes": [name for given_once in probes for name in given_once.split(",")]}
     command |= {"probe_interval": probe_interval, "steps": steps}
     _carry_out(chosen, folder, command, first_steps, checkpoint_seconds, started, as_json, quiet)
 

@@ -66,7 +66,7 @@ def test_help_takes_less_than_a_second() -> None:
 
 
 def test_a_run_leaves_its_files_and_a_whole_summary(synagents: Command, tmp_path: Path) -> None:
-    said = synagents("train", *TINY, "--out", "here", "--json", "--probe", "alignment,action-mix")
+    said = synagents("train", *TINY, "--out", "here", "--json", "--probe", "alignment", "--probe", "action-mix")
     assert said.code == 0
     summary = json.loads(said.out)
     assert set(summary) == SUMMARY
