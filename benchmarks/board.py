@@ -2,6 +2,7 @@
 
     python benchmarks/board.py --data DIR [--runs 10] [--picture docs/board.png]
     python benchmarks/board.py --data DIR --freeze      # also writes what scores are normalised by, from Adam's runs
+    python benchmarks/board.py --data DIR --forecast    # how long the whole board takes here, from a tenth of it
 
 Scores are kept in `benchmarks/results/board.json.gz`; cells that are there are not played again. On notmnist-32, the
 dearest task, only the reference, the lines to beat and the best three of the agents play.
@@ -11,8 +12,10 @@ import argparse
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import jax
 import numpy as np
 
 from synagents.benchmark import board, results, suite
@@ -42,6 +45,36 @@ def best_agents(scores: results.Board, kinds: dict[str, str]) -> list[str]:
     return ["q-table", *sorted(learners, key=lambda line: -mean[line])[:3]]
 
 
+def players_of(task: suite.BenchmarkTask, scores: results.Board, kinds: dict[str, str]) -> list[str]:
+    """The lines that play a task."""
+    if task.name != DEAREST:
+        return list(kinds)
+    return best_agents(scores, kinds) + [line for line, kind in kinds.items() if kind != board.AGENTS]
+
+
+def forecast(scores: results.Board, kinds: dict[str, str], runs: int, data: Path) -> None:
+    """Print what the whole board takes here: every cell compiles as it does there, and spends a tenth of its budget."""
+    compiling: list[float] = []
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda event, duration_secs, **_: compiling.append(duration_secs) if "compile" in event else None
+    )
+    total = 0.0
+    print("| task | lines | minutes | of them compiling | the slowest line |\n|---|---|---|---|---|")
+    for task in suite.SUITE.values():
+        compiled, played = {}, {}
+        for line in players_of(task, scores, kinds):
+            compiling.clear()
+            started = time.perf_counter()
+            board.play(replace(task, budget=task.budget // 10), line, runs=runs, data=data)
+            compiled[line] = sum(compiling)
+            played[line] = 10 * (time.perf_counter() - started - compiled[line])
+        minutes, slowest = (sum(compiled.values()) + sum(played.values())) / 60, max(played, key=lambda k: played[k])
+        row = f"{minutes:.1f} | {sum(compiled.values()) / 60:.1f} | {slowest}, {played[slowest] / 60:.1f}"
+        print(f"| {task.name} | {len(played)} | {row} |", flush=True)
+        total += minutes
+    print(f"\nThe whole board: {total:.0f} minutes.")
+
+
 def main() -> None:
     """Play what is missing, then tell."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -49,18 +82,20 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=10, help="of every line")
     parser.add_argument("--picture", type=Path, help="draw accuracy against cost there")
     parser.add_argument("--freeze", action="store_true", help="write the reference of the normalised scale")
+    parser.add_argument("--forecast", action="store_true", help="only tell how long it would all take; not kept")
     args = parser.parse_args()
     kinds, started = board.lines(), time.perf_counter()
     SCORES.parent.mkdir(exist_ok=True)
+    if args.forecast:
+        forecast(results.read(SCORES), kinds, args.runs, args.data)
+        return
 
     def tell(line: str) -> None:
         print(f"{time.perf_counter() - started:6.0f} s  {line}", file=sys.stderr, flush=True)
 
     scores: results.Board = {}
     for task in suite.SUITE.values():
-        players = list(kinds)
-        if task.name == DEAREST:
-            players = best_agents(scores, kinds) + [line for line, kind in kinds.items() if kind != board.AGENTS]
+        players = players_of(task, scores, kinds)
         scores = board.fill(SCORES, [task], players, runs=args.runs, data=args.data, tell=tell)
     if args.freeze:
         freeze(scores)
