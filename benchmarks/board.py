@@ -1,6 +1,6 @@
 """The whole board: every line on every task, ten runs each; prints the table of docs/benchmark.md and draws its curves.
 
-    python benchmarks/board.py --data DIR [--runs 10] [--picture docs/board.png]
+    python benchmarks/board.py --data DIR [--runs 10] [--workers 2] [--picture docs/board.png]
     python benchmarks/board.py --data DIR --freeze      # also writes what scores are normalised by, from Adam's runs
     python benchmarks/board.py --data DIR --forecast    # how long the whole board takes here, from a tenth of it
 
@@ -19,6 +19,7 @@ import jax
 import numpy as np
 
 from synagents.benchmark import board, results, suite
+from synagents.benchmark.workers import spread
 from synagents.report.board import costs, draw, duels, markdown
 
 SCORES = Path(__file__).with_name("results") / "board.json.gz"
@@ -52,27 +53,37 @@ def players_of(task: suite.BenchmarkTask, scores: results.Board, kinds: dict[str
     return best_agents(scores, kinds) + [line for line, kind in kinds.items() if kind != board.AGENTS]
 
 
-def forecast(scores: results.Board, kinds: dict[str, str], runs: int, data: Path) -> None:
+def forecast(scores: results.Board, kinds: dict[str, str], runs: int, data: Path, workers: int) -> None:
     """Print what the whole board takes here: every cell compiles as it does there, and spends a tenth of its budget."""
-    compiling: list[float] = []
-    jax.monitoring.register_event_duration_secs_listener(
-        lambda event, duration_secs, **_: compiling.append(duration_secs) if "compile" in event else None
-    )
     total = 0.0
     print("| task | lines | minutes | of them compiling | the slowest line |\n|---|---|---|---|---|")
     for task in suite.SUITE.values():
-        compiled, played = {}, {}
-        for line in players_of(task, scores, kinds):
-            compiling.clear()
-            started = time.perf_counter()
-            board.play(replace(task, budget=task.budget // 10), line, runs=runs, data=data)
-            compiled[line] = sum(compiling)
-            played[line] = 10 * (time.perf_counter() - started - compiled[line])
-        minutes, slowest = (sum(compiled.values()) + sum(played.values())) / 60, max(played, key=lambda k: played[k])
-        row = f"{minutes:.1f} | {sum(compiled.values()) / 60:.1f} | {slowest}, {played[slowest] / 60:.1f}"
-        print(f"| {task.name} | {len(played)} | {row} |", flush=True)
-        total += minutes
-    print(f"\nThe whole board: {total:.0f} minutes.")
+        cells = [(task, line, runs, data) for line in players_of(task, scores, kinds)]
+        took = {line: seconds for (_, line, _, _), seconds in spread(_tenth, cells, workers)}
+        busy = [0.0] * workers
+        for _, line, _, _ in cells:  # as `spread` does, whoever is free plays the next
+            busy[busy.index(min(busy))] += sum(took[line])
+        slowest = max(took, key=lambda line: took[line][1])
+        compiling = sum(seconds for seconds, _ in took.values()) / workers
+        row = f"{max(busy) / 60:.1f} | {compiling / 60:.1f} | {slowest}, {took[slowest][1] / 60:.1f}"
+        print(f"| {task.name} | {len(cells)} | {row} |", flush=True)
+        total += max(busy) / 60
+    print(f"\nThe whole board: {total:.0f} minutes, {workers} at a time.")
+
+
+def _tenth(task: suite.BenchmarkTask, line: str, runs: int, data: Path) -> tuple[float, float]:
+    """Seconds of compiling, and of playing the whole budget if all of it goes as a tenth does."""
+    compiling: list[float] = []
+
+    def hear(event: str, duration_secs: float, **_: str | int) -> None:
+        compiling.append(duration_secs if event.startswith("/jax/core/compile/") else 0)
+
+    jax.monitoring.register_event_duration_secs_listener(hear)
+    started = time.perf_counter()
+    board.play(replace(task, budget=task.budget // 10), line, runs=runs, data=data)
+    seconds = time.perf_counter() - started
+    jax.monitoring.unregister_event_duration_listener(hear)
+    return sum(compiling), 10 * (seconds - sum(compiling))
 
 
 def main() -> None:
@@ -80,6 +91,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with the notMNIST images")
     parser.add_argument("--runs", type=int, default=10, help="of every line")
+    parser.add_argument(
+        "--workers", type=int, default=1, help="cells played at a time, each with its share of the cores"
+    )
     parser.add_argument("--picture", type=Path, help="draw accuracy against cost there")
     parser.add_argument("--freeze", action="store_true", help="write the reference of the normalised scale")
     parser.add_argument("--forecast", action="store_true", help="only tell how long it would all take; not kept")
@@ -87,7 +101,7 @@ def main() -> None:
     kinds, started = board.lines(), time.perf_counter()
     SCORES.parent.mkdir(exist_ok=True)
     if args.forecast:
-        forecast(results.read(SCORES), kinds, args.runs, args.data)
+        forecast(results.read(SCORES), kinds, args.runs, args.data, args.workers)
         return
 
     def tell(line: str) -> None:
@@ -96,7 +110,7 @@ def main() -> None:
     scores: results.Board = {}
     for task in suite.SUITE.values():
         players = players_of(task, scores, kinds)
-        scores = board.fill(SCORES, [task], players, runs=args.runs, data=args.data, tell=tell)
+        scores = board.fill(SCORES, [task], players, runs=args.runs, data=args.data, workers=args.workers, tell=tell)
     if args.freeze:
         freeze(scores)
     print(markdown(scores, kinds))

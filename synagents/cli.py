@@ -349,6 +349,7 @@ def learn_table_command(
 @_SEED
 @click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Folder with the notMNIST images.")
 @click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="A setting, as `synagents train` has it.")
+@_count("--workers", 1, "Scores made at a time, each in a process with its share of the cores, >= 1.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default="bench.json", show_default=True,
               help="Scores; what is there already is kept and not played again.")  # fmt: skip
 @click.pass_context
@@ -360,6 +361,7 @@ def bench(
     seed: int,
     data: Path | None,
     pairs: tuple[str, ...],
+    workers: int,
     out: Path,
 ) -> None:
     """Score learners on the frozen tasks, against cost (docs/benchmark.md)."""
@@ -371,7 +373,7 @@ def bench(
     lines = players or tuple(board.lines())
     scores = board.fill(
         out, chosen, lines, board.typed(lines, chosen, pairs), runs=runs, seed=seed, data=data,
-        tell=lambda line: print(line, file=sys.stderr),
+        workers=workers, tell=lambda line: print(line, file=sys.stderr),
     )  # fmt: skip
     _show_board(scores, board.lines())
     print(f"The scores are in {out}: `synagents bench compare {out} OTHER` sets them beside others.")

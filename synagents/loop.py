@@ -96,7 +96,8 @@ def begin(
         generator: of the keys that `act` gets: "counter", or "threefry" for JAX's own.
 
     Raises:
-        ValueError: if a number is out of range or the learner does not fit the world's agents.
+        ValueError: if a number is out of range, the learner does not fit the world's agents, or the class of either is
+            not one of `synagents.settings.settings` or another that JAX knows.
     """
     some = all(isinstance(n, numbers.Integral) and n is not True and n >= 1 for n in (num_worlds, num_runs))
     require(some, f"Need at least one world and one run, got {num_worlds} and {num_runs}.")
@@ -115,6 +116,9 @@ def begin(
     )
     typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ()
     require(typed and jax.random.key_data(key).size == 2, "Give one threefry key: jax.random.key(seed).")
+    for part in (world, learner):
+        name = type(part).__name__
+        require(not jax.tree_util.all_leaves((part,)), f"JAX does not know the class {name}: write @settings above it.")
     keys = jax.vmap(of_run, (None, 0))(key, jnp.arange(num_runs))
     shared = shared_task and num_worlds > 1
     run = Run(world, learner, keys, None, None, 0, num_worlds, num_runs, shared, worlds, generator)

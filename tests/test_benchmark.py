@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 from pathlib import Path
 
 import jax
@@ -10,7 +11,7 @@ import pytest
 from synagents.envs import synapse_v0
 
 from synagents import Exponential, RepeatUndo, begin, evaluate, train
-from synagents.benchmark import board, results, scoring, statistics, suite
+from synagents.benchmark import board, results, scoring, statistics, suite, workers
 from synagents.benchmark.results import Curves
 from synagents.cli import main
 from synagents.report.board import costs, duels, markdown
@@ -164,6 +165,27 @@ def test_what_a_file_has_is_not_played_again(tmp_path: Path) -> None:
     for players in (["uniform"], ["uniform", "adam"]):
         board.fill(tmp_path / "scores.json", [SMALL], players, runs=2, tell=told.append)
     assert [line.split()[0] for line in told] == ["uniform", "adam"]
+
+
+def test_several_workers_write_the_same_scores_in_the_same_order(tmp_path: Path) -> None:
+    for number in (1, 2):
+        board.fill(tmp_path / f"{number}.json", [SMALL], ["trace", "uniform", "adam"], runs=2, workers=number)
+    assert (tmp_path / "1.json").read_bytes() == (tmp_path / "2.json").read_bytes()
+
+
+def test_where_one_line_fails_in_a_worker_what_had_begun_is_kept_and_the_sentence_told(tmp_path: Path) -> None:
+    path, players = tmp_path / "scores.json", ["uniform", "unifrom", "adam"]
+    assert "uniform" in refused(lambda: board.fill(path, [SMALL], players, runs=2, workers=2))
+    assert "uniform" in results.read(path)[SMALL.id]
+    assert "workers" in refused(lambda: board.fill(path, [SMALL], players, workers=0))
+
+
+def test_workers_share_the_cores_and_none_is_without() -> None:
+    cores = os.sched_getaffinity(0)
+    for number in range(1, len(cores) + 1):
+        shares = workers.shares(number)
+        assert set().union(*shares) == cores and sum(map(len, shares)) == len(cores)
+    assert all(workers.shares(len(cores) + 3))
 
 
 # What people see

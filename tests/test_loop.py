@@ -344,6 +344,13 @@ def test_a_table_of_another_memory_is_refused_when_the_run_begins() -> None:
     assert "(9, 3)" in refused(lambda: begin(KEY, small_world(), learner))
 
 
+def test_a_class_that_jax_does_not_know_is_told_to_be_settings() -> None:
+    class Forgetful(Uniform):
+        pass
+
+    assert "class Forgetful: write @settings above it" in refused(lambda: begin(KEY, small_world(), Forgetful()))
+
+
 @pytest.mark.parametrize(
     "key", [jax.random.PRNGKey(0), jax.random.key(0, impl="rbg"), jax.random.split(jax.random.key(0))]
 )

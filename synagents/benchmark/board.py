@@ -7,7 +7,7 @@ what is held out here: `benchmarks/tuning.py` searches them and writes `assets/b
 
 import json
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from synagents.benchmark.drive import drive
 from synagents.benchmark.results import Board, Curves
 from synagents.benchmark.scoring import score
 from synagents.benchmark.suite import POINTS, BenchmarkTask
+from synagents.benchmark.workers import spread
 from synagents.networks.mlp import MLP
 from synagents.settings import nearest, require
 
@@ -87,17 +88,38 @@ def fill(
     runs: int = 10,
     seed: int = 0,
     data: Path | None = None,
+    workers: int = 1,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Board:
-    """Play what a file of scores lacks, and add each cell when it is finished; arguments as in `play`."""
+    """Play what a file of scores lacks, and add each cell when it is finished.
+
+    Args:
+        path: the file.
+        tasks: of the suite.
+        players: the lines.
+        given: settings by parameter name that replace the board's.
+        runs: independent runs, >= 1.
+        seed: of the runs.
+        data: folder with the notMNIST images.
+        workers: cells played at a time, each in a process with its share of the cores, >= 1.
+        tell: what to do with a sentence about each cell that begins.
+
+    Raises:
+        ValueError: if there is no such line, or a setting is not its own or out of range.
+        FloatingPointError: if a loss is not finite; what the others have by then is kept.
+    """
     board = results.read(path) if path.exists() else {}
-    for task in tasks:
-        for line in players:
-            if line in board.get(task.id, {}):
-                continue
-            tell(f"{line} on {task.id}: {runs} runs of {task.budget:,} sample evaluations")
-            board.setdefault(task.id, {})[line] = play(task, line, given, runs=runs, seed=seed, data=data)
-            results.write(path, board)
+    order = {task.id: dict.fromkeys((*board.get(task.id, {}), *players)) for task in tasks}
+    missing = [(task, line) for task in tasks for line in players if line not in board.get(task.id, {})]
+    cell = partial(play, given=given, runs=runs, seed=seed, data=data)
+
+    def begun(of: tuple[BenchmarkTask, str]) -> None:
+        tell(f"{of[1]} on {of[0].id}: {runs} runs of {of[0].budget:,} sample evaluations")
+
+    for (task, line), curves in spread(cell, missing, workers, begun):
+        there = board.get(task.id, {}) | {line: curves}
+        board[task.id] = {name: there[name] for name in order[task.id] if name in there}
+        results.write(path, board)
     return board
 
 
