@@ -201,7 +201,7 @@ def train(
     first_steps = first_steps_of(before) if before else steps
     chosen = experiment.build(task, learner, given, steps=first_steps, seed=seed)
     command = {"task": task, "learner": learner, "seed": seed, "worlds": worlds, "runs": runs, "horizon": horizon}
-    command |= {"shared_task": shared_task, "probes": [name for given_once in probes for name in given_once.split(",")]}
+    command |= {"shared_task": shared_task, "probes": ",".join(probes).split(",") if probes else []}
     command |= {"probe_interval": probe_interval, "steps": steps}
     _carry_out(chosen, folder, command, first_steps, checkpoint_seconds, started, as_json, quiet)
 

@@ -160,10 +160,10 @@ def test_a_file_without_scores_is_refused_in_one_sentence(tmp_path: Path, conten
     assert "holds no scores" in refused(lambda: results.read(tmp_path / "bad.gz"))
 
 
-def test_what_a_file_has_is_not_played_again(tmp_path: Path) -> None:
+def test_what_a_file_has_is_not_played_again_nor_what_is_asked_for_twice(tmp_path: Path) -> None:
     told: list[str] = []
-    for players in (["uniform"], ["uniform", "adam"]):
-        board.fill(tmp_path / "scores.json", [SMALL], players, runs=2, tell=told.append)
+    for players in (["uniform", "uniform"], ["uniform", "adam"]):
+        board.fill(tmp_path / "scores.json", [SMALL, SMALL], players, runs=2, tell=told.append)
     assert [line.split()[0] for line in told] == ["uniform", "adam"]
 
 

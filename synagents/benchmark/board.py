@@ -109,8 +109,8 @@ def fill(
         FloatingPointError: if a loss is not finite; what the others have by then is kept.
     """
     board = results.read(path) if path.exists() else {}
-    order = {task.id: dict.fromkeys((*board.get(task.id, {}), *players)) for task in tasks}
-    missing = [(task, line) for task in tasks for line in players if line not in board.get(task.id, {})]
+    order = {task: dict.fromkeys((*board.get(task.id, {}), *players)) for task in tasks}
+    missing = [(task, line) for task, lines in order.items() for line in lines if line not in board.get(task.id, {})]
     cell = partial(play, given=given, runs=runs, seed=seed, data=data)
 
     def begun(of: tuple[BenchmarkTask, str]) -> None:
@@ -118,7 +118,7 @@ def fill(
 
     for (task, line), curves in spread(cell, missing, workers, begun):
         there = board.get(task.id, {}) | {line: curves}
-        board[task.id] = {name: there[name] for name in order[task.id] if name in there}
+        board[task.id] = {name: there[name] for name in order[task] if name in there}
         results.write(path, board)
     return board
 
