@@ -4,7 +4,7 @@
     python benchmarks/reproduction.py boundaries                   # minutes
     python benchmarks/reproduction.py gradient --data DIR          # minutes
     python benchmarks/reproduction.py notmnist-0 --data DIR        # two hours; with --table NAME in two processes less
-    python benchmarks/reproduction.py notmnist-32 --data DIR       # a third of an hour for every run and table
+    python benchmarks/reproduction.py notmnist-32 --data DIR       # half an hour for every run and table
     python benchmarks/reproduction.py print                        # the tables of docs/reproduction.md
 
 A cell is a few runs of one setting. What a cell measured is one line of `benchmarks/results/reproduction.jsonl`,
@@ -236,7 +236,9 @@ def main() -> None:
     names = ("perceptrons", "boundaries", "gradient", "notmnist-0", "notmnist-32", "print")
     parser.add_argument("experiment", choices=names)
     parser.add_argument("--data", type=Path, help="folder with the folder notmnist and the authors' synrl_policy.json")
-    parser.add_argument("--runs", type=int, default=RUNS, help="runs of the notMNIST experiments, a multiple of 5")
+    parser.add_argument(
+        "--runs", type=int, default=RUNS, help="runs of the notMNIST experiments; without hidden units five at a time"
+    )
     parser.add_argument("--table", choices=("published", "shipped"), help="play only this one there")
     args = parser.parse_args()
     RESULTS.parent.mkdir(exist_ok=True)
