@@ -37,7 +37,9 @@ from synagents.world import Learner
 RESULTS = Path(__file__).with_name("results") / "reproduction.jsonl"
 LOOKS = 100  # evaluations of a long run
 STUDENTS = ((4,), (8,), (16,), (8, 8))
+TABLES = ("published", "shipped")
 RUNS = 10
+TOGETHER = 5  # networks that share a batch where that is faster
 PAPER = {
     ("notmnist-0", "agents"): "88.28 +- 0.41 (87.65-88.84), 1.5 h",
     ("notmnist-32", "agents"): "88.45 +- 0.60 (87.88-89.12), 5.5 h",
@@ -111,10 +113,10 @@ def _boundary(hidden: tuple[int, ...], activation: Any, learner: Learner) -> dic
 def notmnist(hidden: int, data: Path, tables: dict[str, Path | None], runs: int) -> Iterator[Cell]:
     """The published run: batch 5000 kept for 5000 steps, 500,000 steps, explore .1, a frozen table.
 
-    Without hidden units five networks share a batch, and one split: five thin products become one wide one. With hidden
+    Without hidden units five networks share a batch and a split: five thin products become one wide one. With hidden
     units that saves nothing, and every run has a split of its own.
     """
-    together = 1 if hidden else 5
+    together = 1 if hidden else TOGETHER
     for first in range(0, runs, together):
         for table, path in tables.items():
             yield Cell(
@@ -186,12 +188,17 @@ def _gradient(hidden: int, data: Path, optimizer: optax.GradientTransformation) 
     return {"accuracy": accuracy, "seconds": seconds}
 
 
+def half_interval(numbers: np.ndarray) -> float:
+    """Half the 95 % interval of the mean (Student's t), of two numbers or more."""
+    return float(stats.sem(numbers) * stats.t.ppf(0.975, len(numbers) - 1))
+
+
 def told(values: list[float], percent: bool = True) -> str:
-    """Mean +- half the 95 % interval of the mean (Student's t), and the range, as the tables have them."""
+    """Mean +- half its 95 % interval, and the range, as the tables have them."""
     numbers = np.asarray(values) * (100 if percent else 1)
-    half = stats.sem(numbers) * stats.t.ppf(0.975, len(numbers) - 1) if len(numbers) > 1 else np.nan
-    digits = 2 if percent else 3
-    return f"{numbers.mean():.{digits}f} +- {half:.{digits}f} ({numbers.min():.{digits}f}-{numbers.max():.{digits}f})"
+    figures = (numbers.mean(), half_interval(numbers), numbers.min(), numbers.max())
+    mean, half, low, high = (f"{figure:.{2 if percent else 3}f}" for figure in figures)
+    return f"{mean} +- {half} ({low}-{high})"
 
 
 def print_tables(kept: dict[str, dict[str, Any]]) -> None:
@@ -210,24 +217,29 @@ def print_tables(kept: dict[str, dict[str, Any]]) -> None:
             shape = "-".join(map(str, (2, *hidden, 2)))
             cells = [kept.get(f"boundaries/{shape}/{activation}/{policy}") for policy in policies]
             print(f"| {shape} {activation} | {' | '.join(told(c['accuracy']) if c else '' for c in cells)} |")
-    print(
-        "\n| run | runs | min | max | mean | stdev | seconds per run | the paper |\n|---|---|---|---|---|---|---|---|"
-    )
+    print("\n| run | runs | min | max | mean | 95 % | stdev | seconds per run, median | the paper |\n|" + "---|" * 9)
     for network in ("notmnist-0", "notmnist-32"):
-        for line in ("published", "shipped", "sgd", "adam"):
+        for line in (*TABLES, "sgd", "adam"):
             cells = [found for name, found in kept.items() if name.startswith(f"{network}/{line}")]
             if cells:
                 accuracy = 100 * np.array([a for cell in cells for a in cell["accuracy"]])
-                seconds = np.mean([s for cell in cells for s in cell["seconds"]])
-                paper = PAPER[network, "agents" if line in ("published", "shipped") else "gradient"]
-                numbers = [
-                    accuracy.min(),
-                    accuracy.max(),
-                    accuracy.mean(),
-                    accuracy.std(ddof=min(1, len(accuracy) - 1)),
-                ]
-                figures = " | ".join(f"{number:.2f}" for number in numbers)
+                low, high, mean, spread = accuracy.min(), accuracy.max(), accuracy.mean(), accuracy.std(ddof=1)
+                figures = f"{low:.2f} | {high:.2f} | {mean:.2f} | +- {half_interval(accuracy):.2f} | {spread:.2f}"
+                seconds = np.median([s for cell in cells for s in cell["seconds"]])
+                paper = PAPER[network, "agents" if line in TABLES else "gradient"]
                 print(f"| {network} {line} | {len(accuracy)} | {figures} | {seconds:.0f} | {paper} |")
+    shares = (5, 10, 20, 50, 70, 100)  # of the steps, in percent
+    titles = " | ".join(f"{share} %" for share in shares)
+    print(f"\n| table | split seed | runs | {titles} of the steps | sgd | adam |\n|{'---|' * (5 + len(shares))}")
+    for network, together in (("notmnist-0", TOGETHER), ("notmnist-32", 1)):
+        for table in TABLES:
+            for first in range(0, RUNS, together):
+                if found := kept.get(f"{network}/{table}/{first}"):
+                    split = first // together
+                    figures = [found["curve"][LOOKS * share // 100 - 1] for share in shares]
+                    figures += [kept[f"{network}/{line}"]["accuracy"][split] for line in ("sgd", "adam")]
+                    percents = " | ".join(f"{100 * figure:.2f}" for figure in figures)
+                    print(f"| {network} {table} | {split} | {together} | {percents} |")
 
 
 def main() -> None:
@@ -239,7 +251,7 @@ def main() -> None:
     parser.add_argument(
         "--runs", type=int, default=RUNS, help="runs of the notMNIST experiments; without hidden units five at a time"
     )
-    parser.add_argument("--table", choices=("published", "shipped"), help="play only this one there")
+    parser.add_argument("--table", choices=TABLES, help="play only this one there")
     args = parser.parse_args()
     RESULTS.parent.mkdir(exist_ok=True)
     lines = RESULTS.read_text().splitlines() if RESULTS.exists() else []
@@ -257,7 +269,7 @@ def main() -> None:
     elif args.experiment == "gradient":
         cells = gradient(args.data / "notmnist")
     else:
-        tables = {"published": published, "shipped": None}
+        tables = dict(zip(TABLES, (published, None), strict=True))
         tables = {args.table: tables[args.table]} if args.table else tables
         cells = notmnist(int(args.experiment.split("-")[1]), args.data / "notmnist", tables, args.runs)
     for cell in cells:
