@@ -237,7 +237,9 @@ def print_tables(kept: dict[str, dict[str, Any]]) -> None:
                 if found := kept.get(f"{network}/{table}/{first}"):
                     split = first // together
                     figures = [found["curve"][LOOKS * share // 100 - 1] for share in shares]
-                    figures += [kept[f"{network}/{line}"]["accuracy"][split] for line in ("sgd", "adam")]
+                    for line in ("sgd", "adam"):
+                        descent = kept.get(f"{network}/{line}")
+                        figures.append(descent["accuracy"][split] if descent else np.nan)
                     percents = " | ".join(f"{100 * figure:.2f}" for figure in figures)
                     print(f"| {network} {table} | {split} | {together} | {percents} |")
 
