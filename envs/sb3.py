@@ -7,7 +7,7 @@ observation is then `infos[i]["terminal_observation"]`. Needs stable-baselines3,
 from typing import Any
 
 import numpy as np
-from synagents.envs.views import VectorView
+from synagents.envs.vector import VectorView
 
 from synagents.settings import require
 

@@ -10,7 +10,7 @@
 | Agents      | one per weight and bias of the network: 25,450 for 784-32-10; groups `layer0_weight`,             |
 |             | `layer0_bias`, ..., agents `<group>_<i>` with i the row-major index in [fan_in, fan_out]          |
 | Sharing     | agents are alike: a client that trains one policy for all plays the published game                |
-| Observation | the agent's own last n actions and the team's last n rewards (`synagents.history`):               |
+| Observation | the agent's own last n actions and the team's last n rewards (`synagents.agents.codes`):               |
 |             | `discrete`, Discrete(9^n); `multi-discrete`, their 2n digits 0, 1, 2; `box`, one-hots f32[6n];    |
 |             | `features` adds four numbers that the published agents do not see (`SynapseWorld`)                |
 | State       | for central critics: f32[N + n + 1], all weights, the last n rewards, the present loss            |
@@ -26,7 +26,7 @@ Version history: v0, the reference world.
 
 import math
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -34,14 +34,30 @@ import numpy as np
 from gymnasium import spaces
 from jaxtyping import Array, Bool, Float, Integer, Key
 
-from synagents import history, registry, schedules
+from synagents import keys, registry, schedules
+from synagents.agents import codes
+from synagents.envs.faces import Faces
 from synagents.networks.mlp import MLP, Activation
 from synagents.schedules import Schedule
 from synagents.settings import require, require_between, require_whole, settings, static
-from synagents.world import Group, Network, Outcome, Params, Part, Task, Tree, flat
+from synagents.world import (
+    Group,
+    Metrics,
+    Network,
+    Outcome,
+    Params,
+    Part,
+    Policy,
+    RewardKind,
+    RoundNumber,
+    Task,
+    Tree,
+    World,
+    flat,
+    forward,
+)
 
-if TYPE_CHECKING:
-    from synagents.envs.views import FunctionalEnv, ParallelView, VectorView
+PLAYS = Task
 
 __all__ = ["SynapseState", "SynapseWorld", "env", "functional_env", "parallel_env", "raw_env", "vector_env", "world"]
 
@@ -54,20 +70,19 @@ class SynapseState(NamedTuple):
     weights: Params  # {group: f32[shape]}
     actions: Tree  # {group: uint8[n]} every synapse's last actions, base 3
     rewards: Integer[Array, ""]  # the team's last rewards, base 3
-    score: Float[Array, ""]  # minus the loss at the end of the last round
-    rounds: Integer[Array, ""]  # lived so far: the time of the step-size schedule
+    loss: Float[Array, ""]  # at the end of the last round
     task: Any  # the task's own state: the batch in use
 
 
 @settings
-class SynapseWorld:
-    """The reference world for any network and task; build it by `synapse_v0.world`, which checks what you ask for.
+class SynapseWorld(World):
+    """The reference world for any network and task; `synapse_v0.world` builds it from names.
 
     Attributes:
         network: two pure functions; every parameter array is a group of agents.
         task: hands out the batches and scores the outputs.
         step_size: weight change per action, >= 0; a number or a schedule over rounds.
-        bias_gain: how many times further groups whose name ends in "bias" move; 2 in the original [C].
+        bias_gain: how many times further groups whose name ends in "bias" move, >= 0; 2 in the original [C].
         memory: rounds n in 1 .. 9 that an agent remembers.
         interval: rounds a batch is kept; 0 = for ever.
         reward: "sign" of the loss decrease, as published, or "delta", the decrease itself.
@@ -94,13 +109,11 @@ class SynapseWorld:
     features: bool = static(default=False)
 
     def __post_init__(self) -> None:
-        require_whole("memory", self.memory, 1, history.MAX_MEMORY)
+        schedules.require_range("step_size", self.step_size, 0)
+        require_between("bias_gain", self.bias_gain, 0)
+        require_whole("memory", self.memory, 1, codes.MAX_MEMORY)
         require_whole("interval", self.interval, 0)
         require_whole("candidates", self.candidates, 1)
-        require(
-            self.observation in get_args(Observation),
-            f"observation must be one of {', '.join(get_args(Observation))}, but is {self.observation!r}.",
-        )
         require(not self.features or self.observation == "box", "Features are real numbers: use observation='box'.")
 
     @cached_property
@@ -108,87 +121,102 @@ class SynapseWorld:
         """One group per parameter array, in the order in which the network makes them."""
         shapes: dict[str, tuple[int, ...]] = {}
 
-        def note_shapes(key: Key[Array, ""]) -> None:  # JAX would sort the names of a returned dict
-            shapes.update({name: array.shape for name, array in self.network.init(key).items()})
+        def note_shapes() -> None:  # JAX would sort the names of a returned dict
+            shapes.update({name: array.shape for name, array in self.network.init(jax.random.key(0)).items()})
 
-        jax.eval_shape(note_shapes, jax.random.key(0))
-        choice = spaces.Discrete(history.NUM_ACTIONS)
-        return tuple(Group(name, shape, self._sight(), choice) for name, shape in shapes.items())
+        jax.eval_shape(note_shapes)
+        choice = spaces.Discrete(codes.NUM_ACTIONS)
+        return tuple(Group(name, shape, self._obs_space(), choice) for name, shape in shapes.items())
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The network's."""
+        return self.network.sizes
+
+    @property
+    def reward_kind(self) -> RewardKind:
+        """Graded with `delta`; of one batch where it is never changed or the weights are scored on the new one first."""
+        return RewardKind(self.reward == "delta", self.interval == 0 or self.batch_change == "reevaluate")
 
     def reset(self, key: Key[Array, ""], task_state: Any = None) -> SynapseState:
-        """A new network, a first batch (or the given one) and its score; nobody has acted yet."""
-        network_key, task_key, score_key = jax.random.split(key, 3)
-        weights = self.network.init(network_key)
-        task_state = self.task.init(task_key) if task_state is None else task_state
-        task_state, score = self._score(score_key, weights, task_state)
-        blank = history.start_digits(self.memory)
-        digits = history.smallest_dtype(3**self.memory)
+        """A new network, a first batch (or the given one) and its loss; nobody has acted yet."""
+        own = keys.reset_keys(key)
+        weights = self.network.init(own.network)
+        task_state = self.task.init(own.task) if task_state is None else task_state
+        task_state, loss = forward(self.network, self.task, weights, task_state, own.loss)
+        blank = codes.start_digits(self.memory)
+        digits = codes.smallest_dtype(3**self.memory)
         return SynapseState(
             weights=weights,
             actions={name: jnp.full(array.size, blank, digits) for name, array in weights.items()},
             rewards=jnp.asarray(blank, digits),
-            score=score,
-            rounds=jnp.int32(0),
+            loss=loss,
             task=task_state,
         )
 
     def observe(self, state: SynapseState, turn: int = 0) -> Tree:
         """What every synapse sees, {group: [n]} codes, {group: [n, 2 memory]} digits or {group: [n, D]} numbers."""
         del turn
-        see = {"discrete": history.encode, "multi-discrete": history.digits, "box": history.one_hots}[self.observation]
+        see = {"discrete": codes.encode, "multi-discrete": codes.digits, "box": codes.one_hots}[self.observation]
         seen = {name: see(own, state.rewards, self.memory) for name, own in state.actions.items()}
         if self.features:
             more = self._features(state.weights)
             seen = {name: jnp.concatenate([own, more[name]], axis=1) for name, own in seen.items()}
         return seen
 
-    def move(self, state: SynapseState, actions: Tree, turn: int = 0) -> SynapseState:
+    def move(self, state: SynapseState, actions: Tree, t: RoundNumber, turn: int = 0) -> SynapseState:
         """Nudge every weight by step_size times its action, and remember the actions."""
         del turn
-        step = schedules.at(self.step_size, state.rounds)
-        remembered = {name: history.push(own, actions[name], self.memory) for name, own in state.actions.items()}
+        step = schedules.at(self.step_size, t)
+        remembered = {name: codes.push(own, actions[name], self.memory) for name, own in state.actions.items()}
         weights = {}
         for name, weight in state.weights.items():
             gain = self.bias_gain * step if name.endswith("bias") else step
-            # Reading the action back from memory keeps the compiler from choosing it twice, here and there.
+            # The action is read back from memory. If the weights used it directly, XLA would fuse the agents' choice
+            # into both of its uses and compute it twice.
             action = remembered[name].reshape(weight.shape) % 3
             weights[name] = weight + gain * (action.astype(weight.dtype) - 1)
-        return state._replace(weights=weights, actions=remembered, rounds=state.rounds + 1)
+        return state._replace(weights=weights, actions=remembered)
 
-    def settle(self, key: Key[Array, ""], state: SynapseState) -> tuple[SynapseState, Outcome]:
-        """Score the moved network; an equal loss counts as worse, as in the original."""
-        task_state, score = self._score(key, state.weights, state.task)
-        better = score > state.score
-        sign = jnp.where(better, 1.0, -1.0)
-        reward = sign if self.reward == "sign" else score - state.score
-        state = state._replace(rewards=self._remember(state.rewards, better), score=score, task=task_state)
+    def resolve(self, key: Key[Array, ""], state: SynapseState) -> tuple[SynapseState, Outcome]:
+        """Take the loss of the moved network; an equal loss counts as worse, as in the original."""
+        task_state, loss = forward(self.network, self.task, state.weights, state.task, key)
+        better = loss < state.loss
+        reward = jnp.where(better, jnp.float32(1), -1) if self.reward == "sign" else state.loss - loss
+        rewards = codes.push(state.rewards, 2 * better, self.memory)
         never = jnp.bool_(False)
-        return state, Outcome({name: reward for name in state.weights}, never, never, {"loss": -score})
+        outcome = Outcome({name: reward for name in state.weights}, never, never, {"loss": loss})
+        return state._replace(rewards=rewards, loss=loss, task=task_state), outcome
 
     def refresh(self, key: Key[Array, ""], state: SynapseState) -> SynapseState:
         """A new batch; with `reevaluate` the next reward compares the new batch with itself."""
-        draw_key, score_key = jax.random.split(key)
-        task_state, score = self.task.refresh(draw_key, state.task), state.score
+        own = keys.refresh_keys(key)
+        task_state, loss = self.task.refresh(own.batch, state.task), state.loss
         if self.batch_change == "reevaluate":
-            task_state, score = self._score(score_key, state.weights, task_state)
-        return state._replace(task=task_state, score=score)
+            task_state, loss = forward(self.network, self.task, state.weights, task_state, own.loss)
+        return state._replace(task=task_state, loss=loss)
+
+    def weights(self, state: SynapseState) -> Params:
+        """The network's."""
+        return state.weights
 
     def loss(self, weights: Params, task_state: Any) -> Float[Array, ""]:
-        """The loss of any weights on the batch in use: what probes differentiate and agents never see."""
-        return -self.task.respond(jax.random.key(0), task_state, self._outputs(weights, task_state))[1]
+        """The loss of any weights on the batch in use."""
+        return forward(self.network, self.task, weights, task_state, jax.random.key(0))[1]
 
-    def evaluate(self, state: SynapseState, part: Part) -> dict[str, Float[Array, ""]]:
+    def evaluate(self, key: Key[Array, ""], state: SynapseState, policy: Policy, part: Part) -> Metrics:
         """The task's metrics over a whole part of the data."""
+        del key, policy
         return self.task.evaluate(state.task, lambda x: self.network.apply(state.weights, x), part)
 
-    def overview(self, state: SynapseState) -> Float[Array, "N+memory+1"]:
+    def global_state(self, state: SynapseState) -> Float[Array, "N+memory+1"]:
         """All weights in flat order, the team's last rewards (-1, 0, +1; oldest first) and the present loss."""
-        rewards = [state.rewards // 3**place % 3 - 1.0 for place in reversed(range(self.memory))]
-        return jnp.concatenate([flat(state.weights, self.groups), jnp.stack([*rewards, -state.score])])
+        rewards = [state.rewards // 3**place % 3 - jnp.float32(1) for place in reversed(range(self.memory))]
+        return jnp.concatenate([flat(state.weights, self.groups), jnp.stack([*rewards, state.loss])])
 
-    def _sight(self) -> spaces.Space:
+    def _obs_space(self) -> spaces.Space:
         if self.observation == "discrete":
-            return spaces.Discrete(history.num_codes(self.memory))
+            return spaces.Discrete(codes.num_codes(self.memory))
         if self.observation == "multi-discrete":
             return spaces.MultiDiscrete([3] * 2 * self.memory)
         low, high = np.zeros(6 * self.memory), np.ones(6 * self.memory)
@@ -199,20 +227,11 @@ class SynapseWorld:
     def _features(self, weights: Params) -> dict[str, Float[Array, "n 4"]]:
         features = {}
         for index, group in enumerate(self.groups):
-            place = jnp.full(group.size, index / max(len(self.groups) - 1, 1))
-            rows = jnp.full(group.size, math.prod(group.shape[:-1]) ** -0.5)
-            within = jnp.arange(group.size) / max(group.size - 1, 1)
+            place = jnp.full(group.size, index / max(len(self.groups) - 1, 1), jnp.float32)
+            rows = jnp.full(group.size, math.prod(group.shape[:-1]) ** -0.5, jnp.float32)
+            within = jnp.arange(group.size, dtype=jnp.float32) / max(group.size - 1, 1)
             features[group.name] = jnp.stack([place, rows, within, weights[group.name].reshape(-1)], axis=1)
         return features
-
-    def _outputs(self, weights: Params, task_state: Any) -> Float[Array, "B out"]:
-        return self.network.apply(weights, self.task.stimulus(task_state))
-
-    def _score(self, key: Key[Array, ""], weights: Params, task_state: Any) -> tuple[Any, Float[Array, ""]]:
-        return self.task.respond(key, task_state, self._outputs(weights, task_state))
-
-    def _remember(self, rewards: Integer[Array, ""], better: Bool[Array, ""]) -> Integer[Array, ""]:
-        return history.push(rewards, 2 * better, self.memory)
 
 
 def world(
@@ -257,24 +276,14 @@ def world(
         ValueError: if anything is out of range, the network does not fit the task, or there is no task or option of
             that name.
     """
-    schedules.require_range("step_size", step_size, 0)
-    require_between("bias_gain", bias_gain, 0)
     require(
         isinstance(hidden, tuple | list), f"hidden must be a tuple of layer sizes such as (32,), but is {hidden!r}."
     )
-    require(reward in ("sign", "delta"), f"reward must be sign or delta, but is {reward!r}.")
+    chosen = registry.make_task(task, task_options, world)
     require(
-        batch_change in ("compare", "reevaluate"),
-        f"batch_change must be compare or reevaluate, but is {batch_change!r}.",
-    )
-    chosen = registry.make_task(task, task_options) if isinstance(task, str) else task
-    require(hasattr(chosen, "in_shape"), f"task must be a task's name or a task object, but is {task!r}.")
-    require(
-        chosen is not task or not task_options, f"Set options on the task object itself: {', '.join(task_options)}."
-    )
-    require(
-        hasattr(chosen, "out_size"),
-        "This task asks for decisions and not for outputs: play it in a world of units, synagents.envs.unit_v0.",
+        isinstance(chosen, Task),
+        f"This {type(chosen).__name__} is no task that scores outputs: play a task of decisions in a world of units, "
+        "synagents.envs.unit_v0, or derive your own class from synagents.Task.",
     )
     if network is None:
         network = MLP((math.prod(chosen.in_shape), *hidden, chosen.out_size), activation, init_scale)
@@ -295,88 +304,17 @@ def world(
     )
 
 
-def parallel_env(
-    task: str | Task = "digits",
-    *,
-    max_cycles: int = 10_000,
-    render_mode: Literal["human", "rgb_array"] | None = None,
-    **options: Any,
-) -> "ParallelView":
-    """The world as a PettingZoo ParallelEnv; agents are called `layer0_weight_0`, ...
-
-    Args:
-        task: as in `world`.
-        max_cycles: rounds after which a life is truncated, >= 1.
-        render_mode: "rgb_array", "human", or None.
-        **options: every other keyword of `world`.
-
-    Raises:
-        ValueError: if anything is out of range or there is no task or option of that name.
-    """
-    from synagents.envs.views import ParallelView
-
-    return ParallelView(world(task, **options), "synapse_v0", max_cycles=max_cycles, render_mode=render_mode)
-
-
-def raw_env(task: str | Task = "digits", **options: Any) -> Any:
-    """The world as a PettingZoo AECEnv, agent after agent; every keyword of `parallel_env`."""
-    from synagents.envs.views import agent_after_agent
-
-    return agent_after_agent(parallel_env(task, **options))
-
-
-def env(task: str | Task = "digits", **options: Any) -> Any:
-    """`raw_env` with PettingZoo's usual wrappers, which tell actions out of bounds and calls out of order."""
-    from synagents.envs.views import agent_after_agent
-
-    return agent_after_agent(parallel_env(task, **options), wrapped=True)
-
-
-def vector_env(
-    task: str | Task = "digits", *, num_envs: int = 1, max_cycles: int = 10_000, **options: Any
-) -> "VectorView":
-    """The world as a Gymnasium VectorEnv; also `gymnasium.make_vec("synagents/Synapse-v0", num_envs, task=..., ...)`.
-
-    Args:
-        task: as in `world`.
-        num_envs: worlds, >= 1; there are as many sub-environments as agents in all of them.
-        max_cycles: rounds after which a life is truncated, >= 1.
-        **options: every other keyword of `world`.
-
-    Raises:
-        ValueError: if anything is out of range or there is no task or option of that name.
-    """
-    from synagents.envs.views import VectorView
-
-    return VectorView(world(task, **options), num_worlds=num_envs, max_cycles=max_cycles)
-
-
-def functional_env(
-    task: str | Task = "digits",
-    *,
-    max_cycles: int = 10_000,
-    keyed: Literal["group", "agent"] = "group",
-    **options: Any,
-) -> "FunctionalEnv":
-    """The world as pure functions in the style of JaxMARL: `reset(key)`, `step(key, state, actions)`.
-
-    Args:
-        task: as in `world`.
-        max_cycles: rounds after which a life is truncated, >= 1.
-        keyed: what dictionaries are keyed by: "group", [n, ...] each, or "agent" in worlds of at most 256.
-        **options: every other keyword of `world`.
-
-    Raises:
-        ValueError: if anything is out of range or there is no task or option of that name.
-    """
-    from synagents.envs.views import FunctionalEnv
-
-    return FunctionalEnv(world(task, **options), max_cycles, keyed)
+faces = Faces(world, "synapse_v0")
+parallel_env, raw_env, env = faces.parallel_env, faces.raw_env, faces.env
+vector_env, functional_env = faces.vector_env, faces.functional_env
 
 
 def _require_fit(network: Network, task: Task) -> None:
-    parts = all(callable(getattr(network, part, None)) for part in ("init", "apply"))
-    require(parts, f"A network is two functions, init and apply, but {network!r} lacks them: see `from_module`.")
+    require(
+        isinstance(network, Network),
+        f"A network is an object of a class derived from synagents.Network, but this is {network!r:.60}: derive yours "
+        "from it, or make one of a Flax or Equinox module by `from_module`.",
+    )
     x = jax.ShapeDtypeStruct((2, *task.in_shape), jnp.float32)
     try:
         out = jax.eval_shape(lambda x: network.apply(network.init(jax.random.key(0)), x), x).shape

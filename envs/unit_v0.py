@@ -16,7 +16,7 @@
 | State       | for central critics: the stimulus and the activity of every layer, f32[inputs + widths]           |
 | Action      | Discrete(2), silent or firing, for `sign` {-1, 1} and `bit` {0, 1} units; Box(), the activity     |
 |             | itself, for `gaussian` ones; Discrete(K) for a softmax output                                     |
-| Turns       | one per layer, from below; then, where layers settle, two per sweep (every other layer, then the  |
+| Turns       | one per layer, from below; then, where layers resolve, two per sweep (every other layer, then the  |
 |             | rest with the output) and one last for the layers that act before the output                      |
 | Reward      | one number for the whole team: what the task answers to the output's last action                  |
 | Info        | `returns`: of the episode that ended in this round, else 0; `episodes`: 1 where one ended, else 0;|
@@ -35,20 +35,34 @@ Version history: v0, the first.
 
 import math
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import Any, ClassVar, Literal, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from gymnasium import spaces
 from jaxtyping import Array, Float, Integer, Key
 
 from synagents import registry
+from synagents.agents.units import CODES, Kind, Layer, activity
+from synagents.envs.faces import Faces
 from synagents.settings import require, require_whole, settings, static
-from synagents.units import CODES, activity
-from synagents.world import DecisionTask, Group, Outcome, Part, Tree, num_choices
+from synagents.tasks import episodes
+from synagents.world import (
+    DecisionTask,
+    Group,
+    Metrics,
+    Outcome,
+    Part,
+    Policy,
+    RoundNumber,
+    Tree,
+    World,
+    num_choices,
+    turns_of,
+)
 
-if TYPE_CHECKING:
-    from synagents.envs.views import FunctionalEnv, ParallelView, VectorView
+PLAYS = DecisionTask
 
 __all__ = ["UnitState", "UnitWorld", "env", "functional_env", "parallel_env", "raw_env", "vector_env", "world"]
 
@@ -69,18 +83,20 @@ class UnitState(NamedTuple):
 
 
 @settings
-class UnitWorld:
-    """The world of units for any task of decisions; build it by `unit_v0.world`, which checks what you ask for.
+class UnitWorld(World):
+    """The world of units for any task of decisions; `unit_v0.world` builds it from names.
 
     Attributes:
         task: asks and pays.
-        hidden: units of the hidden layers.
+        hidden: units of the hidden layers, each >= 1.
         units: kind of the hidden units: "sign" {-1, 1}, "bit" {0, 1} or "gaussian", any number.
         output: "softmax", one agent for Discrete tasks, or "unit", one that fires or not, for tasks of two actions.
-        feedback: whether hidden layers also listen to the layer above.
-        lateral: whether hidden layers also listen to themselves.
-        sweeps: how often the layers settle after the first pass upward.
+        feedback: whether hidden layers also listen to the layer above; needs sweeps.
+        lateral: whether hidden layers also listen to themselves; needs sweeps.
+        sweeps: how often the layers act again after the first pass upward, >= 0; none without feedback or lateral.
     """
+
+    weights_in: ClassVar[Literal["state", "mind"]] = "mind"
 
     task: DecisionTask
     hidden: tuple[int, ...] = static()
@@ -90,106 +106,132 @@ class UnitWorld:
     lateral: bool = static(default=False)
     sweeps: int = static(default=0)
 
-    @property
-    def interval(self) -> int:
-        """0: the task draws its next question itself."""
-        return 0
+    def __post_init__(self) -> None:
+        for size in self.hidden:
+            require_whole("every size in hidden", size, 1)
+        require_whole("sweeps", self.sweeps, 0)
+        for name, asked in (("feedback", self.feedback), ("lateral", self.lateral)):
+            require(isinstance(asked, bool), f"{name} must be True or False, but is {asked!r}.")
+        require(
+            (self.sweeps > 0) == (self.feedback or self.lateral),
+            "Layers act again if they listen to the layer above or to themselves: give sweeps together with feedback "
+            "or lateral, or neither.",
+        )
+        require(bool(self.hidden) or self.sweeps == 0, "An output layer alone has nothing to act again with: give hidden layers.")
+        space = self.task.action_space
+        require(
+            self.output == "softmax" or space == spaces.Discrete(2) or isinstance(space, spaces.Box),
+            f"One output unit chooses between two actions, but the task has {space}: use output='softmax'.",
+        )
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """Numbers in the stimulus and in the activity of every layer."""
-        return (math.prod(self.task.in_shape), *self.hidden, self._output_width)
+        return (math.prod(self.task.in_shape), *(layer.width for layer in self.layers))
 
     @property
     def repeats(self) -> int:
-        """How many worlds in a row see the same stimuli."""
-        return getattr(self.task, "repeats", 1)
+        """The task's."""
+        return self.task.repeats
 
     @cached_property
-    def groups(self) -> tuple[Group, ...]:
-        """One group per layer, from input to output."""
+    def layers(self) -> tuple[Layer, ...]:
+        """The network, from input to output."""
         names = [f"hidden{number}" for number in range(len(self.hidden))] + [OUTPUT]
-        inputs, *sizes = self.sizes
-        inner = _NUMBERS if self.units == "gaussian" else CODES[self.units]
-        spans = {INPUT: (inputs, _NUMBERS)} | {name: (size, inner) for name, size in zip(names, sizes, strict=True)}
-        spans[OUTPUT] = (sizes[-1], self._output_code or (_NUMBERS if self._is_gaussian else (0.0, 1.0)))
-        groups = []
+        widths = dict(zip(names, (*self.hidden, self._output_width), strict=True))
+        widths[INPUT] = math.prod(self.task.in_shape)
+        layers = []
         for place, name in enumerate(names):
             sources = [(INPUT, *names)[place]]
             if name != OUTPUT:
                 sources += names[place + 1 : place + 2] * self.feedback + [name] * self.lateral
-            code = self._output_code if name == OUTPUT else CODES.get(self.units, ())
-            one_of = name == OUTPUT and not code and not self._is_gaussian
+            kind: Kind = self._output_kind if name == OUTPUT else self.units
+            layers.append(Layer(name, kind, widths[name], tuple(sources), tuple(widths[each] for each in sources)))
+        return tuple(layers)
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """One group per layer, from input to output."""
+        ranges = {layer.name: _activity_range(layer.kind) for layer in self.layers} | {INPUT: _NUMBERS}
+        groups = []
+        for place, layer in enumerate(self.layers):
+            fires = layer.kind in CODES
+            choices = {"softmax": layer.width}.get(layer.kind, 2)
             groups.append(
                 Group(
-                    name,
-                    (1 if one_of else sizes[place],),
-                    _sight([spans[source] for source in sources]),
-                    spaces.Discrete(sizes[place] if one_of else 2) if one_of or code else spaces.Box(*_NUMBERS, ()),
-                    self._turns(place, len(names)),
-                    tuple(sources),
-                    code,
+                    layer.name,
+                    (1 if layer.kind == "softmax" else layer.width,),
+                    _obs_space([(fan, ranges[source]) for source, fan in zip(layer.sources, layer.fans, strict=True)]),
+                    spaces.Discrete(choices) if fires or layer.kind == "softmax" else spaces.Box(*_NUMBERS, ()),
+                    self._turns(place),
+                    layer,
                 )
             )
         return tuple(groups)
 
     def reset(self, key: Key[Array, ""], task_state: Any = None) -> UnitState:
         """A first question (or the given one); nobody has acted."""
-        last = self.groups[-1]
-        return UnitState(
-            activity=self._silence(),
-            choice=jnp.zeros(last.size, jnp.float32 if self._is_gaussian else jnp.uint8),
-            earned=jnp.float32(0),
-            episodes=jnp.int32(0),
-            recent=jnp.float32(0),
-            task=self.task.init(key) if task_state is None else task_state,
-        )
+        return self._asked(self.task.init(key) if task_state is None else task_state)
 
     def observe(self, state: UnitState, turn: int) -> Tree:
         """What reaches the layers of a turn, {group: f32[D]}: stored once, since all units of a layer see the same."""
         there = state.activity | {INPUT: self.task.stimulus(state.task).reshape(-1)}
         return {
-            group.name: jnp.concatenate([there[source] for source in group.sources])
+            group.name: jnp.concatenate([there[source] for source in group.about.sources])
             for group in self.groups
             if turn in group.turns
         }
 
-    def move(self, state: UnitState, actions: Tree, turn: int) -> UnitState:
+    def move(self, state: UnitState, actions: Tree, t: RoundNumber, turn: int) -> UnitState:
         """The network after the layers of a turn have fired."""
-        del turn
-        fired = {group.name: activity(group, actions[group.name]) for group in self.groups if group.name in actions}
+        del t, turn
+        fired = {layer.name: activity(layer, actions[layer.name]) for layer in self.layers if layer.name in actions}
         return state._replace(activity=state.activity | fired, choice=actions.get(OUTPUT, state.choice))
 
-    def settle(self, key: Key[Array, ""], state: UnitState) -> tuple[UnitState, Outcome]:
+    def resolve(self, key: Key[Array, ""], state: UnitState) -> tuple[UnitState, Outcome]:
         """Let the task answer the output's action, and pay everybody the same; the network falls silent again."""
-        action = state.choice if self._is_gaussian else state.choice[0].astype(jnp.int32)
-        task_state, answer = self.task.respond(key, state.task, action)
+        task_state, answer = self.task.respond(key, state.task, self._decision(state))
         ended = answer.terminated | answer.truncated
-        earned, episodes = state.earned + answer.reward, state.episodes + ended
-        recent = state.recent + ended * (earned - state.recent) / jnp.clip(episodes, 1, RECENT)
-        after = UnitState(self._silence(), state.choice, jnp.where(ended, 0.0, earned), episodes, recent, task_state)
-        info = {"loss": -recent, "returns": jnp.where(ended, earned, 0.0), "episodes": ended.astype(jnp.float32)}
+        earned, ends = state.earned + answer.reward, state.episodes + ended
+        recent = state.recent + ended * (earned - state.recent) / jnp.clip(ends, 1, RECENT).astype(jnp.float32)
+        after = UnitState(self._silence(), state.choice, jnp.where(ended, jnp.float32(0), earned), ends, recent, task_state)
+        info = {
+            "loss": -recent,
+            "returns": jnp.where(ended, earned, jnp.float32(0)),
+            "episodes": ended.astype(jnp.float32),
+        }
         reward = {group.name: answer.reward for group in self.groups}
         return after, Outcome(reward, answer.terminated, answer.truncated, info)
 
-    def refresh(self, key: Key[Array, ""], state: UnitState) -> UnitState:
-        """The same state: questions come one by one."""
-        del key
-        return state
+    def evaluate(self, key: Key[Array, ""], state: UnitState, policy: Policy, part: Part) -> Metrics:
+        """Loss: minus the mean return of episodes that no round has seen, played by the mind as it is (`tasks.episodes`)."""
+        del state
 
-    def evaluate(self, state: UnitState, part: Part) -> dict[str, Float[Array, ""]]:
-        """Loss: minus the mean return of the last hundred episodes, about, whatever the part.
+        def decide(key: Key[Array, ""], memory: Any, task_state: Any) -> tuple[Array, Any]:
+            asked = self._asked(task_state)
+            for turn in turns_of(self.groups):
+                drawn = jax.random.fold_in(key, turn)
+                actions, memory = policy.act(drawn, memory, self.observe(asked, turn), turn)
+                asked = self.move(asked, actions, 0, turn)
+            return self._decision(asked), memory
 
-        The weights are the learner's, and a task of decisions has no parts: what the team earns is what is known of it.
-        """
-        del part
-        return {"loss": -state.recent}
+        return episodes.evaluate(self.task, key, policy.begin_world, decide, part)
 
-    def overview(self, state: UnitState) -> Float[Array, "D"]:
+    def global_state(self, state: UnitState) -> Float[Array, "D"]:
         """The stimulus and what every layer has done since the round began."""
         return jnp.concatenate(
-            [self.task.stimulus(state.task).reshape(-1), *(state.activity[group.name] for group in self.groups)]
+            [self.task.stimulus(state.task).reshape(-1), *(state.activity[layer.name] for layer in self.layers)]
         )
+
+    def _asked(self, task_state: Any) -> UnitState:
+        """A network that has heard a question and done nothing yet."""
+        size, zero = self.groups[-1].size, jnp.float32(0)
+        choice = jnp.zeros(size, jnp.float32 if self._is_gaussian else jnp.uint8)
+        return UnitState(self._silence(), choice, zero, jnp.int32(0), zero, task_state)
+
+    def _decision(self, state: UnitState) -> Array:
+        """The output's action as the task takes it."""
+        return state.choice if self._is_gaussian else state.choice[0].astype(jnp.int32)
 
     @property
     def _is_gaussian(self) -> bool:
@@ -203,27 +245,37 @@ class UnitWorld:
         return 1 if self.output == "unit" else num_choices(space)
 
     @property
-    def _output_code(self) -> tuple[float, ...]:
-        one_unit = self.output == "unit" and not self._is_gaussian
-        return CODES["bit" if self.units == "bit" else "sign"] if one_unit else ()
+    def _output_kind(self) -> Kind:
+        if self._is_gaussian:
+            return "gaussian"
+        if self.output == "softmax":
+            return "softmax"
+        return "bit" if self.units == "bit" else "sign"
 
     def _silence(self) -> Tree:
-        return {group.name: jnp.zeros(width) for group, width in zip(self.groups, self.sizes[1:], strict=True)}
+        return {layer.name: jnp.zeros(layer.width, jnp.float32) for layer in self.layers}
 
-    def _turns(self, place: int, layers: int) -> int | tuple[int, ...]:
+    def _turns(self, place: int) -> int | tuple[int, ...]:
         """Upward once, then sweep after sweep: the layers that act before the output's, then those with it."""
         if self.sweeps == 0:
             return place
-        before = (layers - 1 - place) % 2
-        again = [layers + 2 * sweep + 1 - before for sweep in range(self.sweeps)]
-        return (place, *again, *[layers + 2 * self.sweeps] * before)
+        count = len(self.layers)
+        before = (count - 1 - place) % 2
+        again = [count + 2 * sweep + 1 - before for sweep in range(self.sweeps)]
+        return (place, *again, *[count + 2 * self.sweeps] * before)
 
 
 _NUMBERS = (-math.inf, math.inf)
 
 
-def _sight(spans: list[tuple[int, tuple[float, ...]]]) -> spaces.Box:
-    low, high = (np.repeat([span[end] for _, span in spans], [n for n, _ in spans]) for end in (0, 1))
+def _activity_range(kind: Kind) -> tuple[float, float]:
+    """The lowest and the highest activity of a unit."""
+    low, high = {"gaussian": _NUMBERS, "softmax": (0.0, 1.0)}.get(kind) or CODES[kind]
+    return low, high
+
+
+def _obs_space(parts: list[tuple[int, tuple[float, float]]]) -> spaces.Box:
+    low, high = (np.repeat([span[end] for _, span in parts], [n for n, _ in parts]) for end in (0, 1))
     # Between a round's beginning and its own turn a layer is silent, which is 0 in every code.
     return spaces.Box(low.astype(np.float32), high.astype(np.float32))
 
@@ -249,7 +301,7 @@ def world(
             actions are numbers have Gaussian output units anyway.
         feedback: let hidden layers also listen to the layer above; needs sweeps.
         lateral: let hidden layers also listen to themselves; needs sweeps.
-        sweeps: how often the layers settle after the first pass upward, >= 0.
+        sweeps: how often the layers resolve after the first pass upward, >= 0.
         **task_options: options of the named task, such as `bits=5`.
 
     Raises:
@@ -258,103 +310,15 @@ def world(
     require(
         isinstance(hidden, tuple | list), f"hidden must be a tuple of layer sizes such as (64,), but is {hidden!r}."
     )
-    for size in hidden:
-        require_whole("every size in hidden", size, 1)
-    require_whole("sweeps", sweeps, 0)
-    for name, asked in (("feedback", feedback), ("lateral", lateral)):
-        require(isinstance(asked, bool), f"{name} must be True or False, but is {asked!r}.")
-    require(units in get_args(Units), f"units must be sign, bit or gaussian, but is {units!r}.")
-    require(output in ("softmax", "unit"), f"output must be softmax or unit, but is {output!r}.")
+    chosen = registry.make_task(task, task_options, world)
     require(
-        (sweeps > 0) == (feedback or lateral),
-        "Layers settle if they listen to the layer above or to themselves: give sweeps together with feedback or "
-        "lateral, or neither.",
-    )
-    require(bool(hidden) or sweeps == 0, "An output layer has nothing to settle with: give hidden layers.")
-    chosen = registry.make_task(task, task_options) if isinstance(task, str) else task
-    require(
-        chosen is not task or not task_options, f"Set options on the task object itself: {', '.join(task_options)}."
-    )
-    require(
-        hasattr(chosen, "action_space"),
-        "This task scores outputs and asks for no decisions: play it in synagents.envs.synapse_v0.",
-    )
-    require(
-        output == "softmax" or chosen.action_space == spaces.Discrete(2) or isinstance(chosen.action_space, spaces.Box),
-        f"One output unit chooses between two actions, but the task has {chosen.action_space}: use output='softmax'.",
+        isinstance(chosen, DecisionTask),
+        f"This {type(chosen).__name__} asks for no decisions: play a task that scores outputs in "
+        "synagents.envs.synapse_v0, or derive your own class from synagents.DecisionTask.",
     )
     return UnitWorld(chosen, tuple(hidden), units, output, feedback, lateral, sweeps)
 
 
-def parallel_env(
-    task: str | DecisionTask = "multiplexer", *, max_cycles: int = 10_000, **options: Any
-) -> "ParallelView":
-    """The world as a PettingZoo ParallelEnv; one step is one turn, agents are called `hidden0_0`, ..., `output_0`.
-
-    Args:
-        task: as in `world`.
-        max_cycles: rounds after which a life is truncated, >= 1.
-        **options: every other keyword of `world`.
-
-    Raises:
-        ValueError: if anything is out of range, there is no task or option of that name, or units are Gaussian.
-    """
-    from synagents.envs.views import ParallelView
-
-    return ParallelView(world(task, **options), "unit_v0", max_cycles=max_cycles)
-
-
-def raw_env(task: str | DecisionTask = "multiplexer", **options: Any) -> Any:
-    """The world as a PettingZoo AECEnv, agent after agent; every keyword of `parallel_env`."""
-    from synagents.envs.views import agent_after_agent
-
-    return agent_after_agent(parallel_env(task, **options))
-
-
-def env(task: str | DecisionTask = "multiplexer", **options: Any) -> Any:
-    """`raw_env` with PettingZoo's usual wrappers, which tell actions out of bounds and calls out of order."""
-    from synagents.envs.views import agent_after_agent
-
-    return agent_after_agent(parallel_env(task, **options), wrapped=True)
-
-
-def vector_env(
-    task: str | DecisionTask = "multiplexer", *, num_envs: int = 1, max_cycles: int = 10_000, **options: Any
-) -> "VectorView":
-    """The world as a Gymnasium VectorEnv, for networks whose agents all have one space and turn: without hidden layers.
-
-    Args:
-        task: as in `world`.
-        num_envs: worlds, >= 1; there are as many sub-environments as agents in all of them.
-        max_cycles: rounds after which a life is truncated, >= 1.
-        **options: every other keyword of `world`.
-
-    Raises:
-        ValueError: if anything is out of range, or layers differ in what they see or do or when.
-    """
-    from synagents.envs.views import VectorView
-
-    return VectorView(world(task, **options), num_worlds=num_envs, max_cycles=max_cycles)
-
-
-def functional_env(
-    task: str | DecisionTask = "multiplexer",
-    *,
-    max_cycles: int = 10_000,
-    keyed: Literal["group", "agent"] = "group",
-    **options: Any,
-) -> "FunctionalEnv":
-    """The world as pure functions in the style of JaxMARL: `reset(key)`, `step(key, state, actions)`.
-
-    Args:
-        task: as in `world`.
-        max_cycles: rounds after which a life is truncated, >= 1.
-        keyed: what dictionaries are keyed by: "group", or "agent" in worlds of at most 256.
-        **options: every other keyword of `world`.
-
-    Raises:
-        ValueError: if anything is out of range, or there is no task or option of that name.
-    """
-    from synagents.envs.views import FunctionalEnv
-
-    return FunctionalEnv(world(task, **options), max_cycles, keyed)
+faces = Faces(world, "unit_v0")
+parallel_env, raw_env, env = faces.parallel_env, faces.raw_env, faces.env
+vector_env, functional_env = faces.vector_env, faces.functional_env

@@ -8,12 +8,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from synagents.checkpoints import load as load
-    from synagents.checkpoints import save as save
-    from synagents.learners.q_table import QTable as QTable
-    from synagents.learners.repeat_undo import RepeatUndo as RepeatUndo
-    from synagents.learners.trace import Trace as Trace
+    from synagents.run.checkpoints import load as load
+    from synagents.run.checkpoints import save as save
+    from synagents.learners.synapse.q_table import QTable as QTable
+    from synagents.learners.synapse.repeat_undo import RepeatUndo as RepeatUndo
+    from synagents.learners.synapse.trace import Trace as Trace
     from synagents.learners.uniform import Uniform as Uniform
+    from synagents.learners.choice import sample as sample
     from synagents.loop import History as History
     from synagents.loop import Run as Run
     from synagents.loop import advance as advance
@@ -25,12 +26,16 @@ if TYPE_CHECKING:
     from synagents.schedules import Exponential as Exponential
     from synagents.schedules import Linear as Linear
     from synagents.schedules import Switch as Switch
-    from synagents.tables import load_table as load_table
-    from synagents.tables import save_table as save_table
+    from synagents.run.tables import load_table as load_table
+    from synagents.run.tables import save_table as save_table
+    from synagents.settings import settings as settings
+    from synagents.settings import static as static
     from synagents.tasks.samples import from_arrays as from_arrays
     from synagents.tasks.samples import from_batches as from_batches
+    from synagents.world import DecisionTask as DecisionTask
     from synagents.world import Group as Group
     from synagents.world import Learner as Learner
+    from synagents.world import MemoryLearner as MemoryLearner
     from synagents.world import Network as Network
     from synagents.world import Outcome as Outcome
     from synagents.world import Task as Task
@@ -40,18 +45,20 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "checkpoints": ["load", "save"],
-    "learners.q_table": ["QTable"],
-    "learners.repeat_undo": ["RepeatUndo"],
-    "learners.trace": ["Trace"],
+    "run.checkpoints": ["load", "save"],
+    "learners.synapse.q_table": ["QTable"],
+    "learners.synapse.repeat_undo": ["RepeatUndo"],
+    "learners.synapse.trace": ["Trace"],
     "learners.uniform": ["Uniform"],
     "loop": ["History", "Run", "advance", "begin", "evaluate", "train"],
     "networks.mlp": ["MLP"],
     "networks.modules": ["from_module"],
+    "settings": ["settings", "static"],
+    "learners.choice": ["sample"],
     "schedules": ["Exponential", "Linear", "Switch"],
-    "tables": ["load_table", "save_table"],
+    "run.tables": ["load_table", "save_table"],
     "tasks.samples": ["from_arrays", "from_batches"],
-    "world": ["Group", "Learner", "Network", "Outcome", "Task", "Transition", "World"],
+    "world": ["DecisionTask", "Group", "Learner", "MemoryLearner", "Network", "Outcome", "Task", "Transition", "World"],
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME)

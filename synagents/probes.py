@@ -11,28 +11,24 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from synagents.world import Outcome, Tree, World, flat, num_choices
+from synagents.world import Outcome, RoundNumber, Tree, World, flat, num_choices
 
 
 class Round(NamedTuple):
     """One round of one world, all of it."""
 
     before: Any  # the world's state before anyone acted
-    after: Any  # the world's state after it settled
+    after: Any  # the world's state after the round was resolved
     obs: Tree  # {group: [n, ...]} what the agents saw
     actions: Tree  # {group: [n, ...]} what they did
     extras: dict[int, Any]  # what the learner's `act` returned beside the actions, by turn
     outcome: Outcome  # rewards, info
     mind: Any  # what the learner knew
+    memory: Any  # what the learner keeps in this world, after the agents acted; () where it keeps nothing
+    t: RoundNumber  # rounds played before this one
 
 
 Probe = Callable[[World, Round], Any]
-
-
-def reward_rate(world: World, seen: Round) -> Float[Array, ""]:
-    """1 where the team was rewarded, 0 where it was not: its mean over rounds is the reward rate, in [0, 1]."""
-    del world
-    return jnp.mean(jnp.stack([jnp.mean(reward > 0) for reward in seen.outcome.reward.values()]))
 
 
 def action_mix(world: World, seen: Round) -> dict[str, Float[Array, "A"]]:
@@ -47,19 +43,20 @@ def action_mix(world: World, seen: Round) -> dict[str, Float[Array, "A"]]:
 def occupancy(world: World, seen: Round) -> Float[Array, "S"]:
     """Share of all agents in each history state, f32[S], in [0, 1]."""
     codes = jnp.concatenate([seen.obs[group.name] for group in world.groups]).astype(jnp.int32)
-    return jnp.zeros(num_choices(world.groups[0].obs_space)).at[codes].add(1 / codes.size)
+    return jnp.zeros(num_choices(world.groups[0].obs_space), jnp.float32).at[codes].add(1 / codes.size)
 
 
-def alignment(world: Any, seen: Round) -> Float[Array, ""]:
+def alignment(world: World, seen: Round) -> Float[Array, ""]:
     """Cosine in [-1, 1] between the joint action and the negative gradient of the loss the agents were paid for.
 
     The gradient is taken at the weights before the move, on the batch in use, and used for nothing else. A team that
-    draws at random has an alignment near 0, gradient descent has 1. Needs a world with `loss(weights, task_state)`.
+    draws at random has an alignment near 0, gradient descent has 1. ValueError in worlds without `loss`.
     """
-    slope = flat(jax.grad(world.loss)(seen.before.weights, seen.before.task), world.groups)
-    move = flat(jax.tree.map(jnp.subtract, seen.after.weights, seen.before.weights), world.groups)
+    before, after = world.weights(seen.before), world.weights(seen.after)
+    slope = flat(jax.grad(world.loss)(before, seen.before.task), world.groups)
+    move = flat(jax.tree.map(jnp.subtract, after, before), world.groups)
     lengths = jnp.linalg.norm(slope) * jnp.linalg.norm(move)
     return jnp.where(lengths > 0, -jnp.vdot(slope, move) / jnp.where(lengths > 0, lengths, 1), 0.0)
 
 
-PROBES = {probe.__name__: probe for probe in (reward_rate, action_mix, occupancy, alignment)}
+PROBES = {probe.__name__: probe for probe in (action_mix, occupancy, alignment)}

@@ -1,8 +1,11 @@
-"""What a folder offers, by name: a new learner, network or task is one file, and nothing else need know of it.
+"""What a folder offers, by name: a new learner, network, task or world is one file, and nothing else need know of it.
 
-Every module of `synagents.learners`, `.networks`, `.tasks` and `.benchmark.baselines` lists in `__all__` what it
-offers; the public name is the kebab-case of the Python name (`QTable` is "q-table"). A learner's or task's module may
-name the worlds it is made for in `WORLDS`; otherwise it is made for `synapse_v0`.
+A module of `synagents.learners`, `.networks`, `.tasks` or `.benchmark.optimizers` lists in `__all__` what it offers, and
+a module without `__all__` is its neighbours' kit. The public name is the kebab-case of the Python name: `QTable` is
+"q-table". A world is a module `synagents.envs.<family>_v<number>` that names in `PLAYS` the kind of task it plays; the
+learners of a family are in `synagents.learners.<family>`, and those that lie beside the families fit all.
+
+This is the only module that imports by name.
 """
 
 import importlib
@@ -10,13 +13,15 @@ import inspect
 import pkgutil
 import re
 import sys
+import typing
 from collections.abc import Callable
 from functools import cache
+from types import ModuleType
 from typing import Any
 
 from synagents.settings import nearest, require
 
-KINDS = ("learners", "networks", "tasks", "benchmark.baselines")
+KINDS = ("learners", "networks", "tasks", "benchmark.optimizers")
 
 
 @cache
@@ -24,9 +29,9 @@ def offers(kind: str) -> dict[str, Callable[..., Any]]:
     """Constructors by public name of one of KINDS: classes or functions."""
     package = importlib.import_module(f"synagents.{kind}")
     found: dict[str, Callable[..., Any]] = {}
-    for info in pkgutil.iter_modules(package.__path__):
-        module = importlib.import_module(f"synagents.{kind}.{info.name}")
-        found |= {kebab(name): getattr(module, name) for name in module.__all__}
+    for info in pkgutil.walk_packages(package.__path__, f"synagents.{kind}."):
+        module = importlib.import_module(info.name)
+        found |= {kebab(name): getattr(module, name) for name in vars(module).get("__all__", ())}
     return dict(sorted(found.items()))
 
 
@@ -34,11 +39,11 @@ def find(kind: str, name: str) -> Callable[..., Any]:
     """The constructor called `name`, or the one that `module:Name` imports.
 
     Raises:
-        ValueError: where there is none, with the near match.
+        ValueError: where there is none, with the near match, or the module cannot be imported.
     """
     module, colon, own = name.partition(":")
     if colon:
-        return _own(module, own)
+        return imported(module, own)
     if name not in offers(kind):
         raise ValueError(
             f"No {kind.rpartition('.')[2].removesuffix('s')} is called {name!r}: {nearest(name, offers(kind))}."
@@ -46,18 +51,73 @@ def find(kind: str, name: str) -> Callable[..., Any]:
     return offers(kind)[name]
 
 
-def worlds(kind: str, name: str) -> tuple[str, ...]:
-    """The worlds that a learner or task is made for, such as ("synapse_v0",)."""
-    return getattr(inspect.getmodule(find(kind, name)), "WORLDS", ("synapse_v0",))
+@cache
+def worlds() -> dict[str, ModuleType]:
+    """The modules of all worlds by family: "synapse", "unit"; of several versions the newest."""
+    package = importlib.import_module("synagents.envs")
+    versions: dict[str, tuple[int, str]] = {}
+    for info in pkgutil.iter_modules(package.__path__):
+        match = re.fullmatch(r"(\w+)_v(\d+)", info.name)
+        if match:
+            family, number = match.group(1), int(match.group(2))
+            versions[family] = max(versions.get(family, (-1, "")), (number, info.name))
+    return {family: importlib.import_module(f"synagents.envs.{name}") for family, (_, name) in sorted(versions.items())}
 
 
-def make_task(name: str, options: dict[str, Any]) -> Any:
-    """The task called `name` with its options; ValueError where there is no such task or option."""
-    constructor = find("tasks", name)
-    known = inspect.signature(constructor).parameters
+def families(learner: str) -> tuple[str, ...]:
+    """The families of worlds that a learner may be for: its folder's, or all where it lies beside them or elsewhere."""
+    home = find("learners", learner).__module__.split(".")
+    own = home[:2] == ["synagents", "learners"] and len(home) > 3
+    return (home[2],) if own else tuple(worlds())
+
+
+def players(task: str) -> tuple[str, ...]:
+    """The families of worlds that play a task; ValueError where there is none, or nobody says what kind it is."""
+    kind = task_kind(task)
+    found = tuple(family for family, module in worlds().items() if issubclass(kind, module.PLAYS))
+    require(bool(found), f"No world plays the task {task}: derive its class from synagents.Task or DecisionTask.")
+    return found
+
+
+def task_kind(task: str) -> type:
+    """The class of a task by its name: that of a constructor is in its return annotation."""
+    constructor = find("tasks", task)
+    if isinstance(constructor, type):
+        return constructor
+    kind = typing.get_type_hints(constructor).get("return") if callable(constructor) else None
+    if not isinstance(kind, type):
+        raise ValueError(
+            f"{task} does not say what it makes: annotate what it returns, such as `def mine() -> synagents.Task`."
+        )
+    return kind
+
+
+def usual_learner(task: str) -> str:
+    """Who learns a task when nobody is named: the `USUAL` learner of the family that plays it."""
+    family = players(task)[0]
+    return importlib.import_module(f"synagents.learners.{family}").USUAL
+
+
+def make_task(task: Any, options: dict[str, Any], builder: Callable[..., Any]) -> Any:
+    """A task from its name and options, or the task that is given.
+
+    Args:
+        task: a name, or an object.
+        options: of the named task.
+        builder: the function that was called with them, whose own options a near match may be.
+
+    Raises:
+        ValueError: where there is no such task or option.
+    """
+    if not isinstance(task, str):
+        require(not options, f"Set options on the task object itself: {', '.join(options)}.")
+        return task
+    constructor = find("tasks", task)
+    of_task = set(inspect.signature(constructor).parameters)
+    of_builder = {name for name, p in inspect.signature(builder).parameters.items() if p.kind is p.KEYWORD_ONLY}
     for option in options:
-        hint = nearest(option, known) if known else "it has none"
-        require(option in known, f"The task {name} has no option {option!r}: {hint}.")
+        hint = nearest(option, sorted(of_task | of_builder))
+        require(option in of_task, f"Neither the task {task} nor its world has an option {option!r}: {hint}.")
     return constructor(**options)
 
 
@@ -66,16 +126,30 @@ def kebab(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", name).replace("_", "-").lower()
 
 
-def _own(module: str, name: str) -> Callable[..., Any]:
-    """What somebody wrote elsewhere; their folder counts as importable, as it does for a script of theirs."""
+def imported(module: str, name: str) -> Any:
+    """What somebody wrote elsewhere; their folder counts as importable, as it does for a script of theirs.
+
+    Raises:
+        ValueError: in one sentence, if there is no such module or name, or the module has a mistake.
+    """
     sys.path.insert(0, "")
     try:
         return getattr(importlib.import_module(module), name)
     except ModuleNotFoundError as error:
-        if error.name != module.partition(".")[0] and error.name != module:
-            raise  # theirs is there, what it needs is not
-        raise ValueError(f"There is no module {module!r} here: write module:Name from the folder it is in.") from error
-    except (AttributeError, ValueError) as error:
+        if error.name and (error.name == module or module.startswith(f"{error.name}.")):
+            raise ValueError(
+                f"There is no module {module!r} here: write module:Name from the folder it is in."
+            ) from error
+        raise ValueError(f"The module {module!r} needs {error.name!r}, which is not installed: install it.") from error
+    except SyntaxError as error:
+        raise ValueError(
+            f"The module {module!r} is not Python ({error.msg}, {error.filename}, line {error.lineno}): mend that line."
+        ) from error
+    except AttributeError as error:
         raise ValueError(f"The module {module!r} has no {name!r}: write module:Name.") from error
+    except Exception as error:  # whatever somebody's module does when it is imported
+        raise ValueError(
+            f"The module {module!r} cannot be imported ({type(error).__name__}: {error}): mend it first."
+        ) from error
     finally:
         sys.path.remove("")

@@ -93,9 +93,8 @@ Schedule: TypeAlias = Union[float, Switch, Linear, Exponential]  # noqa: UP007 -
 
 def at(schedule: Schedule, t: Array | int) -> Float[Array, ""]:
     """The value of `schedule` at round t (a plain number is constant)."""
-    return (
-        schedule.at(t) if hasattr(schedule, "at") and not hasattr(schedule, "dtype") else jnp.asarray(schedule, float)
-    )
+    value = schedule.at(jnp.asarray(t, jnp.float32)) if isinstance(schedule, Switch | Linear | Exponential) else schedule
+    return jnp.asarray(value, jnp.float32)
 
 
 def _written(kind: str, *numbers: float) -> str:

@@ -4,11 +4,15 @@ Numbers a scientist would sweep are leaves, so `vmap` over a step size or `grad`
 switches are static fields, so a program is compiled once for each of their values.
 """
 
+import contextlib
 import difflib
+import inspect
 import math
 import numbers
+import typing
 from collections.abc import Iterable
 from dataclasses import MISSING, dataclass, field
+from functools import cache
 from typing import Any, TypeVar, dataclass_transform
 
 import jax
@@ -24,8 +28,44 @@ def static(*, default: Any = MISSING) -> Any:
 
 @dataclass_transform(frozen_default=True, field_specifiers=(static, field))
 def settings(cls: type[C]) -> type[C]:
-    """Make `cls` a frozen dataclass that is also a JAX tree; fields made by `static` are its structure."""
+    """Make `cls` a frozen dataclass that is also a JAX tree; fields made by `static` are its structure.
+
+    An object checks its own fields when it is made, so `dataclasses.replace` does, too: every field whose annotation is
+    a Literal, and what the class itself checks in `__post_init__`.
+
+    Raises:
+        ValueError: when an object is made with a value that a Literal does not name.
+    """
+    for name in inspect.get_annotations(cls):
+        if name not in vars(cls):  # else a dataclass takes what a base class has under this name for the default
+            setattr(cls, name, field())
+    own_check = getattr(cls, "__post_init__", None)
+
+    def check(self: Any) -> None:
+        for name, choices in literals_of(cls).items():
+            require_choice(name, getattr(self, name), choices)
+        if own_check:
+            own_check(self)
+
+    cls.__post_init__ = check  # type: ignore[attr-defined]
     return jax.tree_util.register_dataclass(dataclass(frozen=True, eq=False)(cls))
+
+
+@cache
+def literals_of(cls: type) -> dict[str, tuple[Any, ...]]:
+    """The fields of a class whose annotation is a Literal, each with the values that it names."""
+    hints: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        with contextlib.suppress(NameError):  # a name that only type checkers know
+            hints |= inspect.get_annotations(base, eval_str=True)
+    return {name: typing.get_args(hint) for name, hint in hints.items() if typing.get_origin(hint) is typing.Literal}
+
+
+def require_choice(name: str, value: Any, choices: Iterable[Any]) -> None:
+    """Raise ValueError, with the near match, unless `value` is one of `choices`."""
+    choices = list(choices)
+    if not (isinstance(value, str | int) and value in choices):
+        raise ValueError(f"{name} must be one of {', '.join(map(str, choices))}, but is {value!r}.")
 
 
 def require(condition: bool, sentence: str) -> None:

@@ -10,7 +10,9 @@ import pytest
 from beartype import BeartypeConf, beartype
 from jaxtyping import TypeCheckError, jaxtyped
 
-from synagents import choice, history, losses
+from synagents.learners import choice
+from synagents.agents import codes
+from synagents.tasks import losses
 from synagents.networks.mlp import MLP
 
 KEY = jax.random.key(0)

@@ -15,13 +15,13 @@ import pytest
 from synagents.envs import synapse_v0
 
 from synagents import Exponential, registry
-from synagents.benchmark.baselines import Problem
-from synagents.benchmark.baselines.antithetic_es import AntitheticES, centred_ranks
-from synagents.benchmark.baselines.gradient import SGD, Adam
-from synagents.benchmark.baselines.node_perturbation import NodePerturbation
-from synagents.benchmark.baselines.one_plus_one_es import OnePlusOneES
-from synagents.benchmark.baselines.snes import SNES, utilities
-from synagents.benchmark.baselines.spsa import SPSA
+from synagents.benchmark.optimizers import Problem
+from synagents.benchmark.optimizers.antithetic_es import AntitheticES, centred_ranks
+from synagents.benchmark.optimizers.gradient import SGD, Adam
+from synagents.benchmark.optimizers.node_perturbation import NodePerturbation
+from synagents.benchmark.optimizers.one_plus_one_es import OnePlusOneES
+from synagents.benchmark.optimizers.snes import SNES, utilities
+from synagents.benchmark.optimizers.spsa import SPSA
 from synagents.benchmark.directions import gaussian, signs
 from synagents.benchmark.drive import Curve, drive, prices_of
 from synagents.counter import counter_key

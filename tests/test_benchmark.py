@@ -13,8 +13,8 @@ from synagents.envs import synapse_v0
 from synagents import Exponential, RepeatUndo, begin, evaluate, train
 from synagents.benchmark import board, results, scoring, statistics, suite, workers
 from synagents.benchmark.results import Curves
-from synagents.cli import main
-from synagents.report.board import costs, duels, markdown
+from synagents.cli.main import main
+from synagents.report.scores import costs, duels, markdown
 from tests.claims import refused, same_bits
 
 XOR = suite.find("xor")
@@ -223,7 +223,7 @@ def test_duels_are_over_the_tasks_that_both_have_played() -> None:
 
 MINE = '''
 import jax.numpy as jnp
-from synagents.choice import sample
+from synagents.learners.choice import sample
 from synagents.settings import settings
 
 

@@ -18,9 +18,9 @@ import safetensors.numpy
 from synagents.envs import synapse_v0
 
 import synagents
-from synagents.checkpoints import CheckpointError, load, read, save
-from synagents.learners.q_table import QTable
-from synagents.learners.repeat_undo import RepeatUndo
+from synagents.run.checkpoints import CheckpointError, load, read, save
+from synagents.learners.synapse.q_table import QTable
+from synagents.learners.synapse.repeat_undo import RepeatUndo
 from synagents.loop import Run, advance, begin
 from tests.claims import one_sentence, same_bits
 from tests.toys import pictures

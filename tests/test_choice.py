@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from synagents.choice import epsilon_greedy, explore_around, sample
+from synagents.learners.choice import epsilon_greedy, explore_around, sample
 from tests.claims import same_bits
 
 KEY = jax.random.key(0)

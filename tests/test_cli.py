@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from synagents.cli import main
-from synagents.folders import Folder
-from synagents.tables import load_table
+from synagents.cli.main import main
+from synagents.run.directory import Folder
+from synagents.run.tables import load_table
 from tests.test_data import write_pair
 
 TINY = ["xor", "--steps", "40", "--hidden", "2", "--quiet"]
@@ -55,7 +55,7 @@ def synagents(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
 
 
 def test_help_takes_less_than_a_second() -> None:
-    call = [sys.executable, "-c", "from synagents.cli import main; main()", "--help"]
+    call = [sys.executable, "-c", "from synagents.cli.main import main; main()", "--help"]
     took = []
     for _ in range(3):
         started = time.perf_counter()
@@ -167,8 +167,8 @@ def test_a_team_of_units_is_told_what_it_earned_over_the_whole_run_and_at_its_en
         (["--batch-size", "5000"], "batch_size must lie in 1 .. 1348"),
         (["--learner", "q-table", "--explore", "1.5"], "explore must lie in [0, 1], but is 1.5."),
         (["--step-size", "linear:a:b"], "is not a schedule"),
-        (["--interval", "250", "--horizon", "3", "--steps", "300"], "interval must be a multiple of horizon 3"),
-        (["--steps", "7", "--horizon", "2", "--interval", "0"], "multiple of horizon 2"),
+        (["--interval", "250", "--rollout_length", "3", "--steps", "300"], "interval must be a multiple of rollout_length 3"),
+        (["--steps", "7", "--rollout_length", "2", "--interval", "0"], "multiple of rollout_length 2"),
         (["--steps", "0"], "0 is not in the range x>=1"),
         (["--seed", "-1"], "-1 is not in the range x>=0"),
         (["--loss", "hinge"], "No loss is called 'hinge'"),
@@ -302,7 +302,7 @@ def test_data_that_changed_or_went_since_the_run_began_are_told(synagents: Comma
         (lambda config: config | {"settings": config["settings"] | {"decay": "x"}}, 2, "--decay cannot be 'x'"),
         (lambda config: config | {"settings": config["settings"] | {"decay": 0.7}}, 2, "learner.decay 0.98, not 0.7"),
         (lambda config: config | {"probes": ["alignmnt"]}, 2, "did you mean 'alignment'"),
-        (lambda config: {k: v for k, v in config.items() if k != "task"}, 2, "by calling `synagents.runs.fit` again"),
+        (lambda config: {k: v for k, v in config.items() if k != "task"}, 2, "by calling `synagents.run.fit.fit` again"),
         (lambda config: config | {"worlds": None}, 1, "says worlds is None, which cannot be"),
         (lambda config: config | {"format": "synagents-run/0"}, 1, "in a form that this one does not read"),
         (lambda config: [config], 1, "config.json is damaged"),
@@ -361,7 +361,7 @@ def test_help_speaks_of_the_chosen_task_and_learner_and_gives_units(synagents: C
 
 
 def test_every_flag_of_every_task_and_learner_is_explained() -> None:
-    from synagents.experiment import pairs, sections
+    from synagents.cli.build import pairs, sections
 
     for task, learner in pairs():
         for flags in sections(task, learner).values():

@@ -11,7 +11,9 @@ import pytest
 from gymnasium import spaces
 from synagents.envs import synapse_v0, unit_v0
 
-from synagents import checkpoints, experiment, registry
+from synagents import registry
+from synagents.run import checkpoints
+from synagents.cli import build as experiment
 from synagents.loop import advance, begin, play
 from synagents.world import Transition, World, agent_ids, flat, turns_of
 from tests.claims import refused, same_bits
@@ -124,19 +126,19 @@ def test_a_learners_update_keeps_the_minds_structure_shapes_and_types(
 
 
 @pytest.mark.parametrize(("name", "family"), AT_HOME)
-@pytest.mark.parametrize(("worlds", "horizon"), [(1, 1), (4, 2)])
+@pytest.mark.parametrize(("worlds", "rollout_length"), [(1, 1), (4, 2)])
 def test_a_learner_lives_in_the_loop_and_the_same_key_is_the_same_life(
-    name: str, family: str, worlds: int, horizon: int
+    name: str, family: str, worlds: int, rollout_length: int
 ) -> None:
     world, learner = at_home(name, family)
     if worlds % getattr(world, "repeats", 1):
         worlds = world.repeats
     run = begin(KEY, world, learner, num_worlds=worlds)
-    one, history = advance(run, 10, horizon=horizon)
-    assert history.reward.shape == (1, 10 * horizon, worlds)
+    one, history = advance(run, 10, rollout_length=rollout_length)
+    assert history.reward.shape == (1, 10 * rollout_length, worlds)
     assert all(values.shape == (1, 10) and np.isfinite(values).all() for values in history.metrics.values())
     assert np.isfinite(history.info["loss"]).all()
-    other, _ = advance(run, 10, horizon=horizon)
+    other, _ = advance(run, 10, rollout_length=rollout_length)
     assert same_bits((one.state, one.mind), (other.state, other.mind))
 
 
@@ -315,7 +317,7 @@ def test_a_world_of_units_can_be_made_of_every_task_that_answers(name: str, task
         acting = [group for group in world.groups if turn in group.turns]
         dtypes = {g.name: np.uint8 if isinstance(g.action_space, spaces.Discrete) else np.float32 for g in acting}
         state = world.move(state, {g.name: np.zeros(g.size, dtypes[g.name]) for g in acting}, turn)
-    after, outcome = world.settle(KEY, state)
+    after, outcome = world.resolve(KEY, state)
     assert shapes(after) == shapes(state) and {"loss", "returns", "episodes"} == set(outcome.info)
 
 
@@ -361,7 +363,7 @@ def test_what_a_synapse_sees_lies_in_its_space_from_birth_on(memory: int) -> Non
             assert seen.shape == (group.size,)
             assert all(group.obs_space.contains(code) for code in seen)
         actions = {group.name: jnp.full(group.size, t % 3, jnp.uint8) for group in world.groups}
-        state, _ = world.settle(jax.random.key(t), world.move(state, actions))
+        state, _ = world.resolve(jax.random.key(t), world.move(state, actions))
 
 
 @pytest.mark.parametrize(("name", "family"), AT_HOME)

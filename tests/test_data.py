@@ -17,7 +17,7 @@ import sklearn.datasets
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from synagents import data
+from synagents.data import files as data
 
 IMAGES = np.arange(6 * 4 * 3, dtype=np.uint8).reshape(6, 4, 3)
 LABELS = np.array([0, 1, 2, 0, 1, 2], np.uint8)

@@ -2,7 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from synagents import history
+from synagents.agents import codes
 from tests.claims import refused
 from tests.oracle import base3
 

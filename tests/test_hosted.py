@@ -12,7 +12,7 @@ from synagents.envs import unit_v0
 from synagents.learners.uniform import Uniform
 from synagents.loop import advance, begin
 from synagents.tasks import hosted
-from synagents.tasks.hosted import from_gymnasium
+from synagents.tasks.from_gymnasium import from_gymnasium
 from tests.claims import refused, same_bits
 
 KEY = jax.random.key(0)

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from synagents.envs import synapse_v0
 
-from synagents.learn_table import learn_table
-from synagents.learners.q_table import QTable
+from synagents.benchmark.learn_table import learn_table
+from synagents.learners.synapse.q_table import QTable
 from tests.claims import refused, same_bits
 
 SMALL: dict[str, Any] = {

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from synagents.envs import synapse_v0, unit_v0
 
-from synagents import Exponential, QTable, RepeatUndo, Trace, Uniform, evaluate, experiment, load_table, registry, train
+from synagents import Exponential, QTable, RepeatUndo, Trace, Uniform, evaluate, load_table, registry, train
+from synagents.cli import build as experiment
 from synagents.registry import find
 
 KEY = jax.random.key(0)

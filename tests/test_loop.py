@@ -9,10 +9,10 @@ import pytest
 from synagents.envs import synapse_v0
 from synagents.envs.synapse_v0 import SynapseWorld
 
-from synagents.history import last_action
-from synagents.keys import of_world
-from synagents.learners.q_table import QTable
-from synagents.learners.repeat_undo import RepeatUndo
+from synagents.agents.codes import last_action
+from synagents.keys import world_key
+from synagents.learners.synapse.q_table import QTable
+from synagents.learners.synapse.repeat_undo import RepeatUndo
 from synagents.learners.uniform import Uniform
 from synagents.loop import History, Run, advance, attempt, begin, check_finite, evaluate, play, train
 from synagents.probes import Round, action_mix, reward_rate
@@ -80,7 +80,7 @@ def test_of_several_candidate_moves_the_best_is_made() -> None:
     world, learner = small_world(candidates=3), Uniform()
     run = begin(KEY, world, learner)
     state, mind = jax.tree.map(lambda x: x[0, 0], run.state), jax.tree.map(lambda x: x[0], run.mind)
-    alone = [play(world, learner, KEY, of_world(KEY, place), state, mind)[0] for place in range(3)]
+    alone = [play(world, learner, KEY, world_key(KEY, place), state, mind)[0] for place in range(3)]
     after, made, tried = attempt(world, learner, KEY, KEY, state, mind)
     losses = [float(-one.score) for one in alone]
     assert np.allclose(tried.outcome.info["loss"], losses) and len(set(losses)) == 3
@@ -149,9 +149,9 @@ def test_chunks_inside_intervals_give_the_bits_of_one_call() -> None:
 
 
 def test_neither_chunks_nor_probes_change_a_bit_for_learners_that_learn() -> None:
-    whole = lived(learning(), 600, horizon=2)
+    whole = lived(learning(), 600, rollout_length=2)
     assert not same_bits(whole[0].mind.table, learning().mind.table)
-    watched = lived(learning(), 65, 535, horizon=2, probes=(action_mix,), probe_interval=50)
+    watched = lived(learning(), 65, 535, rollout_length=2, probes=(action_mix,), probe_interval=50)
     assert same_life(whole, watched)
     assert watched[1].probed.tolist() == list(range(0, 1200, 50))
 
@@ -245,7 +245,7 @@ def test_worlds_that_share_a_task_see_one_batch_and_runs_see_different_ones() ->
 
 def test_history_has_axes_runs_rounds_worlds_and_runs_updates() -> None:
     run = begin(KEY, small_world(), QTable(adaptive=True), num_worlds=3, num_runs=2)
-    run, history = advance(run, 10, horizon=2)
+    run, history = advance(run, 10, rollout_length=2)
     assert run.t == 20
     assert history.reward.shape == history.info["loss"].shape == (2, 20, 3)
     assert history.metrics["q_change"].shape == (2, 10)
@@ -260,7 +260,7 @@ def test_history_has_axes_runs_rounds_worlds_and_runs_updates() -> None:
 
 
 def test_any_horizon_will_do_where_nothing_is_probed_or_redrawn() -> None:
-    run, _ = advance(begin(KEY, tiny_world(), Uniform()), 2, horizon=3)  # probe_interval is 100 by default
+    run, _ = advance(begin(KEY, tiny_world(), Uniform()), 2, rollout_length=3)  # probe_interval is 100 by default
     assert run.t == 6
 
 
@@ -320,9 +320,9 @@ def test_a_run_that_cannot_begin_is_refused_in_one_sentence(options: dict[str, A
     ("updates", "options", "told"),
     [
         (0, {}, "must be a whole number >= 1"),
-        (1, {"horizon": 0}, "must be a whole number >= 1"),
-        (1, {"horizon": 3}, "interval must be a multiple of horizon 3"),
-        (1, {"horizon": 2, "probes": (action_mix,), "probe_interval": 5}, "probe_interval must be a positive multiple"),
+        (1, {"rollout_length": 0}, "must be a whole number >= 1"),
+        (1, {"rollout_length": 3}, "interval must be a multiple of rollout_length 3"),
+        (1, {"rollout_length": 2, "probes": (action_mix,), "probe_interval": 5}, "probe_interval must be a positive multiple"),
         (1, {"probes": (action_mix,), "probe_interval": 0}, "probe_interval must be a positive multiple"),
     ],
 )
@@ -332,11 +332,11 @@ def test_an_advance_that_cannot_be_is_refused_in_one_sentence(updates: int, opti
 
 def test_several_rounds_of_candidates_are_not_learned_from_at_once() -> None:
     run = begin(KEY, tiny_world(candidates=2), Uniform())
-    assert "use horizon 1, not 2" in refused(lambda: advance(run, 1, horizon=2))
+    assert "use rollout_length 1, not 2" in refused(lambda: advance(run, 1, rollout_length=2))
 
 
 def test_a_horizon_must_divide_the_rounds_already_played() -> None:
-    assert "has played 5 rounds" in refused(lambda: advance(replace(following(), t=5), 1, horizon=2))
+    assert "has played 5 rounds" in refused(lambda: advance(replace(following(), t=5), 1, rollout_length=2))
 
 
 def test_a_table_of_another_memory_is_refused_when_the_run_begins() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 import jax.numpy as jnp
 import pytest
 
-from synagents import losses
+from synagents.tasks import losses
 from tests.claims import refused
 
 OUT = jnp.array([[0.0, math.log(3.0)], [0.0, 0.0]])  # probabilities 1/4, 3/4 and 1/2, 1/2

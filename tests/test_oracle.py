@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from synagents.envs import synapse_v0
 
-from synagents import losses
-from synagents.learners.q_table import QTable
+from synagents.tasks import losses
+from synagents.learners.synapse.q_table import QTable
 from synagents.loop import advance, begin
 from synagents.probes import Round
 from synagents.schedules import Exponential, Linear, Switch
@@ -30,7 +30,7 @@ class Seen(NamedTuple):
 def played(world: Any, key: Any, actions: Any) -> Any:
     def one_round(state: Any, actions: Any) -> Any:
         state = world.move(state, actions, 0)
-        state, outcome = world.settle(key, state)
+        state, outcome = world.resolve(key, state)
         return state, Seen(state.weights, world.observe(state, 0), outcome.reward, outcome.info["loss"])
 
     def one_interval(state: Any, given: Any) -> Any:

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from synagents.learners.actor_critic import ActorCritic, ActorCriticMind
-from synagents.learners.policy_gradient import PolicyGradient, PolicyMind, returns
+from synagents.learners.synapse.actor_critic import ActorCritic, ActorCriticMind
+from synagents.learners.synapse.policy_gradient import PolicyGradient, PolicyMind, returns
 from tests.claims import refused
 from tests.lives import lived, rounds_at_random
 from tests.toys import group

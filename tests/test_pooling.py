@@ -2,7 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from synagents.pooling import Hits, hits_of, learn_values, policy_gradient, pool
+from synagents.learners.synapse.tabular import Hits, hits_of, learn_values, policy_gradient, pool
 from tests.lives import lived
 
 

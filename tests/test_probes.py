@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from synagents.envs import synapse_v0
 
-from synagents.learners.q_table import QTable
+from synagents.learners.synapse.q_table import QTable
 from synagents.learners.uniform import Uniform
 from synagents.loop import advance, begin
 from synagents.probes import PROBES, Round, action_mix, alignment, occupancy, reward_rate

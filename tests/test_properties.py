@@ -23,10 +23,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from synagents.envs import synapse_v0
 
-from synagents import checkpoints, data, folders, registry, runs, schedules, tables
-from synagents.cli import main
-from synagents.experiment import sections
-from synagents.flags import flags_of
+from synagents import registry, schedules
+from synagents.run import checkpoints
+from synagents.data import files as data
+from synagents.run import directory as folders
+from synagents.run import fit as runs
+from synagents.run import tables
+from synagents.cli.main import main
+from synagents.cli.build import sections
+from synagents.cli.flags import flags_of
 from synagents.learners.uniform import Uniform
 from synagents.loop import Run, advance, begin
 from synagents.tasks import samples
@@ -130,12 +135,12 @@ def test_a_learner_is_made_or_refused(draw: st.DataObject, name: str) -> None:
 
 @cases
 @given(junk, junk, junk, junk)
-def test_a_run_begins_and_goes_on_or_is_refused(worlds: Any, number: Any, updates: Any, horizon: Any) -> None:
+def test_a_run_begins_and_goes_on_or_is_refused(worlds: Any, number: Any, updates: Any, rollout_length: Any) -> None:
     small = [value if not isinstance(value, int | float) or abs(value) < 4 else 2 for value in (worlds, number)]
-    rounds = [value if not isinstance(value, int) or abs(value) < 2 else 1 for value in (updates, horizon)]
+    rounds = [value if not isinstance(value, int) or abs(value) < 2 else 1 for value in (updates, rollout_length)]
     run = right_or_told(lambda: begin(KEY, WORLD, Uniform(), num_worlds=small[0], num_runs=small[1]))
     if run is not None:
-        later = right_or_told(lambda: advance(run, rounds[0], horizon=rounds[1]))
+        later = right_or_told(lambda: advance(run, rounds[0], rollout_length=rounds[1]))
         assert later is None or later[0].t >= 1
 
 
@@ -245,7 +250,7 @@ def told_in_a_sentence(typed: list[str]) -> None:
 
 
 FLAGS = sorted({flag.name for part in sections("digits", "q-table").values() for flag in part.values()})
-OWN = ["--learner", "--steps", "--seed", "--worlds", "--runs", "--horizon", "--probe", "--probe-interval", "--memory"]
+OWN = ["--learner", "--steps", "--seed", "--worlds", "--runs", "--rollout_length", "--probe", "--probe-interval", "--memory"]
 OWN += [
     "--checkpoint-seconds",
     "--no-adaptive",

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from synagents.learners.q_table import QMind, QTable
+from synagents.learners.synapse.q_table import QMind, QTable
 from synagents.schedules import Linear, Switch
 from synagents.world import Transition
 from tests.claims import refused, same_bits

@@ -1,6 +1,8 @@
 import pytest
 
-from synagents import experiment, recipes, registry, schedules
+from synagents import registry, schedules
+from synagents.cli import build as experiment
+from synagents.cli import presets as recipes
 
 
 @pytest.mark.parametrize("task", registry.offers("tasks"))

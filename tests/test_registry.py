@@ -1,7 +1,7 @@
 import pytest
 
 from synagents import registry
-from synagents.learners.q_table import QTable
+from synagents.learners.synapse.q_table import QTable
 from tests.claims import refused
 
 

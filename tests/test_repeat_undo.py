@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from synagents.envs import synapse_v0
 
-from synagents.learners.repeat_undo import RepeatUndo
+from synagents.learners.synapse.repeat_undo import RepeatUndo
 from synagents.loop import advance, begin
 from synagents.probes import Round
 from synagents.world import World

@@ -23,11 +23,12 @@ import pytest
 from synagents.envs import synapse_v0
 
 import synagents
-from synagents import folders, runs
-from synagents.folders import Folder, RunError, described
-from synagents.learners.q_table import QTable
+from synagents.run import directory as folders
+from synagents.run import fit as runs
+from synagents.run.directory import Folder, RunError, described
+from synagents.learners.synapse.q_table import QTable
 from synagents.probes import reward_rate
-from synagents.runs import Interrupted, Look, fit, weights_sha256
+from synagents.run.fit import Interrupted, Look, fit, weights_sha256
 from tests.claims import one_sentence, same_bits
 
 KEY = jax.random.key(3)
@@ -175,7 +176,7 @@ def test_a_run_that_dies_at_any_moment_of_its_dealings_with_files_ends_as_one_th
 
 
 def test_five_times_killed_by_the_system_nothing_is_lost(tmp_path: Path) -> None:
-    script = Path(__file__).resolve().parents[1] / "benchmarks/kill_cycles.py"
+    script = Path(__file__).resolve().parents[1] / "studies/kill_cycles.py"
     call = [sys.executable, str(script), "--cycles", "5", "--scratch", str(tmp_path / "scratch")]
     call += ["--command", "xor --hidden none --learner q-table --adaptive --steps 2000"]
     done = subprocess.run(call, capture_output=True, text=True, check=False)
@@ -205,7 +206,7 @@ def test_without_any_checkpoint_the_run_is_played_from_its_start(undisturbed: Pa
 
 
 def test_many_runs_and_worlds_with_probes_and_a_horizon_go_on_exactly(tmp_path: Path) -> None:
-    options: dict[str, Any] = {"num_runs": 2, "num_worlds": 2, "shared_task": True, "horizon": 2}
+    options: dict[str, Any] = {"num_runs": 2, "num_worlds": 2, "shared_task": True, "rollout_length": 2}
     options |= {"probes": (reward_rate,), "probe_interval": 4}
     play(tmp_path / "whole", **options)
     with pytest.raises(Killed):
@@ -577,6 +578,6 @@ def test_what_was_run_is_told_by_settings_checksums_and_names() -> None:
 
 @pytest.mark.parametrize("steps", [0, -1, 3])
 def test_steps_are_a_positive_multiple_of_the_horizon(tmp_path: Path, steps: int) -> None:
-    assert "multiple of horizon 2" in refused(lambda: play(tmp_path / "run", steps, horizon=2), ValueError)
+    assert "multiple of rollout_length 2" in refused(lambda: play(tmp_path / "run", steps, rollout_length=2), ValueError)
     assert not list(tmp_path.iterdir())
     assert "checkpoint_seconds" in refused(lambda: play(tmp_path / "run", checkpoint_seconds=-1), ValueError)

@@ -57,7 +57,7 @@ def aiming(**options: Any) -> SynapseWorld:
 def act(world: SynapseWorld, state: Any, weight: int, bias: int) -> Any:
     """A round in which the weight and the bias do -1, 0 or +1."""
     actions = {"layer0_weight": jnp.array([weight + 1], jnp.uint8), "layer0_bias": jnp.array([bias + 1], jnp.uint8)}
-    state, outcome = world.settle(KEY, world.move(state, actions))
+    state, outcome = world.resolve(KEY, world.move(state, actions))
     assert same_bits(outcome.reward["layer0_weight"], outcome.reward["layer0_bias"])
     return state, float(outcome.reward["layer0_weight"]), float(outcome.info["loss"])
 
@@ -178,7 +178,7 @@ def test_the_gradient_runs_through_the_step_size() -> None:
 
 def test_a_life_never_ends_by_itself() -> None:
     world = aiming()
-    _, outcome = world.settle(KEY, world.reset(KEY))
+    _, outcome = world.resolve(KEY, world.reset(KEY))
     assert not outcome.terminated and not outcome.truncated
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from synagents.tables import FORMAT, TableError, load_table, read_table, save_table
+from synagents.run.tables import FORMAT, TableError, load_table, read_table, save_table
 from tests.claims import one_sentence
 from tests.oracle import base3
 

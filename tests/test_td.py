@@ -10,16 +10,18 @@ import optax
 import pytest
 from synagents.envs import unit_v0
 
-from synagents import experiment, td, train
-from synagents import team as teams
-from synagents.learners.map_propagation import MapPropagation
-from synagents.learners.reinforce import Reinforce
+from synagents import train
+from synagents.cli import build as experiment
+from synagents.learners.unit import td
+from synagents.learners.unit import layers as teams
+from synagents.learners.unit.map_propagation import MapPropagation
+from synagents.learners.unit.reinforce import Reinforce
 from synagents.learners.uniform import Uniform
-from synagents.learners.weight_maximization import WeightMaximization
+from synagents.learners.unit.weight_maximization import WeightMaximization
 from synagents.loop import advance, begin
 from synagents.tasks.control import cartpole
 from synagents.tasks.multiplexer import multiplexer
-from synagents.units import Layer
+from synagents.agents.units import Layer
 from synagents.world import Transition
 from tests.claims import refused
 

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from synagents.learners.trace import Trace, TraceMind
+from synagents.learners.synapse.trace import Trace, TraceMind
 from synagents.world import Transition
 from tests.claims import refused, same_bits
 from tests.toys import group

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 import synagents.learners
 from synagents import registry
-from synagents.cli import cli
+from synagents.cli.main import cli
 
 TEXT = (Path(__file__).resolve().parents[1] / "docs/your_first_agent.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)

@@ -16,16 +16,16 @@ import optax
 import pytest
 from synagents.envs import unit_v0
 
-from synagents import team as teams
-from synagents.hebb import coincidences, mean_field, modulated
-from synagents.learners.backprop import Backprop
-from synagents.learners.boltzmann import Boltzmann
-from synagents.learners.map_propagation import MapPropagation
-from synagents.learners.reinforce import Reinforce
-from synagents.learners.straight_through import StraightThrough
-from synagents.learners.weight_maximization import WeightMaximization
+from synagents.learners.unit import layers as teams
+from synagents.learners.unit.hebbian import coincidences, mean_field, modulated
+from synagents.learners.unit.backprop import Backprop
+from synagents.learners.unit.boltzmann import Boltzmann
+from synagents.learners.unit.map_propagation import MapPropagation
+from synagents.learners.unit.reinforce import Reinforce
+from synagents.learners.unit.straight_through import StraightThrough
+from synagents.learners.unit.weight_maximization import WeightMaximization
 from synagents.tasks.multiplexer import multiplexer
-from synagents.units import activity, potential, score
+from synagents.agents.units import activity, potential, score
 from synagents.world import Transition
 
 KEY = jax.random.key(7)

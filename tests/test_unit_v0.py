@@ -7,10 +7,10 @@ import pytest
 from pettingzoo.test import parallel_api_test
 from synagents.envs import unit_v0
 
-from synagents.keys import of_birth, of_round, of_run, of_world
-from synagents.learners.boltzmann import Boltzmann
-from synagents.learners.map_propagation import MapPropagation
-from synagents.learners.reinforce import Reinforce
+from synagents.keys import reset_key, round_key, run_key, world_key
+from synagents.learners.unit.boltzmann import Boltzmann
+from synagents.learners.unit.map_propagation import MapPropagation
+from synagents.learners.unit.reinforce import Reinforce
 from synagents.learners.uniform import Uniform
 from synagents.loop import advance, begin
 from synagents.tasks.multiplexer import Question, multiplexer
@@ -56,7 +56,7 @@ def test_the_team_is_paid_alike_for_the_outputs_last_action_and_falls_silent() -
     state = world.reset(KEY, Question(jnp.array([1, 0, 1], jnp.uint8)))  # the address says 1: the second data bit, 1
     for action, reward in ((1, 1.0), (0, -1.0)):
         moved = world.move(state, {"output": jnp.array([action], jnp.uint8)}, 1)
-        after, outcome = world.settle(KEY, moved)
+        after, outcome = world.resolve(KEY, moved)
         assert {name: float(paid) for name, paid in outcome.reward.items()} == {"hidden0": reward, "output": reward}
         assert outcome.terminated and not outcome.truncated
         assert {name: float(value) for name, value in outcome.info.items()} == {
@@ -128,13 +128,13 @@ def doings(world: Any, seen: Any) -> Any:
 def test_the_functional_face_tells_the_loops_story() -> None:
     world = unit_v0.world(bits=1, hidden=(3,))
     run, history = advance(begin(KEY, world, Reinforce()), 3, probes=(doings,), probe_interval=1)
-    env, life_key = unit_v0.functional_env(bits=1, hidden=(3,)), of_run(KEY, 0)
-    obs, life = env.reset(of_world(of_birth(life_key), 0))
+    env, life_key = unit_v0.functional_env(bits=1, hidden=(3,)), run_key(KEY, 0)
+    obs, life = env.reset(world_key(reset_key(life_key), 0))
     assert obs["hidden0"].shape == (3, 3) and (obs["hidden0"] == obs["hidden0"][0]).all()
     for t in range(3):
         actions, paid = jax.tree.map(lambda x, t=t: x[0, t, 0], history.probes["doings"])
         for _ in range(2):
-            _, life, reward, done, _ = env.step_env(of_world(of_round(life_key, t), 0), life, actions)
+            _, life, reward, done, _ = env.step_env(world_key(round_key(life_key, t), 0), life, actions)
         assert done["__all__"] and float(reward["output"][0]) == float(paid["output"])
     assert same_bits(life.state.task, jax.tree.map(lambda x: x[0, 0], run.state.task))
 

@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from synagents.choice import epsilon_greedy
-from synagents.learners.double_q import DoubleMind, DoubleQ
-from synagents.learners.expected_sarsa import ExpectedSarsa
-from synagents.learners.q_table import QMind, QTable
-from synagents.learners.sarsa import Sarsa, next_actions
+from synagents.learners.choice import epsilon_greedy
+from synagents.learners.synapse.double_q import DoubleMind, DoubleQ
+from synagents.learners.synapse.expected_sarsa import ExpectedSarsa
+from synagents.learners.synapse.q_table import QMind, QTable
+from synagents.learners.synapse.sarsa import Sarsa, next_actions
 from synagents.schedules import Switch
 from tests.claims import refused, same_bits
 from tests.lives import lived, rounds_at_random

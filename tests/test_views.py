@@ -25,8 +25,8 @@ from synagents.envs import synapse_v0
 from synagents.envs.synapse_v0 import SynapseWorld
 from synagents.envs.views import MAX_KEYED_AGENTS, FunctionalEnv, ParallelView, VectorView
 
-from synagents import data
-from synagents.keys import of_birth, of_round, of_run, of_world
+from synagents.data import files as data
+from synagents.keys import reset_key, round_key, run_key, world_key
 from synagents.loop import advance, begin
 from synagents.settings import settings
 from synagents.tasks import samples
@@ -149,7 +149,7 @@ def test_a_seed_that_is_none_is_refused(seed: Any) -> None:
 
 # One story
 
-OVERVIEW = jax.jit(lambda world, state: world.overview(state))
+OVERVIEW = jax.jit(lambda world, state: world.global_state(state))
 RESET, STEP = jax.jit(FunctionalEnv.reset), jax.jit(FunctionalEnv.step_env)
 
 
@@ -211,17 +211,17 @@ def told_by_functions(world: SynapseWorld, seed: int, script: np.ndarray, max_cy
         return np.concatenate([obs[g.name] for g in groups]), reward, np.array(OVERVIEW(world, life.state))
 
     episode, over = 0, False
-    obs, life = RESET(env, of_world(of_birth(of_run(key, episode)), 0))
+    obs, life = RESET(env, world_key(reset_key(run_key(key, episode)), 0))
     story = [note(obs, 0.0, life)]
     for line in script:
         if over:
             episode, over = episode + 1, False
-            obs, life = RESET(env, of_world(of_birth(of_run(key, episode)), 0))
+            obs, life = RESET(env, world_key(reset_key(run_key(key, episode)), 0))
             story.append(note(obs, 0.0, life))
             continue
         parts = np.split(line.astype(np.uint8), np.cumsum([group.size for group in groups])[:-1])
         actions = {group.name: part for group, part in zip(groups, parts, strict=True)}
-        now = of_world(of_round(of_run(key, episode), life.rounds), 0)
+        now = world_key(round_key(run_key(key, episode), life.rounds), 0)
         obs, life, reward, done, _ = STEP(env, now, life, actions)
         over = bool(done["__all__"])
         story.append(note(obs, float(reward[groups[0].name][0]), life))
@@ -441,7 +441,7 @@ class Mortal(SynapseWorld):
     """A synapse world that ends when its first bias rises above a tenth."""
 
     def settle(self, key: Any, state: Any) -> Any:
-        state, outcome = super().settle(key, state)
+        state, outcome = super().resolve(key, state)
         return state, outcome._replace(terminated=state.weights["layer0_bias"][0] > 0.1)
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from gymnasium import spaces
 
-from synagents import data
+from synagents.data import files as data
 from synagents.settings import settings
 from synagents.tasks import samples
 from synagents.world import Group, Outcome
@@ -62,7 +62,7 @@ class Relay:
         total = fired.astype(jnp.int32).sum()
         return state._replace(signal=total) if turn == 0 else state._replace(answer=total)
 
-    def settle(self, key: Any, state: RelayState) -> tuple[RelayState, Outcome]:
+    def resolve(self, key: Any, state: RelayState) -> tuple[RelayState, Outcome]:
         state = state._replace(left=state.left - 1)
         right = jnp.where(state.signal == state.answer, 1.0, 0.0)
         reward = {"callers": right, "hearers": right * jnp.arange(3)}

@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int64, Key
 
-from synagents.benchmark.baselines import Baseline, Problem
-from synagents.keys import of_birth, of_learner, of_refresh, of_round, of_run, of_world
+from synagents.benchmark.optimizers import Baseline, Problem
+from synagents.keys import reset_key, learner_key, refresh_key, round_key, run_key, world_key
 from synagents.settings import require, require_whole
 from synagents.world import Params
 
@@ -54,7 +54,7 @@ def drive(
         f"A step of this baseline costs {prices.step} sample evaluations and a new batch {prices.meet}, which does not "
         f"fit the budget of {budget}: raise it.",
     )
-    keys = jax.vmap(of_run, (None, 0))(key, jnp.arange(num_runs))
+    keys = jax.vmap(run_key, (None, 0))(key, jnp.arange(num_runs))
     weights, owed, held_out = _drive(baseline, problem, keys, jnp.int32(quota), looks, prices)
     cost = quota * np.arange(looks + 1, dtype=np.int64) - np.asarray(owed[0], np.int64)
     curve = Curve(cost, {name: np.asarray(values) for name, values in held_out.items()}, weights)
@@ -104,13 +104,13 @@ def _drive(
     task, interval = problem.task, problem.interval
 
     def one_seed(key: Key[Array, ""]) -> tuple[Params, Array, dict[str, Array]]:
-        network_key, task_key, _ = jax.random.split(of_world(of_birth(key), 0), 3)  # as a world at its reset
+        network_key, task_key, _ = jax.random.split(world_key(reset_key(key), 0), 3)  # as a world at its reset
         batch = task.init(task_key)
         state, _ = baseline.meet(problem, batch, baseline.init(network_key, problem))
         life = _Life(batch, state, jnp.int32(0), jnp.int32(-prices.meet), jnp.bool_(False))
 
         def redraw(life: _Life) -> _Life:
-            draw_key, _ = jax.random.split(of_refresh(of_world(of_round(key, life.t), 0)))
+            draw_key, _ = jax.random.split(refresh_key(world_key(round_key(key, life.t), 0)))
             batch = task.refresh(draw_key, life.batch)
             state, _ = baseline.meet(problem, batch, life.state)
             return life._replace(batch=batch, state=state, owed=life.owed - prices.meet, due=jnp.bool_(False))
@@ -124,7 +124,7 @@ def _drive(
 
             def one_step(i: Array, state: Any) -> Any:
                 progress = share - (life.owed - i * prices.step) / (quota * looks)
-                luck = of_learner(of_round(key, life.t + i))
+                luck = learner_key(round_key(key, life.t + i))
                 return baseline.step(luck, problem, life.batch, state, progress)[0]
 
             state, t = jax.lax.fori_loop(0, steps, one_step, life.state), life.t + steps

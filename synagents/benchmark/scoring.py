@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from synagents import experiment
+from synagents.cli import build as experiment
 from synagents.benchmark.results import Curves
 from synagents.benchmark.suite import POINTS, BenchmarkTask
 from synagents.envs.synapse_v0 import SynapseWorld

@@ -1,1 +1,1 @@
-"""Populations of synapses that learn: one file per algorithm."""
+"""Learners: the minds of whole populations, one file per algorithm, one folder per family of worlds."""

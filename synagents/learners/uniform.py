@@ -1,4 +1,4 @@
-"""The control: every agent draws uniformly from its actions, whatever it sees. What learns must beat it.
+"""Every agent draws uniformly from its actions, whatever it sees: what learns must beat it.
 
 pi(a | s) = 1 / A
 """
@@ -8,18 +8,16 @@ import jax.numpy as jnp
 from gymnasium import spaces
 from jaxtyping import Array, Float, Key
 
-from synagents.choice import sample
+from synagents.learners.choice import sample
 from synagents.settings import settings, static
-from synagents.world import Group, Transition, Tree, num_choices, require_discrete
+from synagents.world import Group, Learner, Metrics, RoundNumber, Transition, Tree, num_choices, require_discrete
 
 __all__ = ["Uniform"]
 
-WORLDS = ("synapse_v0", "unit_v0")
-
 
 @settings
-class Crowd:
-    """Agents that know nothing but what they can do.
+class UniformMind:
+    """What agents that draw at random know: what they can do.
 
     Attributes:
         policy: f32[S, A], all rows alike, where all agents have one table's spaces; else there is none.
@@ -31,20 +29,20 @@ class Crowd:
 
 
 @settings
-class Uniform:
+class Uniform(Learner):
     """A policy that ignores its observations."""
 
-    def init(self, key: Key[Array, ""], groups: tuple[Group, ...]) -> Crowd:
+    def init(self, key: Key[Array, ""], groups: tuple[Group, ...]) -> UniformMind:
         """The uniform policy over the groups' spaces; ValueError where actions are not Discrete."""
         del key
         if all(isinstance(group.obs_space, spaces.Discrete) for group in groups):
             histories, actions = require_discrete(groups, "Uniform")
-            return Crowd(policy=jnp.full((histories, actions), 1 / actions))
-        return Crowd(actions=tuple((group.name, group.size, num_choices(group.action_space)) for group in groups))
+            return UniformMind(policy=jnp.full((histories, actions), 1 / actions, jnp.float32))
+        return UniformMind(actions=tuple((group.name, group.size, num_choices(group.action_space)) for group in groups))
 
-    def act(self, key: Key[Array, ""], mind: Crowd, obs: Tree, turn: int) -> tuple[Tree, tuple[()]]:
+    def act(self, key: Key[Array, ""], mind: UniformMind, obs: Tree, t: RoundNumber, turn: int) -> tuple[Tree, tuple[()]]:
         """A uniform action for every agent."""
-        del turn
+        del t, turn
         if mind.policy is not None:
             return sample(key, mind.policy, obs), ()
         return {
@@ -54,8 +52,8 @@ class Uniform:
         }, ()
 
     def update(
-        self, key: Key[Array, ""], mind: Crowd, transition: Transition, last_obs: Tree
-    ) -> tuple[Crowd, dict[str, Array]]:
+        self, key: Key[Array, ""], mind: UniformMind, transition: Transition, last_obs: Tree, t: RoundNumber
+    ) -> tuple[UniformMind, Metrics]:
         """Nothing is learned."""
-        del key, transition, last_obs
+        del key, transition, last_obs, t
         return mind, {}

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from synagents.settings import nearest, require, require_between, settings, static
-from synagents.world import Params
+from synagents.world import Network, Params
 
 __all__ = ["MLP"]
 
@@ -20,7 +20,7 @@ _ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jnp.tanh, "sigmoid": jax.nn.sigmoid
 
 
 @settings
-class MLP:
+class MLP(Network):
     """A fully connected network; parameters are `layer0_weight` f32[fan_in, fan_out], `layer0_bias` f32[fan_out], ...
 
     Attributes:

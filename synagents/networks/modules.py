@@ -17,13 +17,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from synagents.settings import require, settings, static
-from synagents.world import Params
+from synagents.world import Network, Params
 
 __all__ = ["from_module"]
 
 
 @settings
-class Module:
+class Module(Network):
     """A network whose structure is somebody else's; build it by `from_module`.
 
     Attributes:

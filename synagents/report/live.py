@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from synagents.runs import Look
+from synagents.run.fit import Look
 
 PLAIN_LINES = 10  # how many lines a run prints where there is no terminal
 

@@ -18,11 +18,10 @@ from gymnasium import spaces
 from jaxtyping import Array, Bool, Float, Integer, Key
 
 from synagents.settings import require_whole, settings, static
-from synagents.world import Answer
+from synagents.world import Answer, DecisionTask
 
 __all__ = ["acrobot", "cartpole", "mountain_car"]
 
-WORLDS = ("unit_v0",)
 Step = tuple[Float[Array, "n"], Float[Array, ""], Bool[Array, ""]]
 
 
@@ -55,7 +54,7 @@ class Episode(NamedTuple):
 
 
 @settings
-class Control:
+class Control(DecisionTask):
     """A control problem; build it by `cartpole`, `acrobot` or `mountain_car`.
 
     Attributes:

@@ -15,11 +15,10 @@ from gymnasium import spaces
 from jaxtyping import Array, Float, Integer, Key, UInt32
 
 from synagents.settings import require_whole, settings, static
-from synagents.world import Answer
+from synagents.world import Answer, DecisionTask
 
 __all__ = ["multiplexer"]
 
-WORLDS = ("unit_v0",)
 MAX_BITS = 16  # 65,552 inputs
 
 
@@ -30,7 +29,7 @@ class Question(NamedTuple):
 
 
 @settings
-class Multiplexer:
+class Multiplexer(DecisionTask):
     """A bandit whose context is the bits; build it by `multiplexer`.
 
     Attributes:
@@ -50,6 +49,11 @@ class Multiplexer:
     def action_space(self) -> spaces.Discrete:
         """What the bit is said to be."""
         return spaces.Discrete(2)
+
+    @property
+    def evaluation_episodes(self) -> int:
+        """Held-out questions."""
+        return 1024
 
     def init(self, key: Key[Array, ""]) -> Question:
         """A first question."""

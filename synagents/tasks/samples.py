@@ -1,6 +1,6 @@
-"""Learn from samples: a batch of the training part is the stimulus, minus its loss the score.
+"""Learn from samples: a batch of the training part is the stimulus, its loss what is to fall.
 
-    score = -loss(network(batch), targets)
+    loss = loss(network(batch), targets)
 
 The batch is drawn without replacement and kept until the world asks for a new one. Pictures with labels come by name;
 `from_arrays` and `from_batches` take anything else: sequences, measurements, classes or values, any loss.
@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 from jaxtyping import Array, Float, Integer, Key, Num
 
-from synagents import data as files
-from synagents import losses
-from synagents.losses import Loss
+from synagents.data import files
+from synagents.tasks import losses
+from synagents.tasks.losses import Loss
 from synagents.settings import require, require_whole, settings, static
-from synagents.world import Part
+from synagents.world import Metrics, Part, Task
 
 __all__ = ["digits", "idx", "notmnist"]
 
@@ -35,7 +35,7 @@ class Batch(NamedTuple):
 
 
 @settings
-class Samples:
+class Samples(Task):
     """One split of one data set; build it by `digits`, `notmnist`, `idx`, `from_dataset` or `from_arrays`.
 
     Attributes:
@@ -71,15 +71,15 @@ class Samples:
         return state.x
 
     def respond(self, key: Key[Array, ""], state: Batch, out: Float[Array, "B C"]) -> tuple[Batch, Float[Array, ""]]:
-        """Minus the loss of the outputs."""
+        """The loss of the outputs."""
         del key
-        return state, -self.loss(out, state.target)
+        return state, self.loss(out, state.target)
 
     def refresh(self, key: Key[Array, ""], state: Batch) -> Batch:
         """A new batch, drawn without replacement; the same one where it is the whole training part."""
         return state if self.batch_size == self.target.shape[0] else self._draw(key)
 
-    def evaluate(self, state: Batch, apply_fn: Callable[[Array], Array], part: Part) -> dict[str, Float[Array, ""]]:
+    def evaluate(self, state: Batch, apply_fn: Callable[[Array], Array], part: Part) -> Metrics:
         """Loss, and accuracy where the targets are classes, over the whole training or held-out part."""
         del state
         x, target = (self.x, self.target) if part == "train" else (self.held_out_x, self.held_out_target)
@@ -104,7 +104,7 @@ class Turn(NamedTuple):
 
 
 @settings
-class Batches:
+class Batches(Task):
     """Samples that come in batches made elsewhere and stay together; build it by `from_batches`.
 
     Attributes:
@@ -132,9 +132,9 @@ class Batches:
         return state.x
 
     def respond(self, key: Key[Array, ""], state: Turn, out: Float[Array, "B C"]) -> tuple[Turn, Float[Array, ""]]:
-        """Minus the loss of the outputs."""
+        """The loss of the outputs."""
         del key
-        return state, -self.samples.loss(out, state.target)
+        return state, self.samples.loss(out, state.target)
 
     def refresh(self, key: Key[Array, ""], state: Turn) -> Turn:
         """Any other of the training batches; the same one where it is the only one."""
@@ -142,7 +142,7 @@ class Batches:
             return state
         return self._take((state.which + jax.random.randint(key, (), 1, self._count)) % self._count)
 
-    def evaluate(self, state: Turn, apply_fn: Callable[[Array], Array], part: Part) -> dict[str, Float[Array, ""]]:
+    def evaluate(self, state: Turn, apply_fn: Callable[[Array], Array], part: Part) -> Metrics:
         """Loss, and accuracy where the targets are classes, over all training or held-out batches as one."""
         return self.samples.evaluate(Batch(state.x, state.target), apply_fn, part)
 
@@ -187,7 +187,7 @@ def from_dataset(
     split_seed: int = 0,
     loss: str | Loss = "cross-entropy",
 ) -> Samples:
-    """A task from any labelled images (`synagents.data.from_arrays` makes a data set of your own).
+    """A task from any labelled images (`synagents.data.files.from_arrays` makes a data set of your own).
 
     Args:
         dataset: images and labels.

@@ -16,11 +16,10 @@ from gymnasium import spaces
 from jaxtyping import Array, Float, Key
 
 from synagents.settings import require_whole, settings, static
-from synagents.world import Answer
+from synagents.world import Answer, DecisionTask
 
 __all__ = ["scalar_regression"]
 
-WORLDS = ("unit_v0",)
 INPUTS = 8
 
 
@@ -31,7 +30,7 @@ class Point(NamedTuple):
 
 
 @settings
-class ScalarRegression:
+class ScalarRegression(DecisionTask):
     """A bandit whose context is a point and whose action is a number; build it by `scalar_regression`.
 
     Attributes:
@@ -53,6 +52,11 @@ class ScalarRegression:
     def action_space(self) -> spaces.Box:
         """One number."""
         return spaces.Box(-math.inf, math.inf, (1,), np.float32)
+
+    @property
+    def evaluation_episodes(self) -> int:
+        """Held-out points."""
+        return 1024
 
     def init(self, key: Key[Array, ""]) -> Point:
         """A first point."""

@@ -12,10 +12,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, Num
 
-from synagents import losses
-from synagents.losses import Loss
+from synagents.tasks import losses
+from synagents.tasks.losses import Loss
 from synagents.settings import require, require_whole, settings, static
-from synagents.world import Part
+from synagents.world import Metrics, Part, Task
 
 __all__ = ["boundary", "perceptron", "xor"]
 
@@ -30,7 +30,7 @@ class Lesson(NamedTuple):
 
 
 @settings
-class School:
+class School(Task):
     """A task whose every life has a teacher of its own; build it by `perceptron`, `boundary` or `xor`.
 
     Attributes:
@@ -56,16 +56,16 @@ class School:
         return state.x
 
     def respond(self, key: Key[Array, ""], state: Lesson, out: Float[Array, "B C"]) -> tuple[Lesson, Float[Array, ""]]:
-        """Minus the loss of the student's answers."""
+        """The loss of the student's answers."""
         del key
-        return state, -self.loss(out, state.target)
+        return state, self.loss(out, state.target)
 
     def refresh(self, key: Key[Array, ""], state: Lesson) -> Lesson:
         """The same lesson: it is always taught whole."""
         del key
         return state
 
-    def evaluate(self, state: Lesson, apply_fn: Callable[[Array], Array], part: Part) -> dict[str, Float[Array, ""]]:
+    def evaluate(self, state: Lesson, apply_fn: Callable[[Array], Array], part: Part) -> Metrics:
         """Loss over a part, and accuracy where the answers are classes."""
         x, target = (state.x, state.target) if part == "train" else (state.held_out_x, state.held_out_target)
         out = apply_fn(x)

@@ -1,0 +1,279 @@
+"""A world as PettingZoo's ParallelEnv: one dictionary entry per agent; also agent after agent (AECEnv).
+
+Train on arrays; dictionaries are for checking, teaching and plugging in: one costs about half a microsecond per agent.
+"""
+
+import copy
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cached_property, partial
+from itertools import chain
+from typing import Any, Literal
+
+import jax
+import numpy as np
+from gymnasium import spaces
+from gymnasium.error import ResetNeeded
+from jaxtyping import Array, Int, UInt32
+from pettingzoo import AECEnv, ParallelEnv
+from pettingzoo.utils import parallel_to_aec, wrappers
+
+from synagents import keys
+from synagents.envs.functional import EnvState, FunctionalEnv, Seeds
+from synagents.envs.render import Renderer
+from synagents.settings import require, require_whole
+from synagents.world import Outcome, Tree, World, agent_ids, num_choices, turns_of
+
+
+@jax.jit
+def _reset(env: FunctionalEnv, seed: UInt32[Array, ""], episode: Int[Array, ""]) -> EnvState:
+    return env.reset(keys.world_key(keys.reset_key(keys.run_key(keys.seed_key(seed), episode)), 0))[1]
+
+
+@partial(jax.jit, donate_argnames="env_state")
+def _step(
+    env: FunctionalEnv, seed: UInt32[Array, ""], episode: Int[Array, ""], env_state: EnvState, actions: Tree
+) -> tuple[EnvState, Outcome, Tree]:
+    """The state after a turn, what came of it, and what everybody sees now."""
+    run = keys.run_key(keys.seed_key(seed), episode)
+    key = keys.world_key(keys.round_key(run, env_state.rounds), 0)
+    env_state, outcome = env.take_turn(key, env_state, actions)
+    return env_state, outcome, env.get_obs(env_state)
+
+
+_observe = jax.jit(FunctionalEnv.get_obs)
+_global_state = jax.jit(lambda env, env_state: env.world.global_state(env_state.state))
+
+
+class ParallelView(ParallelEnv):
+    """A world as a PettingZoo ParallelEnv: one entry per agent `<group>_<i>`, new dictionaries every step.
+
+    Nobody dies early: all agents end together. In worlds with turns one call is one turn: everybody gives an action,
+    those whose turn it is not are ignored, `infos[agent]["active"]` tells whose it is next, and rewards come with a
+    round's last turn. `state()` is the world's global state for central critics, outside what agents may see.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        name: str,
+        *,
+        max_cycles: int = 10_000,
+        render_mode: Literal["human", "rgb_array"] | None = None,
+    ):
+        """Dress a world.
+
+        Args:
+            world: the world.
+            name: of the environment, such as "synapse_v0".
+            max_cycles: rounds after which a life is truncated, >= 1.
+            render_mode: "rgb_array", "human", or None for no pictures.
+
+        Raises:
+            ValueError: if an option is out of range, or actions are not Discrete.
+        """
+        require_whole("max_cycles", max_cycles, 1)
+        modes = ["human", "rgb_array"]
+        require(
+            render_mode is None or render_mode in modes,
+            f"render_mode must be human, rgb_array or None, but is {render_mode!r}.",
+        )
+        self.metadata = {"name": name, "render_modes": modes, "render_fps": 10, "is_parallelizable": True}
+        self.render_mode = render_mode
+        self.possible_agents = agent_ids(world.groups)
+        self.agents: list[str] = []
+        self._env = FunctionalEnv(world, max_cycles)
+        for group in world.groups:
+            few = isinstance(group.action_space, spaces.Discrete) and num_choices(group.action_space) <= 256
+            require(
+                few,
+                f"Dictionaries hold Discrete actions of at most 256, but {group.name} has {group.action_space}: use "
+                "functional_env.",
+            )
+        self._spaces: dict[tuple[str, str], spaces.Space] = {}
+        self._filled: dict[Any, dict[str, Any]] = {}
+        self._seeds, self._env_state, self._renderer = Seeds(), None, Renderer() if render_mode else None
+
+    @property
+    def max_cycles(self) -> int:
+        """Rounds after which a life is truncated; may be set at any time."""
+        return self._env.max_cycles
+
+    @max_cycles.setter
+    def max_cycles(self, rounds: int) -> None:
+        require_whole("max_cycles", rounds, 1)
+        self._env = replace(self._env, max_cycles=rounds)
+
+    @property
+    def world(self) -> World:
+        """The world that is dressed."""
+        return self._env.world
+
+    def observation_space(self, agent: str) -> spaces.Space:
+        """What this agent observes; always the same object, with a seed of its own."""
+        return self._space(agent, "obs_space")
+
+    def action_space(self, agent: str) -> spaces.Space:
+        """What this agent does; always the same object, with a seed of its own."""
+        return self._space(agent, "action_space")
+
+    @cached_property
+    def state_space(self) -> spaces.Box:
+        """Of `state()`: any real numbers."""
+        size = jax.eval_shape(lambda: self.world.global_state(self.world.reset(jax.random.key(0)))).shape
+        return spaces.Box(-np.inf, np.inf, size, np.float32)
+
+    def unravel(self, agent: str) -> tuple[str, tuple[int, ...]]:
+        """The array in which an agent sits, and its index there: "layer0_weight_33" -> ("layer0_weight", (1, 1))."""
+        name, _, index = agent.rpartition("_")
+        group = next((group for group in self.world.groups if group.name == name), None)
+        require(
+            group is not None and index.isdecimal() and int(index) < group.size and str(int(index)) == index,
+            f"There is no agent {agent!r}: they are called {self.possible_agents[0]} to {self.possible_agents[-1]}.",
+        )
+        assert group
+        return name, tuple(int(place) for place in np.unravel_index(int(index), group.shape))
+
+    def reset(
+        self, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+        """A new life; the same seed, the same life. Without a seed, the next one of the seed before. No options."""
+        del options
+        self._seeds.next(seed)
+        self._env_state = _reset(self._env, self._seeds.seed, self._seeds.episode)
+        self.agents = self.possible_agents[:]
+        self._turn = 0
+        if self._renderer:
+            self._renderer.restart()
+        return self._seen(_observe(self._env, self._env_state)), self._infos()
+
+    def step(
+        self, actions: dict[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
+        """Everybody acts, {agent: action}; back come observations, rewards, terminations, truncations and infos.
+
+        Raises:
+            gymnasium.error.ResetNeeded: before the first reset, or when the life has ended.
+            ValueError: if an agent is missing or unknown, or an action is none of its space.
+        """
+        if not self.agents:
+            begun = self._env_state is not None
+            raise ResetNeeded("This life has ended: call reset()." if begun else "Call reset() before step().")
+        chosen = self._read(actions)
+        self._env_state, outcome, seen = _step(self._env, self._seeds.seed, self._seeds.episode, self._env_state, chosen)
+        self._turn = (self._turn + 1) % len(turns_of(self.world.groups))
+        reward, terminated, truncated, info = jax.device_get(outcome)
+        told = (
+            self._seen(seen),
+            self._rewards(reward),
+            self._same_for_all(bool(terminated)),
+            self._same_for_all(bool(truncated)),
+            self._infos(),
+        )
+        if terminated or truncated:
+            self.agents = []
+        if self._renderer:
+            self._renderer.note(info, chosen)
+            if self.render_mode == "human":
+                self.render()
+        return told
+
+    def state(self) -> np.ndarray:
+        """The world's global state, f32[D]; in `synapse_v0` all weights, the team's last rewards and the present loss."""
+        if self._env_state is None:
+            raise ResetNeeded("Call reset() before state().")
+        return np.array(_global_state(self._env, self._env_state))
+
+    def render(self) -> np.ndarray | None:
+        """A picture of weights, last actions and the loss so far: uint8[height, width, 3], or a window's content."""
+        if self._renderer is None or self._env_state is None:
+            raise ResetNeeded("Make the environment with a render_mode and call reset() before render().")
+        return self._renderer.draw(self.metadata["name"], self._env_state.state, show=self.render_mode == "human")
+
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        if self._renderer:
+            self._renderer.close()
+
+    def _space(self, agent: str, kind: Literal["obs_space", "action_space"]) -> spaces.Space:
+        if (agent, kind) not in self._spaces:  # made when asked for: a hundred thousand agents have many spaces
+            name, _ = self.unravel(agent)
+            group = next(group for group in self.world.groups if group.name == name)
+            self._spaces[agent, kind] = copy.deepcopy(getattr(group, kind))
+        return self._spaces[agent, kind]
+
+    def _seen(self, seen: Tree) -> dict[str, Any]:
+        """Arrays by group to entries by agent: NumPy scalars, or rows of arrays that nobody else holds."""
+        values: list[np.ndarray] = []
+        for group in self.world.groups:
+            values.append(np.asarray(seen[group.name]).astype(group.obs_space.dtype))
+        return self._each(chain(*values))
+
+    def _same_for_all(self, value: Any) -> dict[str, Any]:
+        kind = (type(value), value)
+        if kind not in self._filled:
+            while len(self._filled) > 4:  # rewards may have any value
+                self._filled.pop(next(iter(self._filled)))
+            self._filled[kind] = dict.fromkeys(self.possible_agents, value)
+        return self._filled[kind].copy()  # ten times faster than filling one
+
+    def _each(self, values: Iterable[Any]) -> dict[str, Any]:
+        entries = self._same_for_all(None)
+        entries.update(zip(self.possible_agents, values, strict=True))
+        return entries
+
+    def _rewards(self, reward: Tree) -> dict[str, float]:
+        groups = self.world.groups
+        parts = [reward[group.name] for group in groups]
+        if all(part.ndim == 0 and part == parts[0] for part in parts):
+            return self._same_for_all(float(parts[0]))
+        each = (part.tolist() if part.ndim else [float(part)] * g.size for g, part in zip(groups, parts, strict=True))
+        return self._each(chain(*each))
+
+    def _infos(self) -> dict[str, dict[str, Any]]:
+        groups = self.world.groups
+        if len(turns_of(groups)) == 1:
+            return self._each([{} for _ in self.possible_agents])
+        active = chain(*([self._turn in group.turns] * group.size for group in groups))
+        return self._each({"active": now} for now in active)
+
+    def _read(self, actions: dict[str, Any]) -> dict[str, np.ndarray]:
+        """Everybody's action, by group; ValueError if they are not what the agents can do."""
+        if list(actions) != self.agents:
+            actions = self._in_order(actions)
+        try:
+            # bytes() takes whole numbers from 0 to 255 and nothing else: fast, and strict about types.
+            chosen = np.frombuffer(bytes(actions.values()), np.uint8)
+        except (TypeError, ValueError, OverflowError):
+            raise self._blame(actions) from None
+        tree, start = {}, 0
+        for group in self.world.groups:
+            tree[group.name] = chosen[start : start + group.size]
+            start += group.size
+            if tree[group.name].max() >= num_choices(group.action_space):
+                raise self._blame(actions)
+        return tree
+
+    def _in_order(self, actions: dict[str, Any]) -> dict[str, Any]:
+        missing = [agent for agent in self.agents if agent not in actions]
+        if missing:
+            raise ValueError(f"Every agent needs an action, but {len(missing)} have none; the first is {missing[0]}.")
+        if len(actions) != len(self.agents):
+            unknown = next(iter(actions.keys() - set(self.agents)))
+            raise ValueError(f"There is no agent {unknown!r}: give one action to each agent in env.agents.")
+        return {agent: actions[agent] for agent in self.agents}
+
+    def _blame(self, actions: dict[str, Any]) -> ValueError:
+        bad = next(agent for agent in self.agents if not self.action_space(agent).contains(actions[agent]))
+        choices = num_choices(self.action_space(bad))
+        told = " ".join(repr(actions[bad]).split())  # an array's has several lines
+        return ValueError(f"The action of {bad} must be a whole number in 0 .. {choices - 1}, but is {told}.")
+
+
+def agent_after_agent(view: ParallelView, *, wrapped: bool = False) -> AECEnv:
+    """The view as a PettingZoo AECEnv; `wrapped` tells actions out of bounds and calls out of order.
+
+    Every agent's turn costs a look at all agents, so this is for hundreds of agents and not for thousands.
+    """
+    cycle = parallel_to_aec(view)
+    return wrappers.OrderEnforcingWrapper(wrappers.AssertOutOfBoundsWrapper(cycle)) if wrapped else cycle

@@ -1,0 +1,116 @@
+"""A picture of a life: every weight, what its synapse did last, and the loss so far.
+
+Blue and red are negative and positive weights; orange moved up, violet moved down, white rested.
+"""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+MOST_ARRAYS = 4  # a picture shows the largest ones
+COLOURS = ["#5e3c99", "#f7f7f7", "#e66101"]
+
+
+class Renderer:
+    """Collects what a picture shows and draws it; needs matplotlib, the package's extra `plot`."""
+
+    def __init__(self) -> None:
+        self._figure: Any = None
+        self.restart()
+
+    def restart(self) -> None:
+        """A new life: nobody has acted, nothing is lost."""
+        self._losses: list[float] = []
+        self._actions: dict[str, np.ndarray] = {}
+
+    def note(self, info: dict[str, Any], actions: dict[str, np.ndarray]) -> None:
+        """Remember a round."""
+        self._losses.append(float(info["loss"]))
+        self._actions = actions
+
+    def draw(self, title: str, state: Any, *, show: bool) -> UInt8[np.ndarray, "height width 3"] | None:
+        """The picture as an array, or `show` it in a window.
+
+        Raises:
+            ModuleNotFoundError: without matplotlib.
+            RuntimeError: if a window is wanted where there is no screen.
+        """
+        if self._figure is None:
+            self._figure = _window() if show else _canvas()
+        figure = self._figure
+        figure.clear()
+        weights = {name: _as_image(np.asarray(array)) for name, array in state.weights.items()}
+        names = sorted(weights, key=lambda name: -weights[name].size)[:MOST_ARRAYS]
+        names = [name for name in weights if name in names]
+        axes = figure.subplots(3, len(names), squeeze=False, height_ratios=[3, 3, 2])
+        for (above, below, _), name in zip(axes.T, names, strict=True):
+            image = weights[name]
+            extreme = float(np.abs(image).max()) or 1.0
+            above.imshow(image, cmap="RdBu_r", vmin=-extreme, vmax=extreme, aspect="auto", interpolation="nearest")
+            above.set_title(f"{name}, +-{extreme:.2g}", fontsize=8)
+            moved = self._actions.get(name, np.ones(image.size))
+            below.imshow(
+                np.reshape(moved, image.shape),
+                cmap=_actions_map(),
+                vmin=0,
+                vmax=2,
+                aspect="auto",
+                interpolation="nearest",
+            )
+            below.set_title("last actions", fontsize=8)
+            for axis in (above, below):
+                axis.set_xticks([])
+                axis.set_yticks([])
+        grid = axes[2, 0].get_gridspec()
+        for axis in axes[2]:
+            axis.remove()
+        curve = figure.add_subplot(grid[2, :])
+        curve.plot(np.arange(1, len(self._losses) + 1), self._losses, color="black", linewidth=0.8)
+        curve.set_xlabel("round", fontsize=8)
+        curve.set_ylabel("loss", fontsize=8)
+        curve.tick_params(labelsize=7)
+        figure.suptitle(title, fontsize=10)
+        figure.canvas.draw()
+        if show:
+            figure.canvas.flush_events()
+            return None
+        return np.asarray(figure.canvas.buffer_rgba())[:, :, :3].copy()
+
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        if self._figure is not None and self._figure.canvas.manager is not None:
+            import matplotlib.pyplot
+
+            matplotlib.pyplot.close(self._figure)
+        self._figure = None
+
+
+def _as_image(array: np.ndarray) -> np.ndarray:
+    return array.reshape(array.shape[0], -1) if array.ndim > 1 else array[None, :]
+
+
+def _actions_map() -> Any:
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap(COLOURS)
+
+
+def _canvas() -> Any:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 5.6), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _window() -> Any:
+    import matplotlib.pyplot
+    from matplotlib.backends import BackendFilter, backend_registry
+
+    if matplotlib.pyplot.get_backend().lower() not in backend_registry.list_builtin(BackendFilter.INTERACTIVE):
+        raise RuntimeError("There is no screen for render_mode='human': use render_mode='rgb_array'.")
+    figure = matplotlib.pyplot.figure(figsize=(6.4, 5.6), layout="constrained")
+    figure.show()
+    return figure

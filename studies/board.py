@@ -1,0 +1,127 @@
+"""The whole board: every line on every task, ten runs each; prints the table of docs/benchmark.md and draws its curves.
+
+    python studies/board.py --data DIR [--runs 10] [--workers 2] [--picture docs/board.png]
+    python studies/board.py --data DIR --freeze      # also writes what scores are normalised by, from Adam's runs
+    python studies/board.py --data DIR --forecast    # how long the whole board takes here, from a tenth of it
+
+Scores are kept in `studies/results/board.json.gz`; cells that are there are not played again. On notmnist-32, the
+dearest task, only the reference, the lines to beat and the best three of the agents play.
+"""
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from synagents.benchmark import board, results, suite
+from synagents.benchmark.workers import spread
+from synagents.report.scores import costs, draw, duels, markdown
+
+SCORES = Path(__file__).with_name("results") / "board.json.gz"
+REFERENCE = Path(__file__).parents[1] / "synagents" / "assets" / "bench.json"
+DEAREST = "notmnist-32"
+SHARE = 0.95
+
+
+def freeze(scores: results.Board) -> None:
+    """Write what is 0 and what is 1 on the normalised scale: the networks untrained, and after Adam."""
+    reference = {}
+    for task, lines in scores.items():
+        if "adam" in lines:
+            accuracy = lines["adam"].accuracy.mean(axis=0)
+            reference[task] = {"untrained": round(float(accuracy[0]), 4), "adam": round(float(accuracy[-1]), 4)}
+    REFERENCE.write_text(json.dumps(reference, indent=1) + "\n")
+
+
+def best_agents(scores: results.Board, kinds: dict[str, str]) -> list[str]:
+    """The reference, and the three learners with the highest mean accuracy on the other tasks."""
+    learners = [line for line, kind in kinds.items() if kind == board.AGENTS and line != "q-table"]
+    cheap = [lines for task, lines in scores.items() if DEAREST not in task]
+    mean = {line: np.mean([lines[line].accuracy[:, -1].mean() for lines in cheap]) for line in learners}
+    return ["q-table", *sorted(learners, key=lambda line: -mean[line])[:3]]
+
+
+def players_of(task: suite.BenchmarkTask, scores: results.Board, kinds: dict[str, str]) -> list[str]:
+    """The lines that play a task."""
+    if task.name != DEAREST:
+        return list(kinds)
+    return best_agents(scores, kinds) + [line for line, kind in kinds.items() if kind != board.AGENTS]
+
+
+def forecast(scores: results.Board, kinds: dict[str, str], runs: int, data: Path, workers: int) -> None:
+    """Print what the whole board takes here: every cell compiles as it does there, and spends a tenth of its budget."""
+    total = 0.0
+    print("| task | lines | minutes | of them compiling | the slowest line |\n|---|---|---|---|---|")
+    for task in suite.SUITE.values():
+        cells = [(task, line, runs, data) for line in players_of(task, scores, kinds)]
+        took = {line: seconds for (_, line, _, _), seconds in spread(_tenth, cells, workers)}
+        busy = [0.0] * workers
+        for _, line, _, _ in cells:  # as `spread` does, whoever is free plays the next
+            busy[busy.index(min(busy))] += sum(took[line])
+        slowest = max(took, key=lambda line: took[line][1])
+        compiling = sum(seconds for seconds, _ in took.values()) / workers
+        row = f"{max(busy) / 60:.1f} | {compiling / 60:.1f} | {slowest}, {took[slowest][1] / 60:.1f}"
+        print(f"| {task.name} | {len(cells)} | {row} |", flush=True)
+        total += max(busy) / 60
+    print(f"\nThe whole board: {total:.0f} minutes, {workers} at a time.")
+
+
+def _tenth(task: suite.BenchmarkTask, line: str, runs: int, data: Path) -> tuple[float, float]:
+    """Seconds of compiling, and of playing the whole budget if all of it goes as a tenth does."""
+    compiling: list[float] = []
+
+    def hear(event: str, duration_secs: float, **_: str | int) -> None:
+        compiling.append(duration_secs if event.startswith("/jax/core/compile/") else 0)
+
+    jax.monitoring.register_event_duration_secs_listener(hear)
+    started = time.perf_counter()
+    board.play(replace(task, budget=task.budget // 10), line, runs=runs, data=data)
+    seconds = time.perf_counter() - started
+    jax.monitoring.unregister_event_duration_listener(hear)
+    return sum(compiling), 10 * (seconds - sum(compiling))
+
+
+def main() -> None:
+    """Play what is missing, then tell."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with the notMNIST images")
+    parser.add_argument("--runs", type=int, default=10, help="of every line")
+    parser.add_argument(
+        "--workers", type=int, default=1, help="cells played at a time, each with its share of the cores"
+    )
+    parser.add_argument("--picture", type=Path, help="draw accuracy against cost there")
+    parser.add_argument("--freeze", action="store_true", help="write the reference of the normalised scale")
+    parser.add_argument("--forecast", action="store_true", help="only tell how long it would all take; not kept")
+    args = parser.parse_args()
+    kinds, started = board.lines(), time.perf_counter()
+    SCORES.parent.mkdir(exist_ok=True)
+    if args.forecast:
+        forecast(results.read(SCORES), kinds, args.runs, args.data, args.workers)
+        return
+
+    def tell(line: str) -> None:
+        print(f"{time.perf_counter() - started:6.0f} s  {line}", file=sys.stderr, flush=True)
+
+    scores: results.Board = {}
+    for task in suite.SUITE.values():
+        players = players_of(task, scores, kinds)
+        scores = board.fill(SCORES, [task], players, runs=args.runs, data=args.data, workers=args.workers, tell=tell)
+    if args.freeze:
+        freeze(scores)
+    print(markdown(scores, kinds))
+    print(f"\nMillions of sample evaluations to {SHARE:.0%} of the way from the untrained network to Adam:\n")
+    print(costs(scores, kinds, SHARE))
+    print("\nProbability that a run of a line is better than one of q-table:\n")
+    for line, chance in duels(scores, "q-table"):
+        print(f"* {line}: {chance}")
+    if args.picture:
+        draw(scores, kinds, args.picture)
+
+
+if __name__ == "__main__":
+    main()

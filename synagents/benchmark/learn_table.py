@@ -1,0 +1,112 @@
+"""Learn a table on toys, then freeze it and train networks it has never seen: the reference paper's finding.
+
+Several candidates each go to school with several random teachers, one after the other; every lesson ends as soon as its
+boundary is found, because a table that goes on learning on a solved toy unlearns. Each candidate's table after each
+lesson is then frozen and tried on teachers that no candidate has met; the one that leaves the lowest loss there wins.
+No image is seen by anyone.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Key
+
+from synagents.learners.synapse.q_table import QTable
+from synagents.loop import Run, advance, begin
+from synagents.settings import require
+from synagents.world import World
+
+CHUNK = 250  # rounds between looks at the loss
+
+
+class Learned(NamedTuple):
+    """A table and how it was chosen."""
+
+    table: np.ndarray  # f32[S, 3]
+    exam_loss: float  # of the chosen table: mean over the exam's teachers
+    exam_losses: np.ndarray  # f32[candidates, lessons] of every table
+    solved: np.ndarray  # bool[candidates, lessons] whether the lesson was learned in time
+
+
+def learn_table(
+    key: Key[Array, ""],
+    toy: World,
+    *,
+    learner: QTable,
+    candidates: int = 16,
+    lessons: int = 4,
+    solved_loss: float = 0.1,
+    lesson_steps: int = 10_000,
+    exam_teachers: int = 16,
+    exam_steps: int = 2_000,
+    exam_explore: float = 0.1,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Learned:
+    """Learn, select and return one table.
+
+    Args:
+        key: random key of everything.
+        toy: a world whose task draws a new teacher at every reset.
+        learner: an adaptive QTable; every candidate starts from its table.
+        candidates: tables that learn side by side, >= 1.
+        lessons: teachers each candidate learns from, >= 1.
+        solved_loss: a lesson ends when the mean loss of the last rounds falls below this.
+        lesson_steps: rounds after which a lesson ends anyway.
+        exam_teachers: held-out teachers on which the frozen tables are compared, >= 1.
+        exam_steps: rounds each frozen table trains a fresh student there.
+        exam_explore: exploration of the frozen tables, a probability in [0, 1].
+        tell: receives a line of progress now and then.
+
+    Raises:
+        ValueError: if the learner is not adaptive or a number is out of range.
+    """
+    require(learner.adaptive, "Only an adaptive QTable can learn a table: give QTable(adaptive=True).")
+    require(min(candidates, lessons, exam_teachers, lesson_steps, exam_steps) >= 1, "Every count must be at least 1.")
+    school_key, exam_key = jax.random.split(key)
+    mind, tables, solved = None, [], []
+    for lesson in range(lessons):
+        run = begin(jax.random.fold_in(school_key, lesson), toy, learner, num_runs=candidates)
+        run = run if mind is None else replace(run, mind=mind)
+        run, done = _attend(run, solved_loss, lesson_steps)
+        mind = run.mind
+        tables.append(np.asarray(mind.table))
+        solved.append(done)
+        tell(f"lesson {lesson + 1} of {lessons}: {done.sum()} of {candidates} candidates found the boundary")
+    every = np.stack(tables, axis=1)  # [candidates, lessons, S, A]
+    losses = np.array(
+        [[_examine(exam_key, toy, table, exam_teachers, exam_steps, exam_explore) for table in one] for one in every]
+    )
+    best = np.unravel_index(np.argmin(losses), losses.shape)
+    tell(
+        f"exam with {exam_teachers} unseen teachers: best of {losses.size} tables leaves a loss of {losses[best]:.3f}, "
+        f"the median one {np.median(losses):.3f}"
+    )
+    return Learned(every[best], float(losses[best]), losses, np.stack(solved, axis=1))
+
+
+def _attend(run: Run, solved_loss: float, steps: int) -> tuple[Run, np.ndarray]:
+    """One lesson of all candidates; a candidate that has solved it stops learning there and then."""
+    done = np.zeros(run.num_runs, bool)
+    while run.t < steps and not done.all():
+        later, history = advance(run, CHUNK)
+        keep = jnp.asarray(done)
+        mind = jax.tree.map(
+            lambda old, new, keep=keep: jnp.where(keep.reshape(-1, *[1] * (new.ndim - 1)), old, new),
+            run.mind,
+            later.mind,
+        )
+        run = replace(later, mind=mind)
+        done |= np.asarray(history.info["loss"])[:, -CHUNK // 5 :].mean(axis=(1, 2)) < solved_loss
+    return run, done
+
+
+def _examine(key: Key[Array, ""], toy: World, table: np.ndarray, teachers: int, steps: int, explore: float) -> float:
+    """Mean final loss of a frozen table over unseen teachers; the same key means the same teachers and luck."""
+    run = begin(key, toy, QTable(table=jnp.asarray(table), explore=explore), num_runs=teachers)
+    _, history = advance(run, steps)
+    final = float(np.mean(history.info["loss"][:, -max(steps // 10, 1) :]))
+    return final if np.isfinite(final) else np.inf

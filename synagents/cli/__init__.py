@@ -1,0 +1,1 @@
+"""The command line: names and settings to objects, flags, presets."""

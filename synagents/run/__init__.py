@@ -1,0 +1,1 @@
+"""A run on disk: its directory, its checkpoints, and training that goes on where it was stopped."""

@@ -1,0 +1,62 @@
+"""How good a policy is at a task of decisions: the mean return of episodes that no round of training has seen.
+
+    loss = -mean over E episodes of sum_t r_t        E = `DecisionTask.evaluation_episodes`, side by side
+
+A bandit's episode is one decision. First questions and everything after them are drawn with keys that no round uses, so
+training meets these episodes by chance alone; where a task has few questions in all, it meets them often.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Integer, Key
+
+from synagents.world import DecisionTask, Metrics, Part
+
+
+class _Episode(NamedTuple):
+    """How an episode stands."""
+
+    task: Any
+    memory: Any
+    steps: Integer[Array, ""]
+    earned: Float[Array, ""]
+    ended: Bool[Array, ""]
+
+
+def evaluate(
+    task: DecisionTask,
+    key: Key[Array, ""],
+    begin_world: Callable[[Key[Array, ""]], Any],
+    decide: Callable[[Key[Array, ""], Any, Any], tuple[Array, Any]],
+    part: Part,
+) -> Metrics:
+    """Play E episodes and take minus their mean return as the loss.
+
+    Args:
+        task: asks and pays.
+        key: for what is drawn; the same key, the same first questions.
+        begin_world: key -> the policy's memory at an episode's beginning.
+        decide: (key, memory, task state) -> (action, memory).
+        part: "train" or "held_out"; the two differ in what is drawn.
+    """
+    keys = jax.random.split(jax.random.fold_in(key, part == "held_out"), task.evaluation_episodes)
+
+    def episode(key: Key[Array, ""]) -> Float[Array, ""]:
+        task_key, memory_key, play_key = jax.random.split(key, 3)
+
+        def step(now: _Episode) -> _Episode:
+            decide_key, respond_key = jax.random.split(jax.random.fold_in(play_key, now.steps))
+            action, memory = decide(decide_key, now.memory, now.task)
+            state, answer = task.respond(respond_key, now.task, action)
+            earned = now.earned + answer.reward
+            return _Episode(state, memory, now.steps + 1, earned, answer.terminated | answer.truncated)
+
+        start = _Episode(
+            task.init(task_key), begin_world(memory_key), jnp.int32(0), jnp.float32(0), jnp.bool_(False)
+        )
+        return jax.lax.while_loop(lambda now: ~now.ended, step, start).earned
+
+    return {"loss": -jnp.mean(jax.vmap(episode)(keys))}
