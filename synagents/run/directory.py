@@ -265,7 +265,7 @@ class Folder:
     def finish(self, run: Run, summary: dict[str, Any]) -> None:
         """Write what came of the run: weights, tables, summary."""
         with self._writing():
-            weights = run.world.weights(run.state) | jax.vmap(run.learner.weights)(run.mind)
+            weights = run.world.weights(run.state) | jax.vmap(run.learner.weights, axis_size=run.num_runs)(run.mind)
             packed, arrays = (
                 io.BytesIO(),
                 {name: np.asarray(array) for name, array in checkpoints.named(weights).items()},
@@ -273,7 +273,7 @@ class Folder:
             np.savez(packed, **arrays)  # type: ignore[arg-type]
             write_whole(self.path / "weights.npz", packed.getvalue())
             self._note(self.path / "weights.npz")
-            tables = jax.vmap(run.learner.action_values)(run.mind)
+            tables = jax.vmap(run.learner.action_values, axis_size=run.num_runs)(run.mind)
             for index, table in enumerate(np.asarray(tables) if tables is not None else ()):
                 name = "table.json" if run.num_runs == 1 else f"table_{index}.json"
                 save_table(self.path / name, table, {"rounds": run.t, "learner": type(run.learner).__name__})
