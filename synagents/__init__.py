@@ -8,13 +8,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from synagents.run.checkpoints import load as load
-    from synagents.run.checkpoints import save as save
+    from synagents.learners.choice import sample as sample
     from synagents.learners.synapse.q_table import QTable as QTable
     from synagents.learners.synapse.repeat_undo import RepeatUndo as RepeatUndo
     from synagents.learners.synapse.trace import Trace as Trace
     from synagents.learners.uniform import Uniform as Uniform
-    from synagents.learners.choice import sample as sample
     from synagents.loop import History as History
     from synagents.loop import Run as Run
     from synagents.loop import advance as advance
@@ -23,11 +21,13 @@ if TYPE_CHECKING:
     from synagents.loop import train as train
     from synagents.networks.mlp import MLP as MLP
     from synagents.networks.modules import from_module as from_module
+    from synagents.run.checkpoints import load as load
+    from synagents.run.checkpoints import save as save
+    from synagents.run.tables import load_table as load_table
+    from synagents.run.tables import save_table as save_table
     from synagents.schedules import Exponential as Exponential
     from synagents.schedules import Linear as Linear
     from synagents.schedules import Switch as Switch
-    from synagents.run.tables import load_table as load_table
-    from synagents.run.tables import save_table as save_table
     from synagents.settings import settings as settings
     from synagents.settings import static as static
     from synagents.tasks.samples import from_arrays as from_arrays

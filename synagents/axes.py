@@ -1,7 +1,7 @@
 """An axis of length one is never computed with: a product or a look-up that has one is slower than one that has none.
 
-    each(f, n, in_axes)      f of one, applied to n; for n = 1 it is f itself, without the axis
-    over(f, n, *args)        the same for arguments and results that always have the axis
+each(f, n, in_axes)      f of one, applied to n; for n = 1 it is f itself, without the axis
+over(f, n, *args)        the same for arguments and results that always have the axis
 """
 
 from collections.abc import Callable

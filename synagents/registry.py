@@ -1,7 +1,7 @@
 """What a folder offers, by name: a new learner, network, task or world is one file, and nothing else need know of it.
 
-A module of `synagents.learners`, `.networks`, `.tasks` or `.benchmark.optimizers` lists in `__all__` what it offers, and
-a module without `__all__` is its neighbours' kit. The public name is the kebab-case of the Python name: `QTable` is
+A module of `synagents.learners`, `.networks`, `.tasks` or `.benchmark.optimizers` lists in `__all__` what it offers; a
+module without `__all__` is its neighbours' kit. The public name is the kebab-case of the Python name: `QTable` is
 "q-table". A world is a module `synagents.envs.<family>_v<number>` that names in `PLAYS` the kind of task it plays; the
 learners of a family are in `synagents.learners.<family>`, and those that lie beside the families fit all.
 

@@ -93,7 +93,9 @@ Schedule: TypeAlias = Union[float, Switch, Linear, Exponential]  # noqa: UP007 -
 
 def at(schedule: Schedule, t: Array | int) -> Float[Array, ""]:
     """The value of `schedule` at round t (a plain number is constant)."""
-    value = schedule.at(jnp.asarray(t, jnp.float32)) if isinstance(schedule, Switch | Linear | Exponential) else schedule
+    value = (
+        schedule.at(jnp.asarray(t, jnp.float32)) if isinstance(schedule, Switch | Linear | Exponential) else schedule
+    )
     return jnp.asarray(value, jnp.float32)
 
 

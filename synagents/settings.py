@@ -40,9 +40,10 @@ def settings(cls: type[C]) -> type[C]:
         if name not in vars(cls):  # else a dataclass takes what a base class has under this name for the default
             setattr(cls, name, field())
     own_check = getattr(cls, "__post_init__", None)
+    own_literals = cache(lambda: literals_of(cls))  # not now: an annotation may name what is defined later
 
     def check(self: Any) -> None:
-        for name, choices in literals_of(cls).items():
+        for name, choices in own_literals().items():
             require_choice(name, getattr(self, name), choices)
         if own_check:
             own_check(self)
@@ -51,11 +52,10 @@ def settings(cls: type[C]) -> type[C]:
     return jax.tree_util.register_dataclass(dataclass(frozen=True, eq=False)(cls))
 
 
-@cache
 def literals_of(cls: type) -> dict[str, tuple[Any, ...]]:
     """The fields of a class whose annotation is a Literal, each with the values that it names."""
     hints: dict[str, Any] = {}
-    for base in reversed(cls.__mro__):
+    for base in reversed(inspect.getmro(cls)):
         with contextlib.suppress(NameError):  # a name that only type checkers know
             hints |= inspect.get_annotations(base, eval_str=True)
     return {name: typing.get_args(hint) for name, hint in hints.items() if typing.get_origin(hint) is typing.Literal}

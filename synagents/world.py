@@ -1,9 +1,8 @@
 """The contract: what a world, a network, a task and a learner are to each other.
 
-One round of a world: its agents *see* (`observe`) and *act* (`move`), then the world *resolves* the round (`resolve`: run
-the network on the task's stimulus, take the loss, turn it into rewards). A *mind* is what a learner knows; it acts for
-all agents at once. Everything is a pure function of what it is given, written for one world; `synagents.loop` makes
-many.
+In a round of a world its agents *see* (`observe`) and *act* (`move`); then the world *resolves* the round (`resolve`):
+it runs the network on the task's stimulus, takes the loss, and turns it into rewards. A *mind* is what a learner knows;
+it acts for all agents at once. Everything is a pure function, written for one world; `synagents.loop` makes many.
 
     observe(state) -> act -> move(state, actions)      every turn of a round
     resolve(state) -> Outcome(reward, info)            once a round
@@ -16,58 +15,28 @@ Letters of shapes: N agents, n a group's agents, T rounds, W worlds, K runs, B s
 S is also a world's state, T a task's, L a mind and M a memory. Trees over agents are dicts keyed by group name.
 """
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
-
 import jax.numpy as jnp
-from gymnasium import spaces
 from jaxtyping import Array, Bool, Float, Key, UInt32
 
-Tree: TypeAlias = dict[str, Array]  # one array per group
-Params: TypeAlias = dict[str, Float[Array, "..."]]  # one array of weights per group
-Metrics: TypeAlias = dict[str, Float[Array, ""]]  # numbers worth recording, by name
-Part = Literal["train", "held_out"]
+from synagents.groups import (
+    Group,
+    Tree,
+    agent_ids,
+    each_agent,
+    flat,
+    num_choices,
+    require_discrete,
+    turns_of,
+    unflat,
+)
+from synagents.task import Answer, DecisionTask, Metrics, Network, Params, Part, Task, forward
+
 RoundNumber: TypeAlias = int | UInt32[Array, ""]  # rounds played before this one
-
-# Attributes with a default are cached properties. Unlike a property, a cached property gives way to a dataclass field
-# of the same name in a subclass.
-
-
-@dataclass(frozen=True)
-class Group:
-    """Agents of one kind: the synapses of one weight array, the units of one layer.
-
-    Attributes:
-        name: letters [a-z0-9_]; its agents are `<name>_<i>`, i the row-major index in `shape`.
-        shape: how the agents are laid out, e.g. (fan_in, fan_out).
-        obs_space: what one agent observes.
-        action_space: what one agent does.
-        turn: when in a round the group acts; 0 where all act at once, several turns where it acts again and again.
-        about: what learners of the world's family know of the group beside this, such as
-            `synagents.agents.units.Layer`; None in families that need nothing more.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    obs_space: spaces.Space
-    action_space: spaces.Space
-    turn: int | tuple[int, ...] = 0
-    about: Any = None
-
-    @property
-    def size(self) -> int:
-        """How many agents."""
-        return math.prod(self.shape)
-
-    @property
-    def turns(self) -> tuple[int, ...]:
-        """All turns in which the group acts."""
-        return (self.turn,) if isinstance(self.turn, int) else self.turn
 
 
 class Outcome(NamedTuple):
@@ -107,121 +76,6 @@ class Policy(NamedTuple):
 
     begin_world: Callable[[Key[Array, ""]], Any]  # key -> M
     act: Callable[[Key[Array, ""], Any, Tree, int], tuple[Tree, Any]]  # (key, M, obs, turn) -> (actions, M)
-
-
-class Network(ABC):
-    """Two pure functions; any pytree of arrays keyed by group name will do as parameters."""
-
-    @cached_property
-    def sizes(self) -> tuple[int, ...]:
-        """Units of every layer, input first, for reports. By default empty: not a chain of layers."""
-        return ()
-
-    @abstractmethod
-    def init(self, key: Key[Array, ""]) -> Params:
-        """Fresh parameters, {group: f32[...]}; the order of the names is the order of the groups."""
-
-    @abstractmethod
-    def apply(self, params: Params, x: Float[Array, "B ..."]) -> Float[Array, "B out"]:
-        """The outputs for a batch of inputs; each row depends on its own sample alone."""
-
-
-class Task(ABC):
-    """Hands out a batch as the stimulus and answers the network's outputs with a loss. T is the task's own state."""
-
-    @cached_property
-    def in_shape(self) -> tuple[int, ...]:
-        """Of one sample. Must be given."""
-        raise NotImplementedError(f"{type(self).__name__} does not say its in_shape.")
-
-    @cached_property
-    def out_size(self) -> int:
-        """Outputs it expects for each sample. Must be given."""
-        raise NotImplementedError(f"{type(self).__name__} does not say its out_size.")
-
-    @cached_property
-    def description(self) -> tuple[tuple[str, Any], ...]:
-        """Of the data, for reports: pairs of a name and a value. By default empty."""
-        return ()
-
-    @abstractmethod
-    def init(self, key: Key[Array, ""]) -> Any:
-        """A first state T: a batch drawn, a teacher made."""
-
-    @abstractmethod
-    def stimulus(self, state: Any) -> Float[Array, "B ..."]:
-        """What the network is to answer, [B, *in_shape]."""
-
-    @abstractmethod
-    def respond(self, key: Key[Array, ""], state: Any, out: Float[Array, "B out"]) -> tuple[Any, Float[Array, ""]]:
-        """The state after the outputs are scored, and their loss f32[], lower is better; no new batch is drawn here."""
-
-    @abstractmethod
-    def refresh(self, key: Key[Array, ""], state: Any) -> Any:
-        """The state with a new batch (or the same state, where there is none)."""
-
-    @abstractmethod
-    def evaluate(self, state: Any, apply_fn: Callable[[Array], Array], part: Part) -> Metrics:
-        """Metrics over a whole part of the data: "loss", and "accuracy" in [0, 1] where there are classes.
-
-        Args:
-            state: of the task.
-            apply_fn: inputs [n, *in_shape] -> outputs [n, out_size].
-            part: "train" or "held_out".
-        """
-
-
-class Answer(NamedTuple):
-    """What a task of decisions answers to one action."""
-
-    reward: Float[Array, ""]
-    terminated: Bool[Array, ""]  # the episode came to its own end with this decision
-    truncated: Bool[Array, ""]  # it was cut by a time limit
-
-
-class DecisionTask(ABC):
-    """Asks for one action at a time and pays for it: a bandit, a control problem. T is the task's own state."""
-
-    @cached_property
-    def in_shape(self) -> tuple[int, ...]:
-        """Of one stimulus: (numbers,). Must be given."""
-        raise NotImplementedError(f"{type(self).__name__} does not say its in_shape.")
-
-    @cached_property
-    def action_space(self) -> spaces.Space:
-        """Discrete, or a Box of shape (numbers,). Must be given."""
-        raise NotImplementedError(f"{type(self).__name__} does not say its action_space.")
-
-    @cached_property
-    def repeats(self) -> int:
-        """How many worlds in a row are asked the same questions. By default 1: each has its own."""
-        return 1
-
-    @cached_property
-    def description(self) -> tuple[tuple[str, Any], ...]:
-        """Of the task, for reports: pairs of a name and a value. By default empty."""
-        return ()
-
-    @cached_property
-    def evaluation_episodes(self) -> int:
-        """Held-out episodes that `synagents.tasks.episodes.evaluate` plays side by side. By default 16."""
-        return 16
-
-    @abstractmethod
-    def init(self, key: Key[Array, ""]) -> Any:
-        """A first state T: a question drawn, an episode begun."""
-
-    @abstractmethod
-    def stimulus(self, state: Any) -> Float[Array, "D"]:
-        """What the next decision is about, f32[*in_shape]."""
-
-    @abstractmethod
-    def respond(self, key: Key[Array, ""], state: Any, action: Array) -> tuple[Any, Answer]:
-        """What comes of an action.
-
-        The next question is drawn, and an episode that ended begins anew, in here: the state that is returned is ready
-        for the next decision.
-        """
 
 
 class World(ABC):
@@ -338,14 +192,11 @@ class World(ABC):
         raise ValueError(f"{type(self).__name__} has no loss that is a function of its weights: leave alignment out.")
 
 
-class Learner(ABC):
-    """The mind of the whole population: parameter sharing, independence and central critics are choices inside it.
-
-    Write `class Mine(Learner)` with `init`, `act` and `update`, and `@synagents.settings` above it.
-    """
+class LearnerBase(ABC):
+    """What both kinds of learners have: `Learner`, and `MemoryLearner`, which keeps a memory in every world."""
 
     needs: ClassVar[RewardKind] = RewardKind()
-    """What rewards must say for this learner. By default nothing in particular; `begin` refuses a world that says less."""
+    """What rewards must say for this learner. By default nothing; `begin` refuses a world whose rewards say less."""
 
     @abstractmethod
     def init(self, key: Key[Array, ""], groups: tuple[Group, ...]) -> Any:
@@ -358,6 +209,23 @@ class Learner(ABC):
         Raises:
             ValueError: where the learner does not fit the agents, in one sentence.
         """
+
+    def action_values(self, mind: Any) -> Float[Array, "S A"] | None:
+        """The table of action values or preferences that other tools may read. By default None: there is none."""
+        del mind
+        return None
+
+    def weights(self, mind: Any) -> Params:
+        """The network's weights where the learner owns them, {name: f32[...]}. By default none: the world has them."""
+        del mind
+        return {}
+
+
+class Learner(LearnerBase):
+    """The mind of the whole population: parameter sharing, independence and central critics are choices inside it.
+
+    Write `class Mine(Learner)` with `init`, `act` and `update`, and `@synagents.settings` above it.
+    """
 
     @abstractmethod
     def act(self, key: Key[Array, ""], mind: Any, obs: Tree, t: RoundNumber, turn: int) -> tuple[Tree, Any]:
@@ -392,22 +260,12 @@ class Learner(ABC):
             The mind, and numbers worth recording, f32[] each: the same names every time.
         """
 
-    def action_values(self, mind: Any) -> Float[Array, "S A"] | None:
-        """The table of action values or preferences that other tools may read. By default None: there is none."""
-        del mind
-        return None
 
-    def weights(self, mind: Any) -> Params:
-        """The network's weights where the learner owns them, {name: f32[...]}. By default none: the world has them."""
-        del mind
-        return {}
-
-
-class MemoryLearner(Learner):
+class MemoryLearner(LearnerBase):
     """A learner that keeps a memory M in every world: an eligibility trace, a recurrent policy's state.
 
-    The mind is shared by the worlds of a run; a memory belongs to one world. It is begun with the world, changed when the
-    agents act and again after the rewards, and kept in checkpoints. The loop carries it; the world never sees it.
+    The mind is shared by the worlds of a run; a memory belongs to one world. It is begun with the world, changed when
+    the agents act and again after the rewards, and kept in checkpoints. The loop carries it; the world never sees it.
     """
 
     @abstractmethod
@@ -415,7 +273,7 @@ class MemoryLearner(Learner):
         """A fresh memory M for one new world: any tree of arrays."""
 
     @abstractmethod
-    def act(  # type: ignore[override]  # takes the memory, too; the loop tells the two kinds of learners apart
+    def act(
         self, key: Key[Array, ""], mind: Any, memory: Any, obs: Tree, t: RoundNumber, turn: int
     ) -> tuple[Tree, Any, Any]:
         """As `Learner.act`, with the world's memory M; returns (actions, M, extras).
@@ -424,19 +282,14 @@ class MemoryLearner(Learner):
         """
 
     @abstractmethod
-    def update(  # type: ignore[override]
+    def update(
         self, key: Key[Array, ""], mind: Any, memory: Any, transition: Transition, last_obs: Tree, t: RoundNumber
     ) -> tuple[Any, Any, Metrics]:
-        """As `Learner.update`, with the memories of all worlds, M with an axis [W] in front; returns (mind, M, metrics).
+        """As `Learner.update`, with the memories M of all worlds, axis [W] in front; returns (mind, M, metrics).
 
         With C candidates the transition has W C rows and the memory W: rows w C .. w C + C - 1 were tried in world w.
         Whoever needs the memory as it was in each of the T rounds returns it from `act` as extras.
         """
-
-
-def forward(network: Network, task: Task, weights: Params, task_state: Any, key: Any) -> tuple[Any, Float[Array, ""]]:
-    """One forward pass: the task's state after it, and the loss of these weights on the batch in use."""
-    return task.respond(key, task_state, network.apply(weights, task.stimulus(task_state)))
 
 
 def is_due(t: RoundNumber, interval: int) -> Bool[Array, ""]:
@@ -444,23 +297,7 @@ def is_due(t: RoundNumber, interval: int) -> Bool[Array, ""]:
     return jnp.asarray((t % interval == 0) & (t > 0))
 
 
-def flat(tree: Tree, groups: tuple[Group, ...]) -> Float[Array, "N"]:
-    """All agents' values as one vector: groups in order, row-major within (the order of names, states and files)."""
-    return jnp.concatenate([tree[group.name].reshape(-1) for group in groups])
-
-
-def unflat(vector: Array, groups: tuple[Group, ...]) -> Tree:
-    """The inverse of `flat`, for vectors [..., N]: {group: [..., n]}."""
-    tree, start = {}, 0
-    for group in groups:
-        tree[group.name] = vector[..., start : start + group.size]
-        start += group.size
-    return tree
-
-
-def agent_ids(groups: tuple[Group, ...]) -> list[str]:
-    """Names of all agents in flat order: `<group>_<i>`."""
-    return [f"{group.name}_{i}" for group in groups for i in range(group.size)]
+AnyLearner: TypeAlias = Learner | MemoryLearner
 
 
 def observe_all(world: World, state: Any) -> Tree:
@@ -468,49 +305,13 @@ def observe_all(world: World, state: Any) -> Tree:
     return {name: seen for turn in turns_of(world.groups) for name, seen in world.observe(state, turn).items()}
 
 
-def each_agent(seen: Tree, groups: tuple[Group, ...]) -> Tree:
-    """What every single agent sees, {group: [n, ...]}, where a group that sees the same is stored once."""
-    return {
-        group.name: jnp.broadcast_to(seen[group.name], (group.size, *(group.obs_space.shape or ())))
-        for group in groups
-        if group.name in seen
-    }
-
-
-def num_choices(space: spaces.Space) -> int:
-    """How many values a Discrete space has; ValueError if it is another."""
-    if not isinstance(space, spaces.Discrete):
-        raise ValueError(f"This counts the values of Discrete spaces, but there is {space}.")
-    return int(space.n)
-
-
-def turns_of(groups: tuple[Group, ...]) -> range:
-    """The turns of a round."""
-    return range(1 + max(turn for group in groups for turn in group.turns))
-
-
-def require_discrete(groups: tuple[Group, ...], learner: str) -> tuple[int, int]:
-    """The one (histories, actions) shape of all groups; ValueError if one table cannot serve them all."""
-    shapes = {
-        (num_choices(g.obs_space), num_choices(g.action_space))
-        if isinstance(g.obs_space, spaces.Discrete) and isinstance(g.action_space, spaces.Discrete)
-        else None
-        for g in groups
-    }
-    if len(shapes) != 1 or None in shapes:
-        raise ValueError(
-            f"{learner} keeps one table for all agents, so every group needs the same Discrete spaces, but "
-            + "; ".join(f"{g.name} has {g.obs_space} and {g.action_space}" for g in groups[:3])
-            + "."
-        )
-    return next(s for s in shapes if s is not None)
-
-
 __all__ = [
     "Answer",
+    "AnyLearner",
     "DecisionTask",
     "Group",
     "Learner",
+    "LearnerBase",
     "MemoryLearner",
     "Metrics",
     "Network",

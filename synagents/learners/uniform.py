@@ -40,7 +40,9 @@ class Uniform(Learner):
             return UniformMind(policy=jnp.full((histories, actions), 1 / actions, jnp.float32))
         return UniformMind(actions=tuple((group.name, group.size, num_choices(group.action_space)) for group in groups))
 
-    def act(self, key: Key[Array, ""], mind: UniformMind, obs: Tree, t: RoundNumber, turn: int) -> tuple[Tree, tuple[()]]:
+    def act(
+        self, key: Key[Array, ""], mind: UniformMind, obs: Tree, t: RoundNumber, turn: int
+    ) -> tuple[Tree, tuple[()]]:
         """A uniform action for every agent."""
         del t, turn
         if mind.policy is not None:

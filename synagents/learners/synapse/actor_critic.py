@@ -4,7 +4,7 @@
     V[s] += beta (mean of delta over the hits of s)
     theta += alpha sum_i delta_i grad log pi(a_i | s_i) / sqrt(n_s),   pi(a | s) = softmax(theta[s, .])_a
 
-n_s counts the hits of history s (`synagents.learners.synapse.tabular` says why). (Barto, Sutton & Anderson 1983; Sutton & Barto 2018,
+n_s counts the hits of history s (`tabular` says why). (Barto, Sutton & Anderson 1983; Sutton & Barto 2018,
 section 13.5, one-step actor-critic, continuing: without the factor gamma^t.)
 """
 
@@ -54,7 +54,9 @@ class ActorCritic(Learner):
         histories, actions = require_discrete(groups, "ActorCritic")
         return ActorCriticMind(jnp.zeros((histories, actions), jnp.float32), jnp.zeros(histories, jnp.float32))
 
-    def act(self, key: Key[Array, ""], mind: ActorCriticMind, obs: Tree, t: RoundNumber, turn: int) -> tuple[Tree, tuple[()]]:
+    def act(
+        self, key: Key[Array, ""], mind: ActorCriticMind, obs: Tree, t: RoundNumber, turn: int
+    ) -> tuple[Tree, tuple[()]]:
         """Draw every agent's action from its history's row."""
         del t, turn
         return sample(key, jax.nn.softmax(mind.preferences), obs), ()

@@ -4,7 +4,7 @@
 
 A maximum over noisy values is too high; values learned from other rewards than those that named the maximum are not.
 All agents of a round are paid alike, so they share one coin per round and world: with a coin each, both tables would
-learn from the same rewards. Agents act epsilon-greedily by Q1 + Q2; cells are pooled (`synagents.learners.synapse.tabular`). (van
+learn from the same rewards. Agents act epsilon-greedily by Q1 + Q2; cells are pooled (`tabular`). (van
 Hasselt 2010; Sutton & Barto 2018, section 6.7.)
 """
 

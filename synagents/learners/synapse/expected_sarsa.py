@@ -3,7 +3,7 @@
     Q[s, a] += alpha (R + gamma sum_a' pi(a' | s') Q[s', a'] - Q[s, a]),   pi epsilon-greedy in Q
 
 The same expectation as SARSA's and less variance. With `epsilon` 0 it is Q-learning. Cells are pooled
-(`synagents.learners.synapse.tabular`). (van Seijen, van Hasselt, Whiteson & Wiering 2009; Sutton & Barto 2018, section 6.6.)
+(`tabular`). (van Seijen, van Hasselt, Whiteson & Wiering 2009; Sutton & Barto 2018, section 6.6.)
 """
 
 from jaxtyping import Array, Float, Key

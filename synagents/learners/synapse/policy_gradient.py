@@ -4,7 +4,7 @@
     theta += alpha sum_i (G_i - b) grad log pi(a_i | s_i) / sqrt(n_s),   b += mean_rate (mean G - b)
 
 G is the discounted sum of the rewards from a round to the end of the update: the round's own reward where an update is
-one round. n_s counts the hits of history s (`synagents.learners.synapse.tabular` says why). Unlike a greedy table this one can say how
+one round. n_s counts the hits of history s (`tabular` says why). Unlike a greedy table this one can say how
 sure it is, history by history. (Williams 1992; the running baseline is his reinforcement comparison, Sutton & Barto
 2018, section 13.4.)
 """
@@ -54,7 +54,9 @@ class PolicyGradient(Learner):
         del key
         return PolicyMind(jnp.zeros(require_discrete(groups, "PolicyGradient"), jnp.float32), jnp.float32(0))
 
-    def act(self, key: Key[Array, ""], mind: PolicyMind, obs: Tree, t: RoundNumber, turn: int) -> tuple[Tree, tuple[()]]:
+    def act(
+        self, key: Key[Array, ""], mind: PolicyMind, obs: Tree, t: RoundNumber, turn: int
+    ) -> tuple[Tree, tuple[()]]:
         """Draw every agent's action from its history's row."""
         del t, turn
         return sample(key, jax.nn.softmax(mind.preferences), obs), ()

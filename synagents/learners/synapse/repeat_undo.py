@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from synagents.learners.choice import sample
 from synagents.agents.codes import NUM_ACTIONS, all_codes, last_action, last_reward, memory_of
+from synagents.learners.choice import sample
 from synagents.settings import require_between, settings
 from synagents.world import Group, Learner, Metrics, RoundNumber, Transition, Tree, require_discrete
 
@@ -47,7 +47,9 @@ class RepeatUndo(Learner):
         undo = jnp.where((last == 1)[:, None], uniform, jax.nn.one_hot(2 - last, actions, dtype=jnp.float32))
         return jnp.select([(last_reward(codes) == digit)[:, None] for digit in (0, 2)], [undo, repeat], uniform)
 
-    def act(self, key: Key[Array, ""], mind: Float[Array, "S A"], obs: Tree, t: RoundNumber, turn: int) -> tuple[Tree, tuple[()]]:
+    def act(
+        self, key: Key[Array, ""], mind: Float[Array, "S A"], obs: Tree, t: RoundNumber, turn: int
+    ) -> tuple[Tree, tuple[()]]:
         """Draw every agent's action from its history's row."""
         del t, turn
         return sample(key, mind, obs), ()

@@ -5,7 +5,7 @@
 Where s' is the last an update saw, which with one round per update it always is, the agent has not acted on it yet: a'
 is then drawn from the policy it is about to act by. That action has the distribution of SARSA's a', so the update has
 the expectation and the variance of SARSA's, and no mind must remember who was where. Actions are epsilon-greedy, cells
-are pooled (`synagents.learners.synapse.tabular`). (Rummery & Niranjan 1994; Sutton & Barto 2018, section 6.4.)
+are pooled (`tabular`). (Rummery & Niranjan 1994; Sutton & Barto 2018, section 6.4.)
 """
 
 import jax.numpy as jnp

@@ -2,8 +2,8 @@
 
     h_l = f(U_l)        d_L = s_L        d_l = (W_{l+1} d_{l+1}) f'(U_l)        dw = alpha (R - b) h_{l-1} (x) d_l
 
-The exact policy gradient of a network without random hidden units: what a team of agents would have to match without passing
-errors backward. (Rumelhart, Hinton & Williams 1986; the output as in Williams 1992.)
+The exact policy gradient of a network without random hidden units: what a team of agents would have to match without
+passing errors backward. (Rumelhart, Hinton & Williams 1986; the output as in Williams 1992.)
 """
 
 from typing import ClassVar, Literal

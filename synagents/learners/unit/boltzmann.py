@@ -3,7 +3,7 @@
     p(h, a | s) ~ exp(s W_1 h_1 + h_1 W_2 h_2 + ... + h_M V a + biases)        dw_ij = alpha (R - b(s)) (f_ij - c_ij(s))
 
 Layers listen upward and downward through the same weights and settle by block Gibbs sampling, so units explore
-together; f is the product of a synapse's two ends (`synagents.learners.unit.hebbian`). With more than one hidden layer give the weights
+together; f is the product of a synapse's two ends (`hebbian`). With more than one hidden layer give the weights
 between hidden layers a learning rate some hundred times smaller: noise lets them grow until the network freezes. (The
 idea is that of Chung 2023, arXiv 2307.13256; the rules are ours. With b(s) = E[R | s] the step is the exact gradient at
 equilibrium.)
@@ -16,8 +16,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Key
 
+from synagents.agents.units import fire, layers_of
 from synagents.learners.unit.hebbian import ControlVariate, coincidences, mean_field, modulated
-from synagents.settings import require, settings, static
 from synagents.learners.unit.layers import (
     Baseline,
     Rates,
@@ -31,7 +31,7 @@ from synagents.learners.unit.layers import (
     stimulus,
     team_reward,
 )
-from synagents.agents.units import fire, layers_of
+from synagents.settings import require, settings, static
 from synagents.world import Group, Learner, Metrics, Params, RoundNumber, Transition, Tree
 
 __all__ = ["Boltzmann"]
@@ -44,8 +44,8 @@ class Boltzmann(Learner):
     Attributes:
         learning_rate: of Adam, >= 0: one for all layers, or one each from the input on; numbers or schedules.
         baseline: leave-one-out (needs worlds that see the same: the task's repeats), average or none.
-        control_variate: mean-field (subtract what the synapse's ends do together on average) or none; without it the baseline
-            must know the stimulus, so leave-one-out.
+        control_variate: mean-field (subtract what the synapse's ends do together on average) or none; without it
+            the baseline must know the stimulus, so leave-one-out.
         expected: whether hidden units count with their mean given their neighbours, which is less noisy.
     """
 
@@ -56,7 +56,6 @@ class Boltzmann(Learner):
 
     def __post_init__(self) -> None:
         require_rates(self.learning_rate)
-        require(self.control_variate in get_args(Control), f"control must be none or mean-field, but is {self.control_variate!r}.")
         require(
             self.baseline == "leave-one-out" or self.control_variate == "mean-field",
             f"With the baseline {self.baseline!r} and no control variate the rule is far from the gradient: use the "
@@ -74,7 +73,9 @@ class Boltzmann(Learner):
         upward = tuple(replace(layer, sources=layer.sources[:1], fans=layer.fans[:1]) for layer in layers)
         return new_state(key, upward, self.learning_rate)
 
-    def act(self, key: Key[Array, ""], mind: UnitLearnerState, obs: Tree, t: RoundNumber, turn: int) -> tuple[Tree, tuple[()]]:
+    def act(
+        self, key: Key[Array, ""], mind: UnitLearnerState, obs: Tree, t: RoundNumber, turn: int
+    ) -> tuple[Tree, tuple[()]]:
         """Layers fire given their neighbours."""
         del t, turn
         actions = {}

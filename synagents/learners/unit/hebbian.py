@@ -15,8 +15,8 @@ from typing import Literal
 import jax
 from jaxtyping import Array, Float
 
-from synagents.learners.unit.layers import Factors, UnitLearnerState, activities, correlate
 from synagents.agents.units import Synapses, mean
+from synagents.learners.unit.layers import Factors, UnitLearnerState, activities, correlate
 from synagents.world import Transition
 
 ControlVariate = Literal["none", "mean-field"]

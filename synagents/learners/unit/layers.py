@@ -18,9 +18,9 @@ import optax
 from jaxtyping import Array, Float, Key
 
 from synagents import schedules
+from synagents.agents.units import Layer, Synapses, Temperature, activity, fire, potential, score_function
 from synagents.schedules import Schedule
 from synagents.settings import require, settings, static
-from synagents.agents.units import Layer, Synapses, Temperature, activity, fire, potential, score_function
 from synagents.world import Params, RoundNumber, Transition, Tree
 
 Rates: TypeAlias = tuple[Schedule, ...]
@@ -39,7 +39,7 @@ class UnitLearnerState:
         adam: the optimiser's moments.
         mean: running mean of the reward.
         layers: the network, from input to output.
-        past: what `synagents.learners.unit.td` remembers, where rewards follow later.
+        past: what `td` remembers, where rewards follow later.
     """
 
     weights: dict[str, Synapses]
@@ -93,7 +93,9 @@ def fire_each(key: Key[Array, ""], mind: UnitLearnerState, obs: Tree, temperatur
     return actions, potentials
 
 
-def score_functions(mind: UnitLearnerState, transition: Transition, temperature: Temperature) -> list[Float[Array, "T W n"]]:
+def score_functions(
+    mind: UnitLearnerState, transition: Transition, temperature: Temperature
+) -> list[Float[Array, "T W n"]]:
     """Of every layer, for what its units did."""
     heard = zip(mind.layers, activities(mind, transition)[1:], potentials(mind, transition), strict=True)
     return [score_function(layer, h, u, _own(mind, layer, temperature)) for layer, h, u in heard]

@@ -136,7 +136,9 @@ class MapPropagation(UnitLearner):
         settled = jax.lax.fori_loop(0, self.revisions, revision, list(hidden))
         return list(zip([stimulus, *settled], look(settled)[1], strict=True))
 
-    def _look(self, key: Key[Array, ""], critic: UnitLearnerState, x: Float[Array, "D"]) -> tuple[Float[Array, ""], Traces]:
+    def _look(
+        self, key: Key[Array, ""], critic: UnitLearnerState, x: Float[Array, "D"]
+    ) -> tuple[Float[Array, ""], Traces]:
         """A value by a network of the same kind, and the revised scores over the error of the value it drew.
 
         Its output unit draws O ~ N(V, v): the scores tell how to make O likelier, and over O - V how to raise V. A

@@ -14,8 +14,8 @@ from itertools import pairwise
 import jax.numpy as jnp
 from jaxtyping import Array, Key
 
+from synagents.agents.units import Synapses, layers_of, potential
 from synagents.learners.unit.hebbian import ControlVariate, coincidences, mean_field, modulated
-from synagents.settings import require, require_between, settings, static
 from synagents.learners.unit.layers import (
     Baseline,
     Factors,
@@ -31,7 +31,7 @@ from synagents.learners.unit.layers import (
     stimulus,
     team_reward,
 )
-from synagents.agents.units import Synapses, layers_of, potential
+from synagents.settings import require, require_between, settings, static
 from synagents.world import Group, Learner, Metrics, Params, RoundNumber, Transition, Tree
 
 __all__ = ["Recurrent"]
@@ -44,8 +44,8 @@ class Recurrent(Learner):
     Attributes:
         learning_rate: of Adam, >= 0: one for all layers, or one each from the input on; numbers or schedules.
         baseline: leave-one-out (needs worlds that see the same: the task's repeats), average or none.
-        control_variate: mean-field (subtract what the synapse's ends do together on average) or none; without it the baseline
-            must know the stimulus, so leave-one-out.
+        control_variate: mean-field (subtract what the synapse's ends do together on average) or none; without it
+            the baseline must know the stimulus, so leave-one-out.
         expected: whether hidden units count with their mean given what reaches them, which is less noisy.
         lateral_rate: how many times their layer's rate synapses within a layer learn at, >= 0; at its full rate noise
             lets them grow until the network freezes.
@@ -60,7 +60,6 @@ class Recurrent(Learner):
     def __post_init__(self) -> None:
         require_rates(self.learning_rate)
         require_between("lateral_rate", self.lateral_rate, 0)
-        require(self.control_variate in get_args(Control), f"control must be none or mean-field, but is {self.control_variate!r}.")
         require(
             self.baseline == "leave-one-out" or self.control_variate == "mean-field",
             f"With the baseline {self.baseline!r} and no control variate the rule is far from the gradient: use the "
@@ -72,7 +71,9 @@ class Recurrent(Learner):
         layers = layers_of(groups, "A recurrent network", output=("sign", "bit", "softmax"), recurrent=True)
         return new_state(key, layers, self.learning_rate)
 
-    def act(self, key: Key[Array, ""], mind: UnitLearnerState, obs: Tree, t: RoundNumber, turn: int) -> tuple[Tree, tuple[()]]:
+    def act(
+        self, key: Key[Array, ""], mind: UnitLearnerState, obs: Tree, t: RoundNumber, turn: int
+    ) -> tuple[Tree, tuple[()]]:
         """Layers fire given all they listen to."""
         del t, turn
         return fire_each(key, mind, obs, 1.0)[0], ()

@@ -63,7 +63,7 @@ class UnitLearner(Learner):
         learning_rate: of Adam, >= 0: one for all layers, or one each from the input on; numbers or schedules.
         baseline: none, average (a running mean of the reward) or leave-one-out (needs worlds that see the same).
         temperature: of the output units, > 0; where they are Gaussian, their variance.
-        gamma: discount of later rewards, in [0, 1], where there are traces or a critic (`synagents.learners.unit.td`).
+        gamma: discount of later rewards, in [0, 1], where there are traces or a critic (`td`).
         trace_decay: decay lambda of eligibility traces, in [0, 1]; with neither traces nor a critic each decision is
             paid its own reward, as in a bandit.
         critic_rate: learning rates of a critic with as many hidden units, as above; none for no critic.
@@ -181,7 +181,9 @@ class UnitLearner(Learner):
         return replace(mind, past=Past(traces, critic, critic_traces, reward[0, 0], value, *ended))
 
 
-def look_through(key: Key[Array, ""], critic: UnitLearnerState, x: Float[Array, "D"]) -> tuple[Float[Array, ""], Traces]:
+def look_through(
+    key: Key[Array, ""], critic: UnitLearnerState, x: Float[Array, "D"]
+) -> tuple[Float[Array, ""], Traces]:
     """The value by a deterministic network of softplus units, and its gradient."""
     del key
 

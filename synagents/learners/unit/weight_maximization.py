@@ -21,8 +21,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from synagents.learners.unit.td import Traces, UnitLearner
-from synagents.settings import require, settings, static
+from synagents.agents.units import CODES, Layer, Synapses, Temperature, slope
 from synagents.learners.unit.layers import (
     Baseline,
     Factors,
@@ -37,7 +36,8 @@ from synagents.learners.unit.layers import (
     score_functions,
     team_reward,
 )
-from synagents.agents.units import CODES, Layer, Synapses, Temperature, slope
+from synagents.learners.unit.td import Traces, UnitLearner
+from synagents.settings import require, settings, static
 from synagents.world import Metrics, RoundNumber, Transition, Tree
 
 __all__ = ["WeightMaximization"]

@@ -1,0 +1,321 @@
+"""The compiled inside of `synagents.loop`: one round, the rounds that are learned from at once, blocks of rounds.
+
+    advance = scan of blocks;   block = refresh, probes, scan of updates;   update = scan of T rounds, then learn
+    round = every turn: observe, act, move; then resolve
+
+What is written here is written for one run; `synagents.axes` gives it the axes of worlds and runs.
+"""
+
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key, UInt32
+
+from synagents import axes, keys
+from synagents.probes import Probe, Round
+from synagents.settings import settings, static
+from synagents.world import (
+    AnyLearner,
+    MemoryLearner,
+    Metrics,
+    RoundNumber,
+    Transition,
+    Tree,
+    World,
+    is_due,
+    observe_all,
+    turns_of,
+)
+
+
+@settings
+class Run:
+    """Training that can go on: everything a later call of `advance` needs.
+
+    Attributes:
+        world: the world (shared by all runs).
+        learner: the learner (its settings; what it knows is in `mind`).
+        key: one key per run, key[K]; never changes.
+        state: the worlds' states, axes [K, W, ...]; field `task` has axes [K, ...] with `shared_task`.
+        memory: what a MemoryLearner keeps in each world, axes [K, W, ...]; () for other learners.
+        mind: what the learners know, axes [K, ...].
+        t: rounds played.
+        num_worlds: W.
+        num_runs: K.
+        shared_task: whether the W worlds of a run see one and the same batch.
+        world_axis: "vmap" (one wide program) or "loop" (one after the other: slower, but every world and run is
+            computed exactly as if it were alone).
+    """
+
+    world: World
+    learner: AnyLearner
+    key: Key[Array, "K"]
+    state: Any
+    memory: Any
+    mind: Any
+    t: int = static()
+    num_worlds: int = static()
+    num_runs: int = static()
+    shared_task: bool = static()
+    world_axis: Literal["vmap", "loop"] = static()
+
+
+class Keys(NamedTuple):
+    """What one round draws from."""
+
+    world: Key[Array, "*W"]
+    action: Key[Array, "*W"]
+
+
+class Played(NamedTuple):
+    """One round of one world."""
+
+    made: Round  # the round as it was lived
+    tried: Round  # what the learner learns from: with C candidates an axis [C] in front of all but `mind` and states
+
+
+def play(
+    world: World, learner: AnyLearner, key: Keys, state: Any, memory: Any, mind: Any, t: RoundNumber
+) -> tuple[Any, Any, Played]:
+    """One round of one world; of several candidates the one of the lowest loss.
+
+    Args:
+        world: the world.
+        learner: the learner.
+        key: for what the world draws, and for what the agents draw.
+        state: the world's state S.
+        memory: what the learner keeps in this world, M.
+        mind: what the learner knows, L.
+        t: rounds played before.
+
+    Returns:
+        S and M after the round, and the round itself, for learners and probes.
+    """
+    if world.candidates == 1:
+        made = _play_once(world, learner, key, state, memory, mind, t)
+        return made.after, made.memory, Played(made, made)
+    return _play_candidates(world, learner, key, state, memory, mind, t)
+
+
+def _play_once(
+    world: World, learner: AnyLearner, key: Keys, state: Any, memory: Any, mind: Any, t: RoundNumber
+) -> Round:
+    """Everyone sees and acts, turn by turn, then the world resolves the round."""
+    before = state
+    obs: Tree = {}
+    actions: Tree = {}
+    extras: dict[int, Any] = {}
+    for turn in turns_of(world.groups):
+        seen = world.observe(state, turn)
+        drawn = jax.random.fold_in(key.action, turn)
+        if isinstance(learner, MemoryLearner):
+            chosen, memory, extras[turn] = learner.act(drawn, mind, memory, seen, t, turn)
+        else:
+            chosen, extras[turn] = learner.act(drawn, mind, seen, t, turn)
+        state = world.move(state, chosen, t, turn)
+        obs, actions = obs | seen, actions | chosen
+    state, outcome = world.resolve(key.world, state)
+    return Round(before, state, obs, actions, extras, outcome, mind, memory, t)
+
+
+def _play_candidates(
+    world: World, learner: AnyLearner, key: Keys, state: Any, memory: Any, mind: Any, t: RoundNumber
+) -> tuple[Any, Any, Played]:
+    """C moves from the same state and memory, each with agents that draw something else."""
+    moved = type(state)(*[None if field == "task" else 0 for field in state._fields])
+    own: dict[str, Any] = {"after": moved, "actions": 0, "extras": 0, "outcome": 0, "memory": 0}
+    out_axes = Round._make(own.get(field) for field in Round._fields)
+    action_keys = jax.vmap(keys.world_key, (None, 0))(key.action, jnp.arange(world.candidates))
+
+    def once(action: Key[Array, ""]) -> Round:
+        return _play_once(world, learner, Keys(key.world, action), state, memory, mind, t)
+
+    tried = jax.vmap(once, out_axes=out_axes)(action_keys)
+    best = jnp.argmin(tried.outcome.info["loss"])
+    moves = (tried.after._replace(task=()), tried.actions, tried.extras, tried.outcome, tried.memory)
+    after, actions, extras, outcome, memory = jax.tree.map(lambda each: each[best], moves)
+    after = after._replace(task=tried.after.task)
+    made = Round(state, after, tried.obs, actions, extras, outcome, mind, memory, t)
+    tried = tried._replace(obs=repeated(tried.obs, world.candidates))
+    return after, memory, Played(made, tried)
+
+
+def repeated(tree: Any, n: int) -> Any:
+    """Every array with an axis of n equal rows in front."""
+    return jax.tree.map(lambda x: jnp.broadcast_to(x, (n, *x.shape)), tree)
+
+
+def state_axes(run: Run, state: Any) -> Any:
+    """Which fields of a state have a world axis: all, or all but the task."""
+    return type(state)(*[None if run.shared_task and field == "task" else 0 for field in state._fields])
+
+
+def per_world(run: Run, key: Key[Array, ""], *, repeats: int = 1) -> Key[Array, "*W"]:
+    """Every world's key; `repeats` worlds in a row have the same."""
+    if run.num_worlds == 1:
+        return keys.world_key(key, 0)
+    return jax.vmap(keys.world_key, (None, 0))(key, jnp.arange(run.num_worlds) // repeats)
+
+
+class Plan(NamedTuple):
+    """How a call of `advance` is cut up: blocks of updates of rounds."""
+
+    blocks: int
+    updates: int  # in a block
+    rollout_length: int
+    probes: tuple[Probe, ...]
+    probe_interval: int
+
+
+class _Carry(NamedTuple):
+    """What goes from round to round in one run."""
+
+    state: Any
+    memory: Any
+    mind: Any
+
+
+class _Happened(NamedTuple):
+    """What one round of one world leaves."""
+
+    transition: Transition
+    last_obs: Tree | None  # with candidates: what is seen after each; otherwise it is looked at after the last round
+    reward: Float[Array, ""]
+    info: Metrics
+
+
+@partial(jax.jit, static_argnums=2)
+def advance_runs(run: Run, start: UInt32[Array, ""], plan: Plan) -> tuple[Any, Any, Any, tuple]:
+    """States, memories and minds after a plan's rounds, and what happened: rewards, info, metrics, probes."""
+    one_run = partial(_advance_run, run, plan, start)
+    return axes.over(one_run, run.num_runs, run.key, run.state, run.memory, run.mind, how=run.world_axis)
+
+
+def _advance_run(
+    run: Run, plan: Plan, start: UInt32[Array, ""], key: Key[Array, ""], state: Any, memory: Any, mind: Any
+) -> tuple[Any, Any, Any, tuple]:
+    """All blocks of one run."""
+    alone = run.num_worlds == 1
+    times = start + plan.updates * plan.rollout_length * jnp.arange(plan.blocks, dtype=start.dtype)
+    state, memory = axes.drop((state, memory)) if alone else (state, memory)
+    carry = _Carry(state, memory, mind)
+    carry, (reward, info, metrics, seen) = jax.lax.scan(partial(_block, run, plan, key), carry, times)
+    by_round = jax.tree.map(lambda x: x.reshape(-1, run.num_worlds), (reward, info))
+    by_update = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), metrics)
+    state, memory = carry.state, carry.memory
+    if alone:
+        state, memory = axes.add((state, memory))
+        seen = jax.tree.map(lambda x: x[:, None], seen)
+    return state, memory, carry.mind, (*by_round, by_update, seen)
+
+
+def _block(run: Run, plan: Plan, key: Key[Array, ""], carry: _Carry, t: Array) -> tuple[_Carry, tuple]:
+    """A new batch where it is due, a look by the probes where they are, then the block's updates."""
+    times = t + jnp.arange(plan.updates * plan.rollout_length, dtype=t.dtype)
+    round_keys = jax.vmap(keys.round_key, (None, 0))(key, times)
+    now = _keys(run, round_keys[0])
+    if run.world.interval:
+        refresh = partial(_refresh, run)
+        state = jax.lax.cond(is_due(t, run.world.interval), refresh, lambda _, state: state, now, carry.state)
+        carry = carry._replace(state=state)
+    seen: dict[str, Any] = {}
+    if plan.probes:  # the round is played once more for them; zeros where no probe is due
+        look = partial(_probe, run, plan.probes, now)
+        blank = jax.tree.map(jnp.zeros_like, jax.eval_shape(look, carry, t))
+        seen = jax.lax.cond(t % plan.probe_interval == 0, look, lambda *_: blank, carry, t)
+    by_update = (plan.updates, plan.rollout_length)
+    carry, happened = jax.lax.scan(
+        partial(_update, run), carry, (round_keys.reshape(by_update), times.reshape(by_update))
+    )
+    return carry, (*happened, seen)
+
+
+def _refresh(run: Run, now: Keys, state: Any) -> Any:
+    """A new batch in every world; one shared batch needs one key, the first world's."""
+    drawn, axis = (now.world[0], None) if run.shared_task else (now.world, 0)
+
+    def refresh(key: Key[Array, ""], state: Any) -> Any:
+        return run.world.refresh(keys.refresh_key(key), state)
+
+    in_axes = (axis, state_axes(run, state))
+    return axes.each(refresh, run.num_worlds, in_axes, in_axes[1], how=run.world_axis)(drawn, state)
+
+
+def _probe(run: Run, probes: tuple[Probe, ...], now: Keys, carry: _Carry, t: Array) -> dict[str, Any]:
+    """What the probes see of the round that is about to be played."""
+
+    def look(key: Keys, state: Any, memory: Any, mind: Any) -> dict[str, Any]:
+        made = play(run.world, run.learner, key, state, memory, mind, t)[2].made
+        return {probe.__name__: probe(run.world, made) for probe in probes}
+
+    in_axes = (0, state_axes(run, carry.state), 0, None)
+    return axes.each(look, run.num_worlds, in_axes, how=run.world_axis)(now, *carry)
+
+
+def _update(run: Run, carry: _Carry, rollout: tuple[Key[Array, "T"], Array]) -> tuple[_Carry, tuple]:
+    """T rounds, then what the learner learns from them."""
+    round_keys, times = rollout
+    carry, happened = jax.lax.scan(partial(_round, run), carry, rollout)
+    transition, last_obs, memory = _with_world_axis(run, carry, happened)
+    drawn = keys.learner_key(round_keys[-1])
+    if isinstance(run.learner, MemoryLearner):
+        mind, memory, metrics = run.learner.update(drawn, carry.mind, memory, transition, last_obs, times[0])
+        memory = axes.drop(memory) if run.num_worlds == 1 else memory
+        carry = carry._replace(mind=mind, memory=memory)
+    else:
+        mind, metrics = run.learner.update(drawn, carry.mind, transition, last_obs, times[0])
+        carry = carry._replace(mind=mind)
+    return carry, (happened.reward, happened.info, metrics)
+
+
+def _with_world_axis(run: Run, carry: _Carry, happened: _Happened) -> tuple[Transition, Tree, Any]:
+    """What the learner learns from, with the axis of worlds that the rounds of a single world go without."""
+    alone, tries = run.num_worlds == 1, run.world.candidates
+    transition, last_obs = happened.transition, happened.last_obs
+    memory = axes.add(carry.memory) if alone else carry.memory
+    if tries > 1:
+        ahead = 2 if alone else 3  # axes: rounds, worlds where there are several, candidates
+        transition, last_obs = jax.tree.map(
+            lambda x: x.reshape(x.shape[0], run.num_worlds * tries, *x.shape[ahead:]), (transition, last_obs)
+        )
+        return transition, axes.drop(last_obs), memory
+    look = partial(observe_all, run.world)
+    last_obs = axes.each(look, run.num_worlds, (state_axes(run, carry.state),), how=run.world_axis)(carry.state)
+    if alone:
+        transition = jax.tree.map(lambda x: x[:, None], transition)
+        last_obs = axes.add(last_obs)
+    return transition, last_obs, memory
+
+
+def _round(run: Run, carry: _Carry, now: tuple[Key[Array, ""], Array]) -> tuple[_Carry, _Happened]:
+    """One round of all worlds."""
+    key, t = now
+
+    def one_world(key: Keys, state: Any, memory: Any, mind: Any) -> tuple[Any, Any, _Happened]:
+        state, memory, played = play(run.world, run.learner, key, state, memory, mind, t)
+        return state, memory, _happened(run.world, played)
+
+    # Asks the compiler not to mix a round with what surrounds it: chunks of any length, the same bits.
+    state, memory = jax.lax.optimization_barrier((carry.state, carry.memory))
+    per_field = state_axes(run, state)
+    each = axes.each(one_world, run.num_worlds, (0, per_field, 0, None), (per_field, 0, 0), how=run.world_axis)
+    state, memory, happened = each(_keys(run, key), state, memory, carry.mind)
+    return _Carry(state, memory, carry.mind), happened
+
+
+def _happened(world: World, played: Played) -> _Happened:
+    made, tried = played
+    last_obs = None
+    if world.candidates > 1:
+        last_obs = jax.vmap(partial(observe_all, world))(tried.after._replace(task=()))
+    reward, terminated, truncated, _ = tried.outcome
+    transition = Transition(tried.obs, tried.actions, tried.extras, reward, terminated, truncated)
+    team = jnp.mean(jnp.stack([jnp.mean(part) for part in made.outcome.reward.values()]))
+    return _Happened(transition, last_obs, team, made.outcome.info)
+
+
+def _keys(run: Run, key: Key[Array, ""]) -> Keys:
+    """A round's keys, from the round's own: what the worlds draw may be alike, what their agents draw never is."""
+    return Keys(per_world(run, key, repeats=run.world.repeats), per_world(run, keys.action_key(key)))

@@ -1,0 +1,145 @@
+"""Networks and tasks: what is trained, and what on. The rest of the contract is `synagents.world`.
+
+    loss = respond(network.apply(weights, stimulus))          a Task answers the outputs for a batch with one loss
+    reward = respond(action)                                  a DecisionTask answers one action with a reward
+
+Both are pure functions of their own state T. An abstract method must be written; every other member has the default
+that its docstring gives.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from gymnasium import spaces
+from jaxtyping import Array, Bool, Float, Key
+
+Params: TypeAlias = dict[str, Float[Array, "..."]]  # one array of weights per group
+Metrics: TypeAlias = dict[str, Float[Array, ""]]  # numbers worth recording, by name
+Part = Literal["train", "held_out"]
+
+# Attributes with a default are cached properties. Unlike a property, a cached property gives way to a dataclass field
+# of the same name in a subclass.
+
+
+class Network(ABC):
+    """Two pure functions; any pytree of arrays keyed by group name will do as parameters."""
+
+    @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """Units of every layer, input first, for reports. By default empty: not a chain of layers."""
+        return ()
+
+    @abstractmethod
+    def init(self, key: Key[Array, ""]) -> Params:
+        """Fresh parameters, {group: f32[...]}; the order of the names is the order of the groups."""
+
+    @abstractmethod
+    def apply(self, params: Params, x: Float[Array, "B ..."]) -> Float[Array, "B out"]:
+        """The outputs for a batch of inputs; each row depends on its own sample alone."""
+
+
+class Task(ABC):
+    """Hands out a batch as the stimulus and answers the network's outputs with a loss. T is the task's own state."""
+
+    @cached_property
+    def in_shape(self) -> tuple[int, ...]:
+        """Of one sample. Must be given."""
+        raise NotImplementedError(f"{type(self).__name__} does not say its in_shape.")
+
+    @cached_property
+    def out_size(self) -> int:
+        """Outputs it expects for each sample. Must be given."""
+        raise NotImplementedError(f"{type(self).__name__} does not say its out_size.")
+
+    @cached_property
+    def description(self) -> tuple[tuple[str, Any], ...]:
+        """Of the data, for reports: pairs of a name and a value. By default empty."""
+        return ()
+
+    @abstractmethod
+    def init(self, key: Key[Array, ""]) -> Any:
+        """A first state T: a batch drawn, a teacher made."""
+
+    @abstractmethod
+    def stimulus(self, state: Any) -> Float[Array, "B ..."]:
+        """What the network is to answer, [B, *in_shape]."""
+
+    @abstractmethod
+    def respond(self, key: Key[Array, ""], state: Any, out: Float[Array, "B out"]) -> tuple[Any, Float[Array, ""]]:
+        """The state after the outputs are scored, and their loss f32[], lower is better; no new batch is drawn here."""
+
+    @abstractmethod
+    def refresh(self, key: Key[Array, ""], state: Any) -> Any:
+        """The state with a new batch (or the same state, where there is none)."""
+
+    @abstractmethod
+    def evaluate(self, state: Any, apply_fn: Callable[[Array], Array], part: Part) -> Metrics:
+        """Metrics over a whole part of the data: "loss", and "accuracy" in [0, 1] where there are classes.
+
+        Args:
+            state: of the task.
+            apply_fn: inputs [n, *in_shape] -> outputs [n, out_size].
+            part: "train" or "held_out".
+        """
+
+
+class Answer(NamedTuple):
+    """What a task of decisions answers to one action."""
+
+    reward: Float[Array, ""]
+    terminated: Bool[Array, ""]  # the episode came to its own end with this decision
+    truncated: Bool[Array, ""]  # it was cut by a time limit
+
+
+class DecisionTask(ABC):
+    """Asks for one action at a time and pays for it: a bandit, a control problem. T is the task's own state."""
+
+    @cached_property
+    def in_shape(self) -> tuple[int, ...]:
+        """Of one stimulus: (numbers,). Must be given."""
+        raise NotImplementedError(f"{type(self).__name__} does not say its in_shape.")
+
+    @cached_property
+    def action_space(self) -> spaces.Space:
+        """Discrete, or a Box of shape (numbers,). Must be given."""
+        raise NotImplementedError(f"{type(self).__name__} does not say its action_space.")
+
+    @cached_property
+    def repeats(self) -> int:
+        """How many worlds in a row are asked the same questions. By default 1: each has its own."""
+        return 1
+
+    @cached_property
+    def description(self) -> tuple[tuple[str, Any], ...]:
+        """Of the task, for reports: pairs of a name and a value. By default empty."""
+        return ()
+
+    @cached_property
+    def evaluation_episodes(self) -> int:
+        """Held-out episodes that `synagents.tasks.episodes.evaluate` plays side by side. By default 16."""
+        return 16
+
+    @abstractmethod
+    def init(self, key: Key[Array, ""]) -> Any:
+        """A first state T: a question drawn, an episode begun."""
+
+    @abstractmethod
+    def stimulus(self, state: Any) -> Float[Array, "D"]:
+        """What the next decision is about, f32[*in_shape]."""
+
+    @abstractmethod
+    def respond(self, key: Key[Array, ""], state: Any, action: Array) -> tuple[Any, Answer]:
+        """What comes of an action.
+
+        The next question is drawn, and an episode that ended begins anew, in here: the state that is returned is ready
+        for the next decision.
+        """
+
+
+def forward(
+    network: Network, task: Task, weights: Params, task_state: Any, key: Key[Array, ""]
+) -> tuple[Any, Float[Array, ""]]:
+    """One forward pass: the task's state after it, and the loss of these weights on the batch in use."""
+    return task.respond(key, task_state, network.apply(weights, task.stimulus(task_state)))
