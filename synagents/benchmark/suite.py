@@ -2,7 +2,7 @@
 
 Each fixes the network, one data split (or one teacher), the loss, what a line may spend, and when it is looked at. The
 currency is the sample evaluation: one sample through one forward pass; a backward pass counts two more. What a line
-does with its budget is its own business: batches of any size drawn from the training part, kept for as long as it
+does with its budget is its own decision: batches of any size drawn from the training part, kept for as long as it
 likes, since every sample is charged. Held-out accuracy is looked at every 1 % of the budget, and the score is the last
 one, never the best. (The unit follows the reference paper's argument: no gradient, one forward pass per step.)
 """
@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from synagents import registry
+from synagents.networks.mlp import Activation
 from synagents.settings import nearest, require
 from synagents.tasks.samples import Samples, validation
 from synagents.world import Task
 
 VERSION = "v0"
 POINTS = 100  # looks at a run, beside the one before it begins
+ACTIVATION: Activation = "relu"  # of the hidden units, and the half-width of the initial weights, of the networks that
+INIT_SCALE = 0.1  # optimizers train; those of the agents are among their own settings
 
 
 @dataclass(frozen=True)

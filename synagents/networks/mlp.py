@@ -16,7 +16,7 @@ from synagents.world import Network, Params
 __all__ = ["MLP"]
 
 Activation = Literal["relu", "tanh", "sigmoid", "identity"]
-_ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jnp.tanh, "sigmoid": jax.nn.sigmoid, "identity": lambda h: h}
+ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jnp.tanh, "sigmoid": jax.nn.sigmoid, "identity": lambda h: h}
 
 
 @settings
@@ -40,7 +40,7 @@ class MLP(Network):
             f"A network needs an input and an output layer and at least one unit in each, but sizes are {self.sizes}.",
         )
         require(
-            isinstance(self.activation, str) and self.activation in _ACTIVATIONS,
+            isinstance(self.activation, str) and self.activation in ACTIVATIONS,
             f"No activation is called {self.activation!r}: {nearest(self.activation, get_args(Activation))}.",
         )
         require_between("init_scale", self.init_scale, 0)
@@ -61,5 +61,5 @@ class MLP(Network):
         for layer in range(last + 1):
             h = h @ params[f"layer{layer}_weight"] + params[f"layer{layer}_bias"]
             if layer < last:
-                h = _ACTIVATIONS[self.activation](h)
+                h = ACTIVATIONS[self.activation](h)
         return h
