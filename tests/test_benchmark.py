@@ -9,14 +9,13 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from synagents.envs import synapse_v0
 
-from synagents import Exponential, RepeatUndo, begin, evaluate, train
-from synagents import registry
+from synagents import Exponential, RepeatUndo, begin, evaluate, registry, train
 from synagents.benchmark import line_settings, lines, results, scoring, statistics, suite, workers
 from synagents.benchmark.results import Curves
 from synagents.cli import presets
 from synagents.cli.main import main
+from synagents.envs import synapse_v0
 from synagents.report.scores import costs, duels, markdown
 from tests.claims import refused, same_bits
 

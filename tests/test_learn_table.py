@@ -5,9 +5,9 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from synagents.envs import synapse_v0
 
 from synagents.benchmark.learn_table import learn_table
+from synagents.envs import synapse_v0
 from synagents.learners.synapse.q_table import QTable
 from tests.claims import refused, same_bits
 

@@ -15,9 +15,10 @@ import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from synagents.envs import synapse_v0
 
 from synagents import Exponential, registry
+from synagents.benchmark.directions import gaussian, signs
+from synagents.benchmark.drive import Curve, drive, prices_of
 from synagents.benchmark.optimizers import Optimizer, Problem
 from synagents.benchmark.optimizers.antithetic_es import AntitheticES, centred_ranks
 from synagents.benchmark.optimizers.gradient import SGD, Adam
@@ -25,9 +26,8 @@ from synagents.benchmark.optimizers.node_perturbation import NodePerturbation
 from synagents.benchmark.optimizers.one_plus_one_es import OnePlusOneES
 from synagents.benchmark.optimizers.snes import SNES, utilities
 from synagents.benchmark.optimizers.spsa import SPSA
-from synagents.benchmark.directions import gaussian, signs
-from synagents.benchmark.drive import Curve, drive, prices_of
 from synagents.counter import counter_key
+from synagents.envs import synapse_v0
 from synagents.loop import begin
 from synagents.networks.mlp import MLP
 from synagents.settings import settings

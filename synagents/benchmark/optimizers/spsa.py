@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from synagents.benchmark.optimizers import Optimizer, Problem
 from synagents.benchmark.directions import signs
+from synagents.benchmark.optimizers import Optimizer, Problem
 from synagents.schedules import Schedule, at, require_range
 from synagents.settings import require_between, settings
 from synagents.world import Params
