@@ -17,7 +17,7 @@ from synagents.benchmark.suite import BenchmarkTask
 from synagents.cli import flags
 from synagents.envs import synapse_v0
 from synagents.settings import nearest, require
-from synagents.world import Learner, RewardKind
+from synagents.world import LearnerBase, RewardKind
 
 REFERENCE = "q-table"  # the reference paper's line
 BATCH = ("batch_size", "interval")  # what may be set of an optimizer's batches
@@ -58,7 +58,7 @@ def chosen(task: BenchmarkTask, line: str) -> dict[str, Any]:
         return dict(there[line])
     world = {name: value for name, value in there[REFERENCE].items() if name in world_settings(task)}
     own = {name: flag.default for name, flag in flags.flags_of(registry.find("learners", line)).items()}
-    return world | _rewards_for(line) | own
+    return world | rewards_for(_needs_of(line)) | own
 
 
 def complete(task: BenchmarkTask, line: str, given: dict[str, Any], rounds: int) -> dict[str, Any]:
@@ -87,10 +87,14 @@ def _written() -> dict[str, dict[str, dict[str, Any]]]:
     return json.loads((files("synagents") / "assets" / "bench_settings.json").read_text())
 
 
-def _rewards_for(line: str) -> dict[str, str]:
-    """How a world has to pay a learner that is not in the asset."""
-    constructor: Any = registry.find("learners", line)
-    is_class = isinstance(constructor, type) and issubclass(constructor, Learner)
-    needs = constructor.needs if is_class else RewardKind()
+def rewards_for(needs: RewardKind) -> dict[str, str]:
+    """The settings of a world of synapses that pays a learner as it needs."""
     graded = {"reward": "delta"} if needs.graded else {}
     return graded | ({"batch_change": "reevaluate"} if needs.same_batch else {})
+
+
+def _needs_of(line: str) -> RewardKind:
+    """What rewards must say for a learner; nothing in particular where a function makes it."""
+    constructor: Any = registry.find("learners", line)
+    is_class = isinstance(constructor, type) and issubclass(constructor, LearnerBase)
+    return constructor.needs if is_class else RewardKind()
