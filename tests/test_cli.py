@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from synagents.cli.main import main
-from synagents.run.directory import Folder
+from synagents.cli.main import run as command
+from synagents.run.session import Session
 from synagents.run.tables import load_table
 from tests.test_data import write_pair
 
 TINY = ["xor", "--steps", "40", "--hidden", "2", "--quiet"]
 SUMMARY = {
-    "task", "learner", "sizes", "agents", "steps", "seed", "worlds", "runs", "loss", "train_accuracy", "held_out_loss",
+    "task", "learner", "sizes", "data", "agents", "steps", "seed", "worlds", "runs", "loss", "train_accuracy", "held_out_loss",
     "accuracy", "accuracy_by_run", "score", "score_name", "seconds", "compile_seconds", "steps_per_second",
     "agent_steps_per_second", "checkpoint_seconds", "weights_sha256",
 }  # fmt: skip
@@ -46,16 +46,15 @@ def synagents(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
 
     def run(*words: str) -> Said:
         monkeypatch.setattr(sys, "argv", ["synagents", *words])
-        with pytest.raises(SystemExit) as stop:
-            main()
+        code = command()
         heard = capsys.readouterr()
-        return Said(int(stop.value.code or 0), heard.out, heard.err)
+        return Said(code, heard.out, heard.err)
 
     return run
 
 
 def test_help_takes_less_than_a_second() -> None:
-    call = [sys.executable, "-c", "from synagents.cli.main import main; main()", "--help"]
+    call = [sys.executable, "-m", "synagents", "--help"]
     took = []
     for _ in range(3):
         started = time.perf_counter()
@@ -74,7 +73,7 @@ def test_a_run_leaves_its_files_and_a_whole_summary(synagents: Command, tmp_path
     assert (summary["task"], summary["sizes"], summary["agents"]) == ("xor", [2, 2, 2], 12)
     assert summary["score"] == summary["accuracy"] == summary["accuracy_by_run"][0]
     config = json.loads((tmp_path / "here/config.json").read_text())
-    assert config["settings"]["hidden"] == "2" and config["settings"]["decay"] == 0.98
+    assert config["settings"]["hidden"] == "2" and config["settings"]["trace_decay"] == 0.98
     with (tmp_path / "here/metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert rows[-1]["step"] == "40"
@@ -94,7 +93,7 @@ def test_the_same_command_gives_the_same_weights_and_another_seed_gives_others(
 
 
 def test_runs_and_worlds_are_all_reported(synagents: Command) -> None:
-    summary = json.loads(synagents("train", *TINY, "--runs", "3", "--worlds", "2", "--shared-task", "--json").out)
+    summary = json.loads(synagents("train", *TINY, "--num-runs", "3", "--num-worlds", "2", "--shared-task", "--json").out)
     assert (summary["runs"], summary["worlds"], len(summary["accuracy_by_run"])) == (3, 2, 3)
     assert summary["accuracy"] == pytest.approx(np.mean(summary["accuracy_by_run"]))
 
@@ -136,8 +135,8 @@ def test_schedules_are_read_as_they_are_written(synagents: Command, tmp_path: Pa
 def test_a_team_of_units_is_told_what_it_earned_over_the_whole_run_and_at_its_end(
     synagents: Command, tmp_path: Path
 ) -> None:
-    words = ["multiplexer", "--bits", "1", "--hidden", "4", "--learner", "reinforce", "--steps", "40", "--worlds", "8"]
-    summary = json.loads(synagents("train", *words, "--out", "u", "--runs", "2", "--json", "--quiet").out)
+    words = ["multiplexer", "--bits", "1", "--hidden", "4", "--learner", "reinforce", "--steps", "40", "--num-worlds", "8"]
+    summary = json.loads(synagents("train", *words, "--out", "u", "--num-runs", "2", "--json", "--quiet").out)
     assert set(summary) == SUMMARY | {"mean_reward", "final_reward", "mean_reward_by_run"}
     assert (summary["sizes"], summary["agents"], summary["worlds"]) == ([3, 4, 2], 5, 8)
     with (tmp_path / "u/metrics.csv").open(newline="") as file:
@@ -151,12 +150,12 @@ def test_a_team_of_units_is_told_what_it_earned_over_the_whole_run_and_at_its_en
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["digits", "--learner", "reinforce"], "reinforce does not fit digits: it learns in unit_v0"),
-        (["multiplexer", "--learner", "q-table"], "q-table does not fit multiplexer: it learns in synapse_v0"),
+        (["digits", "--learner", "reinforce"], "reinforce does not fit digits: it learns in worlds of unit agents"),
+        (["multiplexer", "--learner", "q-table"], "q-table does not fit multiplexer: it learns in worlds of synapse agents"),
         (["multiplexer", "--hidden", "8"], "variance must be one number"),
         (["multiplexer", "--learning-rate", "0.1,fast"], "'fast' is not a schedule"),
         (["multiplexer", "--variance", "a"], "write 0.3,1"),
-        (["multiplexer", "--learner", "boltzmann", "--worlds", "3"], "no multiple of that"),
+        (["multiplexer", "--learner", "boltzmann", "--num-worlds", "3"], "no multiple of that"),
         (["digts"], "did you mean 'digits'"),
         (["--learner", "q-tabel"], "did you mean 'q-table'"),
         (["--hiden", "3"], "did you mean '--hidden'"),

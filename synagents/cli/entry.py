@@ -22,15 +22,20 @@ REQUESTS = (signal.SIGINT, signal.SIGTERM)
 
 def main() -> None:
     """Run the command; exit 0 done, 1 failure, 2 wrong use, 130 stopped, each explained in one sentence on stderr."""
-    for number in REQUESTS:
-        if signal.getsignal(number) != signal.SIG_IGN:  # as `nohup` and shells ask for background jobs
-            signal.signal(number, _end)
+    hear_stops()
     from synagents.cli.main import run
 
     code = run()
     if code == STOPPED:
         leave(code)
     sys.exit(code)
+
+
+def hear_stops() -> None:
+    """End the process at once when it is asked to stop, until work begins that hears for itself."""
+    for number in REQUESTS:
+        if signal.getsignal(number) != signal.SIG_IGN:  # as `nohup` and shells ask for background jobs
+            signal.signal(number, _end)
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 
-from synagents import schedules
 
 LARGEST_SEED = 2**32 - 1  # as in `synagents.keys`, which this file does not import: it would load JAX
 
@@ -63,6 +62,8 @@ class OneSchedule(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The text, once it is known to be a schedule."""
+        from synagents import schedules  # loads JAX, which `--help` does without
+
         if isinstance(value, str):
             try:
                 schedules.parse(value, 1)

@@ -221,10 +221,9 @@ def plot(run: Path, out: Path | None) -> None:
     """Plot the curves and probes of the run in directory RUN."""
     from synagents.report.plot import plot_run
 
-    out = out or run / "picture.png"
     with entry.interruptible():
-        plot_run(run, out)
-    print(f"The picture is in {out}.")
+        picture = plot_run(run, out)
+    print(f"The picture is in {picture}.")
 
 
 def _list(kind: str) -> None:

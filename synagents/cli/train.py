@@ -244,13 +244,14 @@ def carry_out(
             directory,
             checkpoint_seconds=checkpoint_seconds,
             started=started,
+            compiling=live.compiling,
             watch=live.show,
             tell=live.tell,
         )
     if as_json:
         print(json.dumps(summary))
     if not quiet:
-        live.close(closing_table(summary, dict(about["data"]), directory.path))
+        live.close(closing_table(summary, directory.path))
 
 
 def _fresh(task: str, learner: str) -> Path:
