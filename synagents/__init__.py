@@ -1,8 +1,8 @@
 """A neural network in training as a multi-agent world: every synapse is an agent, and no gradient is needed.
 
-The names below are the whole public tour, with every learner that the folders of `synagents.learners` hold; worlds live in
-`synagents.envs`. All load when first used, so that importing the package (and asking the command line for help) costs
-nothing.
+The names below are the whole public tour, with every learner that the folders of `synagents.learners` hold; worlds live
+in `synagents.envs`. All load when first used, so that importing the package (and asking the command line for help)
+costs nothing.
 """
 
 import importlib
@@ -10,7 +10,9 @@ import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from synagents.cli.build import open_run as open_run
     from synagents.cli.build import preset as preset
+    from synagents.groups import Group as Group
     from synagents.learners.choice import sample as sample
     from synagents.loop import History as History
     from synagents.loop import Run as Run
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from synagents.report.plot import plot_run as plot_run
     from synagents.run.checkpoints import load as load
     from synagents.run.checkpoints import save as save
-    from synagents.cli.build import open_run as open_run
     from synagents.run.fit import fit as fit
     from synagents.run.reading import read_metrics as read_metrics
     from synagents.run.spec import RunSpec as RunSpec
@@ -34,19 +35,18 @@ if TYPE_CHECKING:
     from synagents.schedules import Switch as Switch
     from synagents.settings import settings as settings
     from synagents.settings import static as static
+    from synagents.task import Answer as Answer
+    from synagents.task import DecisionTask as DecisionTask
+    from synagents.task import Network as Network
+    from synagents.task import Task as Task
     from synagents.tasks.from_gymnasium import from_gymnasium as from_gymnasium
     from synagents.tasks.samples import from_arrays as from_arrays
     from synagents.tasks.samples import from_batches as from_batches
-    from synagents.world import Answer as Answer
-    from synagents.world import DecisionTask as DecisionTask
-    from synagents.world import Group as Group
     from synagents.world import Learner as Learner
     from synagents.world import MemoryLearner as MemoryLearner
-    from synagents.world import Network as Network
     from synagents.world import Outcome as Outcome
     from synagents.world import Policy as Policy
     from synagents.world import RewardKind as RewardKind
-    from synagents.world import Task as Task
     from synagents.world import Transition as Transition
     from synagents.world import World as World
 
@@ -68,10 +68,9 @@ _HOMES = {
     "settings": ["settings", "static"],
     "tasks.from_gymnasium": ["from_gymnasium"],
     "tasks.samples": ["from_arrays", "from_batches"],
-    "world": [
-        *("Answer", "DecisionTask", "Group", "Learner", "MemoryLearner", "Network", "Outcome", "Policy", "RewardKind"),
-        *("Task", "Transition", "World"),
-    ],
+    "groups": ["Group"],
+    "task": ["Answer", "DecisionTask", "Network", "Task"],
+    "world": ["Learner", "MemoryLearner", "Outcome", "Policy", "RewardKind", "Transition", "World"],
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME)

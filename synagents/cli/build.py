@@ -2,8 +2,8 @@
 
     synagents train digits --out runs/a   =   synagents.fit(synagents.preset("digits"), "runs/a")
 
-The task and the learner choose the world: the one that both are made for (`synagents.registry`). A setting is looked for
-in this order: given by hand, the preset of the task and learner (`synagents.cli.presets`), the constructor's default.
+The task and the learner choose the world: the one that both are made for (`synagents.registry`). A setting is looked
+for in this order: given by hand, the preset of the task and learner (`synagents.cli.presets`), the constructor's default.
 """
 
 import contextlib
@@ -21,13 +21,14 @@ import jax
 from synagents import registry
 from synagents.cli import flags, presets
 from synagents.cli.flags import Flag
-from synagents.probes import PROBES, Probe
 from synagents.loop import Run
+from synagents.probes import PROBES, Probe
 from synagents.run import reading
 from synagents.run.config import read_config
 from synagents.run.spec import RunSpec
 from synagents.settings import nearest, require, require_whole
-from synagents.world import Learner, RewardKind, Task, World
+from synagents.task import Task
+from synagents.world import LearnerBase, RewardKind, World
 
 PRESET_NETWORK = "mlp"  # what a world builds where no network is named; its settings are the world's then
 SHAPES = ("in_shape", "out_size", "sizes")  # parameters of networks that come from the task
@@ -46,7 +47,7 @@ class Built(NamedTuple):
     """A world and a learner, and what they are made of."""
 
     world: World
-    learner: Learner
+    learner: LearnerBase
     settings: dict[str, Any]  # every setting by parameter name, as config.json keeps it
     can_be_kept: bool  # whether config.json can say them all, so that a run goes on by its directory alone
 
@@ -137,9 +138,7 @@ def rebuild(config: dict[str, Any]) -> RunSpec:
     rounds = (*config["extended_from"], config["rounds"])
     run = {name: config[name] for name in ("num_worlds", "num_runs", "shared_task", "rollout_length", "probe_interval")}
     given = {name: flags.given(known[name], value) for name, value in settings.items()}
-    spec = preset(
-        task, learner, network=network, seed=config["seed"], rounds=rounds[0], probes=probes, **run, **given
-    )
+    spec = preset(task, learner, network=network, seed=config["seed"], rounds=rounds[0], probes=probes, **run, **given)
     return replace(spec, rounds=rounds[-1])
 
 
@@ -182,7 +181,7 @@ def build(names: Names, given: dict[str, Any], *, rounds: int, seed: int = 0, by
     if "table" in known and "table" not in given:
         chosen["table"] = "shipped" if chosen.get("adaptive") is False else "zeros"
     for name, value in chosen.items():
-        require(value is not flags.MISSING, f"{names.learner} on {names.task} needs {known[name].name}: give it a value.")
+        require(value is not flags.MISSING, f"{names.learner} on {names.task} needs a value: give {known[name].name}.")
         chosen[name] = flags.read(known[name], value) if isinstance(value, str) else value
     made = {name: flags.value(known[name], value, rounds) for name, value in chosen.items()}
     world, learner = _made(names, {title: {name: made[name] for name in part} for title, part in titled.items()})
@@ -259,7 +258,7 @@ def default(flag: Flag, names: Names, *, by_preset: bool = True) -> Any:
 def needs_of(learner: str) -> RewardKind:
     """What rewards must say for a learner; nothing in particular, where a function makes it."""
     constructor = registry.find("learners", learner)
-    is_class = isinstance(constructor, type) and issubclass(constructor, Learner)
+    is_class = isinstance(constructor, type) and issubclass(constructor, LearnerBase)
     return constructor.needs if is_class else RewardKind()
 
 
@@ -330,7 +329,7 @@ def _usual(flag: Flag, names: Names) -> Any:
     return flags.value(flag, flags.read(flag, usual) if isinstance(usual, str) else usual, 1)
 
 
-def _made(names: Names, chosen: dict[str, dict[str, Any]]) -> tuple[World, Learner]:
+def _made(names: Names, chosen: dict[str, dict[str, Any]]) -> tuple[World, LearnerBase]:
     """The objects, from the values of all sections."""
     own = dict(zip(("world", *(["network"] if names.network else []), "task", "learner"), chosen.values(), strict=True))
     task = _called(registry.find("tasks", names.task), names.task, own["task"])
@@ -341,7 +340,8 @@ def _made(names: Names, chosen: dict[str, dict[str, Any]]) -> tuple[World, Learn
 
 
 def _called(constructor: Any, name: str, settings: dict[str, Any]) -> Any:
-    require(callable(constructor), f"{name} is no class or function that makes one, but a {type(constructor).__name__}.")
+    kind = type(constructor).__name__
+    require(callable(constructor), f"{name} is neither a class nor a function, but a {kind}: name what makes one.")
     return constructor(**settings)
 
 
@@ -350,9 +350,9 @@ def _shared(task: str, learner: str) -> list[str]:
     return [family for family in registry.players(task) if family in there]
 
 
-def _misfit(world: World, learner: Learner) -> str | None:
+def _misfit(world: World, learner: LearnerBase) -> str | None:
     """Why a learner cannot begin in a world; None if it can. Nothing is computed."""
-    if not (isinstance(learner, Learner) and isinstance(world, World)):
+    if not (isinstance(learner, LearnerBase) and isinstance(world, World)):
         return None  # `synagents.begin` says so
     try:
         jax.eval_shape(lambda key: learner.init(key, world.groups), jax.eval_shape(lambda: jax.random.key(0)))
@@ -361,8 +361,8 @@ def _misfit(world: World, learner: Learner) -> str | None:
     return None
 
 
-def _require_fit(names: Names, world: World, learner: Learner, *, by_hand: bool) -> None:
-    """Raise ValueError where the learner cannot begin, with others that can if no setting of the user's is the cause."""
+def _require_fit(names: Names, world: World, learner: LearnerBase, *, by_hand: bool) -> None:
+    """Raise ValueError where the learner cannot begin, with others that can if no given setting is the cause."""
     reason = _misfit(world, learner)
     if reason is None:
         return

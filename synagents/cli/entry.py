@@ -4,8 +4,8 @@
     in a run                     `synagents.run.fit` stops after the rounds in hand and saves
     in other work                the first request interrupts, so that nothing is left half-written; the second ends it
 
-A Python exception in the middle of an import or of a compilation may be swallowed there, or crash the interpreter when it
-ends; so nothing is raised before the work begins, and whoever was stopped leaves without the interpreter's clean-up.
+A Python exception in the middle of an import or of a compilation may be swallowed there, or crash the interpreter when
+it ends; so nothing is raised before the work begins, and a process that was stopped skips the interpreter's clean-up.
 """
 
 import os

@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 
-
 LARGEST_SEED = 2**32 - 1  # as in `synagents.keys`, which this file does not import: it would load JAX
 
 

@@ -2,8 +2,8 @@
 
     preset = task's settings | learner's settings | published or measured settings of the pair | what is given by hand
 
-Each was measured; a decay without a length spans the run. A published setting is complete: it names every setting of the
-learner that the task's own would give it, so that it inherits none (a test holds it to that).
+Each was measured; a decay without a length spans the run. A published setting is complete: it names every setting of
+the learner that the task's own would give it, so that it inherits none (a test holds it to that).
 """
 
 from typing import Any
@@ -104,11 +104,23 @@ PUBLISHED: dict[tuple[str, str], dict[str, Any]] = {
     # steps. Published: 1000, 500, 500 and 2500 episodes, which these steps come to, about.
     # There a push is 2 a + 1 of a with variance 0.5; here it is the action itself, with the variance that 2 a has.
     ("cartpole", "map-propagation"): _MAP_CONTROL
-    | {"temperature": 2.0, "trace_decay": 0.95, "critic_trace_decay": 0.95, "critic_variance": (0.03, 0.1, 0.1), "rounds": 460_000}
+    | {
+        "temperature": 2.0,
+        "trace_decay": 0.95,
+        "critic_trace_decay": 0.95,
+        "critic_variance": (0.03, 0.1, 0.1),
+        "rounds": 460_000,
+    }
     | {"learning_rate": _falling(50_000, (1e-2, 1e-3), (1e-5, 1e-6), (1e-6, 1e-8))}
     | {"critic_rate": _falling(50_000, (2e-2, 2e-3), (2e-5, 2e-6), (2e-6, 2e-7))},
     ("acrobot", "map-propagation"): _MAP_CONTROL
-    | {"temperature": 4.0, "trace_decay": 0.97, "critic_trace_decay": 0.97, "critic_variance": (0.06, 0.2, 0.2), "rounds": 50_000}
+    | {
+        "temperature": 4.0,
+        "trace_decay": 0.97,
+        "critic_trace_decay": 0.97,
+        "critic_variance": (0.06, 0.2, 0.2),
+        "rounds": 50_000,
+    }
     | {"learning_rate": _falling(100_000, (1e-2, 1e-3), (1e-5, 1e-6), (1e-6, 1e-8))}
     | {"critic_rate": _falling(100_000, (2e-2, 2e-3), (2e-5, 2e-6), (2e-6, 2e-7))},
     ("mountain-car", "map-propagation"): _MAP_CONTROL
@@ -151,6 +163,10 @@ MEASURED: dict[tuple[str, str], dict[str, Any]] = {
     ("notmnist", "trace"): _TRACED_LETTERS,
     ("cartpole", "boltzmann"): _SETTLING_CONTROL | {"output": "unit"},
     ("cartpole", "recurrent"): _SETTLING_CONTROL | {"output": "unit"},
-    **{(task, learner): _SETTLING_CONTROL for task in ("acrobot", "lunar-lander") for learner in ("boltzmann", "recurrent")},
+    **{
+        (task, learner): _SETTLING_CONTROL
+        for task in ("acrobot", "lunar-lander")
+        for learner in ("boltzmann", "recurrent")
+    },
     **{("digits", learner): _ALONE for learner in _FROM_NOTHING},
 }

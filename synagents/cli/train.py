@@ -17,7 +17,6 @@ from synagents.cli.options import CHECKPOINTS, JSON, QUIET, SEED, Decorator, cou
 
 if TYPE_CHECKING:
     from synagents.cli.build import Names
-    from synagents.cli.flags import Flag
     from synagents.run.directory import RunDirectory
     from synagents.run.spec import RunSpec
 
@@ -35,12 +34,17 @@ _OPTIONS: tuple[Decorator, ...] = (
     count("--num-runs", 1, "Independent learners with worlds of their own, >= 1."),
     click.option("--shared-task", is_flag=True, help="The worlds of a run see one batch: one wide product."),
     count("--rollout-length", 1, "Rounds per update of the learner, >= 1."),
-    click.option("--probe", "probes", multiple=True, help="What to record in metrics.csv: see `synagents probes`; may be repeated."),
+    click.option(
+        "--probe",
+        "probes",
+        multiple=True,
+        help="What to record in metrics.csv: see `synagents probes`; may be repeated.",
+    ),
     count("--probe-interval", 100, "Rounds between probed rounds, >= 1."),
     click.option(
         "--out",
         type=kinds.Place(),
-        help="New or empty directory, or a run's, to go on with it or extend it.  [default: runs/TASK-LEARNER, numbered]",
+        help="New or empty directory, or a run's, to go on with it or extend it.  [default: a new one in runs]",
     ),
     click.option("--overwrite", is_flag=True, help="Replace an earlier run's files in --out."),
     CHECKPOINTS,
@@ -97,7 +101,7 @@ class Train(click.Command):
     def _shown(self, names: "Names") -> list[click.Parameter]:
         """The run's own flags, less those that this task has no use for."""
         from synagents.registry import task_kind
-        from synagents.world import DecisionTask
+        from synagents.task import DecisionTask
 
         decides = issubclass(task_kind(names.task), DecisionTask)
         return [param for param in self.own_params if not (decides and param.name == OF_SAMPLES)]
