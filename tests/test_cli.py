@@ -158,18 +158,25 @@ def test_a_team_of_units_is_told_what_it_earned_over_the_whole_run_and_at_its_en
         (["multiplexer", "--learner", "boltzmann", "--num-worlds", "3"], "no multiple of that"),
         (["digts"], "did you mean 'digits'"),
         (["--learner", "q-tabel"], "did you mean 'q-table'"),
-        (["--hiden", "3"], "did you mean '--hidden'"),
-        (["--learner", "uniform", "--alpha", "0.1"], "uniform on digits has no --alpha: there are --hidden"),
+        (["--hiden", "3"], "There is no flag --hiden: the nearest is --hidden."),
+        (["--lerner", "trace"], "There is no flag --lerner: the nearest is --learner."),
+        (["--learner", "uniform", "--alpha", "0.1"], "uniform on digits has no --alpha: `synagents train digits --help` shows the flags."),
         (["xor", "--batch-size", "3"], "trace on xor has no --batch-size"),
         (["--hidden", "0"], "write 64,32 or none"),
         (["--hidden", "many"], "write 64,32 or none"),
         (["--batch-size", "5000"], "batch_size must lie in 1 .. 1348"),
-        (["--learner", "q-table", "--explore", "1.5"], "explore must lie in [0, 1], but is 1.5."),
+        (["--learner", "q-table", "--epsilon", "1.5"], "epsilon must lie in [0, 1], but is 1.5."),
         (["--step-size", "linear:a:b"], "is not a schedule"),
-        (["--interval", "250", "--rollout_length", "3", "--steps", "300"], "interval must be a multiple of rollout_length 3"),
-        (["--steps", "7", "--rollout_length", "2", "--interval", "0"], "multiple of rollout_length 2"),
-        (["--steps", "0"], "0 is not in the range x>=1"),
-        (["--seed", "-1"], "-1 is not in the range x>=0"),
+        (["--interval", "250", "--rollout-length", "3", "--steps", "300"], "interval must be a multiple of rollout_length 3"),
+        (["--steps", "7", "--rollout-length", "2", "--interval", "0"], "multiple of rollout_length 2"),
+        (["--steps", "0"], "'0' is not a whole number >= 1."),
+        (["--seed", "-1"], "'-1' is not a whole number in 0 .. 2^32 - 1."),
+        (["--seed", "4294967296"], "'4294967296' is not a whole number in 0 .. 2^32 - 1."),
+        (["--steps", "1.5e0"], "'1.5e0' is not a whole number >= 1."),
+        (["multiplexer", "--shared-task"], "has no --shared-task"),
+        (["multiplexer", "--network", "mlp"], "leave --network out"),
+        (["--network", "from-module"], "from_module needs make, which cannot be typed on a command line"),
+        (["--network", "mpl"], "did you mean 'mlp'"),
         (["--loss", "hinge"], "No loss is called 'hinge'"),
         (["--probe", "alignmnt"], "did you mean 'alignment'"),
         (["--memory", "10"], "memory must be a whole number in 1 .. 9"),
@@ -208,19 +215,19 @@ def test_a_run_that_was_stopped_is_resumed_by_its_directory_alone(
 ) -> None:
     words = [*TINY, "--learner", "q-table", "--adaptive", "--probe", "alignment", "--step-size", "linear:0.05:0.01"]
     assert synagents("train", *words, "--out", "whole").code == 0
-    add = Folder.add
+    record = Session.record
 
-    def interrupt(folder: Folder, rows: list[Any], step: int, *rest: Any) -> None:
-        add(folder, rows, step, *rest)
-        if step == 17:
+    def interrupt(session: Session, run: Any, *rest: Any) -> None:
+        record(session, run, *rest)
+        if run.t == 17:
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(Folder, "add", interrupt)
+    monkeypatch.setattr(Session, "record", interrupt)
     said = synagents("train", *words, "--out", "run")
-    assert said.code == 1
+    assert said.code == 130
     assert said.sentence == "Error: Stopped at step 17 of 40, all saved: `synagents resume run` goes on."
     assert not (tmp_path / "run/summary.json").exists()
-    monkeypatch.setattr(Folder, "add", add)
+    monkeypatch.setattr(Session, "record", record)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     said = synagents("resume", "../run", "--json", "--quiet")
@@ -298,12 +305,12 @@ def test_data_that_changed_or_went_since_the_run_began_are_told(synagents: Comma
         (lambda config: config | {"task": "digts"}, 2, "did you mean 'digits'"),
         (lambda config: config | {"settings": config["settings"] | {"hiden": "3"}}, 2, "has no setting hiden"),
         (lambda config: config | {"settings": config["settings"] | {"hidden": [3]}}, 2, "--hidden cannot be [3]"),
-        (lambda config: config | {"settings": config["settings"] | {"decay": "x"}}, 2, "--decay cannot be 'x'"),
-        (lambda config: config | {"settings": config["settings"] | {"decay": 0.7}}, 2, "learner.decay 0.98, not 0.7"),
-        (lambda config: config | {"probes": ["alignmnt"]}, 2, "did you mean 'alignment'"),
-        (lambda config: {k: v for k, v in config.items() if k != "task"}, 2, "by calling `synagents.run.fit.fit` again"),
-        (lambda config: config | {"worlds": None}, 1, "says worlds is None, which cannot be"),
-        (lambda config: config | {"format": "synagents-run/0"}, 1, "in a form that this one does not read"),
+        (lambda config: config | {"settings": config["settings"] | {"trace_decay": "x"}}, 2, "--trace-decay cannot be 'x'"),
+        (lambda config: config | {"settings": config["settings"] | {"trace_decay": 0.7}}, 2, "learner.trace_decay 0.98, not 0.7"),
+        (lambda config: config | {"probe_names": ["alignmnt"]}, 2, "did you mean 'alignment'"),
+        (lambda config: {k: v for k, v in config.items() if k != "task"}, 2, "by calling `synagents.fit` again"),
+        (lambda config: config | {"num_worlds": None}, 1, "says num_worlds is None, which cannot be"),
+        (lambda config: config | {"format": "synagents-run/0"}, 1, "does not read it: go on with that version"),
         (lambda config: [config], 1, "config.json is damaged"),
     ],
 )
@@ -318,8 +325,8 @@ def test_a_configuration_that_says_something_else_is_told_in_a_sentence(
     assert (said.code, told in said.sentence) == (code, True), said.sentence
 
 
-def test_resume_and_picture_want_a_run(synagents: Command, tmp_path: Path) -> None:
-    for words in (["resume", "nowhere"], ["resume", "."], ["picture", "."]):
+def test_resume_and_plot_want_a_run(synagents: Command, tmp_path: Path) -> None:
+    for words in (["resume", "nowhere"], ["resume", "."], ["plot", "."]):
         said = synagents(*words)
         assert said.code == 2 and "There is no run in" in said.sentence
     assert list(tmp_path.iterdir()) == []
@@ -328,7 +335,7 @@ def test_resume_and_picture_want_a_run(synagents: Command, tmp_path: Path) -> No
 def test_a_loss_that_explodes_stops_the_run_and_says_when(synagents: Command, tmp_path: Path) -> None:
     said = synagents("train", *TINY, "--step-size", "1e30", "--out", "x")
     assert said.code == 1
-    assert "The loss is not finite from step 2 on" in said.sentence
+    assert "The loss is not finite from round 2 on" in said.sentence
     assert not (tmp_path / "x/summary.json").exists()
 
 
@@ -360,10 +367,10 @@ def test_help_speaks_of_the_chosen_task_and_learner_and_gives_units(synagents: C
 
 
 def test_every_flag_of_every_task_and_learner_is_explained() -> None:
-    from synagents.cli.build import pairs, sections
+    from synagents.cli.build import Names, pairs, sections
 
     for task, learner in pairs():
-        for flags in sections(task, learner).values():
+        for flags in sections(Names(task, learner, "mlp" if task == "digits" else None)).values():
             for flag in flags.values():
                 assert len(flag.help) > 15, (task, learner, flag.name)
 
@@ -383,9 +390,9 @@ def test_learn_table_writes_a_table_that_trains(synagents: Command, tmp_path: Pa
 
 def test_a_run_becomes_a_picture(synagents: Command, tmp_path: Path) -> None:
     assert synagents("train", *TINY, "--out", "p", "--probe", "alignment,action_mix").code == 0
-    assert synagents("picture", "p").code == 0
+    assert synagents("plot", "p").code == 0
     assert (tmp_path / "p/picture.png").read_bytes().startswith(b"\x89PNG")
-    nothing = synagents("picture", "nowhere")
+    nothing = synagents("plot", "nowhere")
     assert nothing.code == 2 and "There is no run in nowhere" in nothing.sentence
 
 

@@ -3,7 +3,7 @@
     synagents train digits --out runs/a   =   synagents.fit(synagents.preset("digits"), "runs/a")
 
 The task and the learner choose the world: the one that both are made for (`synagents.registry`). A setting is looked
-for in this order: given by hand, the preset of the task and learner (`synagents.cli.presets`), the constructor's default.
+for in this order: given by hand, the preset of the task and learner (`synagents.cli.presets`), the default.
 """
 
 import contextlib
@@ -374,5 +374,5 @@ def _require_fit(names: Names, world: World, learner: LearnerBase, *, by_hand: b
 
 def _unknown(name: str, names: Names, known: dict[str, Flag]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"`synagents train {names.task} --help` shows what there is."
+    hint = f"the nearest is {near[0]}." if near else f"`synagents train {names.task} --help` shows what there is."
     return f"{names.learner} on {names.task} has no setting {name}: {hint}"

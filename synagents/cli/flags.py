@@ -124,6 +124,8 @@ def can_be_kept(flag: Flag, given: Any) -> bool:
     """Whether config.json can say it so that `given` reads it again: not so an array or a function of somebody's."""
     if given is None:
         return True
+    if flag.parameter == "table" and not isinstance(given, str | Path):
+        return False
     try:
         read(flag, str(kept(flag, given)))
     except ValueError:

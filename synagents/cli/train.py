@@ -109,7 +109,7 @@ class Train(click.Command):
     def _no_flag(self, typed: str, names: "Names", there: Iterable[str]) -> str:
         near = difflib.get_close_matches(typed, there, n=1)
         if near:
-            return f"There is no flag {typed}: did you mean {near[0]}?"
+            return f"There is no flag {typed}: the nearest is {near[0]}."
         return f"{names.learner} on {names.task} has no {typed}: `synagents train {names.task} --help` shows the flags."
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
