@@ -44,7 +44,9 @@ def find(kind: str, name: str) -> Callable[..., Any]:
     """
     module, colon, own = name.partition(":")
     if colon:
-        return imported(module, own)
+        made_by = imported(module, own)
+        require(callable(made_by), f"{name} is neither a class nor a function: name what makes one.")
+        return made_by
     if name not in offers(kind):
         raise ValueError(
             f"No {kind.rpartition('.')[2].removesuffix('s')} is called {name!r}: {nearest(name, offers(kind))}."
@@ -85,7 +87,6 @@ def task_kind(task: str) -> type:
     constructor = find("tasks", task)
     if isinstance(constructor, type):
         return constructor
-    require(callable(constructor), f"{task} is neither a class nor a function: name what makes a task.")
     try:
         kind = typing.get_type_hints(constructor).get("return")
     except NameError:  # it names something that is not imported there

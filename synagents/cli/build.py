@@ -340,8 +340,6 @@ def _made(names: Names, chosen: dict[str, dict[str, Any]]) -> tuple[World, Learn
 
 
 def _called(constructor: Any, name: str, settings: dict[str, Any]) -> Any:
-    kind = type(constructor).__name__
-    require(callable(constructor), f"{name} is neither a class nor a function, but a {kind}: name what makes one.")
     return constructor(**settings)
 
 
