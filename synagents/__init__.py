@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from synagents.task import Network as Network
     from synagents.task import Task as Task
     from synagents.tasks.from_gymnasium import from_gymnasium as from_gymnasium
-    from synagents.tasks.samples import from_arrays as from_arrays
-    from synagents.tasks.samples import from_batches as from_batches
+    from synagents.tasks.arrays import from_arrays as from_arrays
+    from synagents.tasks.arrays import from_batches as from_batches
     from synagents.world import Learner as Learner
     from synagents.world import MemoryLearner as MemoryLearner
     from synagents.world import Outcome as Outcome
@@ -67,7 +67,7 @@ _HOMES = {
     "schedules": ["Exponential", "Linear", "Switch"],
     "settings": ["settings", "static"],
     "tasks.from_gymnasium": ["from_gymnasium"],
-    "tasks.samples": ["from_arrays", "from_batches"],
+    "tasks.arrays": ["from_arrays", "from_batches"],
     "groups": ["Group"],
     "task": ["Answer", "DecisionTask", "Network", "Task"],
     "world": ["Learner", "MemoryLearner", "Outcome", "Policy", "RewardKind", "Transition", "World"],

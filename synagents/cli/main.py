@@ -44,7 +44,7 @@ def run() -> int:
 
 def _failures() -> tuple[type[Exception], ...]:
     """Errors whose message is a sentence of its own; they live in modules that nothing else may have needed so far."""
-    from synagents.data.files import DataError
+    from synagents.data import DataError
     from synagents.run.files import RunError
 
     return DataError, RunError, FloatingPointError, OSError
@@ -207,10 +207,10 @@ def probes() -> None:
 @click.option("--url", help="A mirror of the published files; checksums stay the same.")
 def download(name: str, out: Path | None, url: str | None) -> None:
     """Fetch the data set NAME (default: notmnist) and check its checksum."""
-    from synagents.data import files
+    from synagents import data
 
     with entry.interruptible():
-        folder = files.download(name, out, url)
+        folder = data.download(name, out, url)
     print(f"The data are in {folder}.")
 
 
