@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from synagents.task import DecisionTask as DecisionTask
     from synagents.task import Network as Network
     from synagents.task import Task as Task
-    from synagents.tasks.from_gymnasium import from_gymnasium as from_gymnasium
     from synagents.tasks.arrays import from_arrays as from_arrays
     from synagents.tasks.arrays import from_batches as from_batches
+    from synagents.tasks.from_gymnasium import from_gymnasium as from_gymnasium
     from synagents.world import Learner as Learner
     from synagents.world import MemoryLearner as MemoryLearner
     from synagents.world import Outcome as Outcome

@@ -150,7 +150,7 @@ def test_files_of_ones_own_are_played_and_gone_on_with(command: Command, tmp_pat
         said = command("resume", "run", "--steps", "6", "--quiet", "--json")
         assert said.code == 0 and json.loads(said.out)["steps"] == 6, said.err
         shown = command("train", *words[:5], "--help")
-        assert "factor of the outputs, > 0.  [default: 1.0]" in " ".join(shown.out.split())
+        assert "factor of the outputs, > 0. [default: 1.0]" in " ".join(shown.out.split())
     finally:
         sys.modules.pop("ones_own", None)
 
