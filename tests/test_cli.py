@@ -93,7 +93,9 @@ def test_the_same_command_gives_the_same_weights_and_another_seed_gives_others(
 
 
 def test_runs_and_worlds_are_all_reported(synagents: Command) -> None:
-    summary = json.loads(synagents("train", *TINY, "--num-runs", "3", "--num-worlds", "2", "--shared-task", "--json").out)
+    summary = json.loads(
+        synagents("train", *TINY, "--num-runs", "3", "--num-worlds", "2", "--shared-task", "--json").out
+    )
     assert (summary["runs"], summary["worlds"], len(summary["accuracy_by_run"])) == (3, 2, 3)
     assert summary["accuracy"] == pytest.approx(np.mean(summary["accuracy_by_run"]))
 
@@ -135,7 +137,19 @@ def test_schedules_are_read_as_they_are_written(synagents: Command, tmp_path: Pa
 def test_a_team_of_units_is_told_what_it_earned_over_the_whole_run_and_at_its_end(
     synagents: Command, tmp_path: Path
 ) -> None:
-    words = ["multiplexer", "--bits", "1", "--hidden", "4", "--learner", "reinforce", "--steps", "40", "--num-worlds", "8"]
+    words = [
+        "multiplexer",
+        "--bits",
+        "1",
+        "--hidden",
+        "4",
+        "--learner",
+        "reinforce",
+        "--steps",
+        "40",
+        "--num-worlds",
+        "8",
+    ]
     summary = json.loads(synagents("train", *words, "--out", "u", "--num-runs", "2", "--json", "--quiet").out)
     assert set(summary) == SUMMARY | {"mean_reward", "final_reward", "mean_reward_by_run"}
     assert (summary["sizes"], summary["agents"], summary["worlds"]) == ([3, 4, 2], 5, 8)
@@ -151,7 +165,10 @@ def test_a_team_of_units_is_told_what_it_earned_over_the_whole_run_and_at_its_en
     ("words", "told"),
     [
         (["digits", "--learner", "reinforce"], "reinforce does not fit digits: it learns in worlds of unit agents"),
-        (["multiplexer", "--learner", "q-table"], "q-table does not fit multiplexer: it learns in worlds of synapse agents"),
+        (
+            ["multiplexer", "--learner", "q-table"],
+            "q-table does not fit multiplexer: it learns in worlds of synapse agents",
+        ),
         (["multiplexer", "--hidden", "8"], "variance must be one number"),
         (["multiplexer", "--learning-rate", "0.1,fast"], "'fast' is not a schedule"),
         (["multiplexer", "--variance", "a"], "write 0.3,1"),
@@ -160,14 +177,20 @@ def test_a_team_of_units_is_told_what_it_earned_over_the_whole_run_and_at_its_en
         (["--learner", "q-tabel"], "did you mean 'q-table'"),
         (["--hiden", "3"], "There is no flag --hiden: the nearest is --hidden."),
         (["--lerner", "trace"], "There is no flag --lerner: the nearest is --learner."),
-        (["--learner", "uniform", "--alpha", "0.1"], "uniform on digits has no --alpha: `synagents train digits --help` shows the flags."),
+        (
+            ["--learner", "uniform", "--alpha", "0.1"],
+            "uniform on digits has no --alpha: `synagents train digits --help` shows the flags.",
+        ),
         (["xor", "--batch-size", "3"], "trace on xor has no --batch-size"),
         (["--hidden", "0"], "write 64,32 or none"),
         (["--hidden", "many"], "write 64,32 or none"),
         (["--batch-size", "5000"], "batch_size must lie in 1 .. 1348"),
         (["--learner", "q-table", "--epsilon", "1.5"], "epsilon must lie in [0, 1], but is 1.5."),
         (["--step-size", "linear:a:b"], "is not a schedule"),
-        (["--interval", "250", "--rollout-length", "3", "--steps", "300"], "interval must be a multiple of rollout_length 3"),
+        (
+            ["--interval", "250", "--rollout-length", "3", "--steps", "300"],
+            "interval must be a multiple of rollout_length 3",
+        ),
         (["--steps", "7", "--rollout-length", "2", "--interval", "0"], "multiple of rollout_length 2"),
         (["--steps", "0"], "'0' is not a whole number >= 1."),
         (["--seed", "-1"], "'-1' is not a whole number in 0 .. 2^32 - 1."),
@@ -305,8 +328,16 @@ def test_data_that_changed_or_went_since_the_run_began_are_told(synagents: Comma
         (lambda config: config | {"task": "digts"}, 2, "did you mean 'digits'"),
         (lambda config: config | {"settings": config["settings"] | {"hiden": "3"}}, 2, "has no setting hiden"),
         (lambda config: config | {"settings": config["settings"] | {"hidden": [3]}}, 2, "--hidden cannot be [3]"),
-        (lambda config: config | {"settings": config["settings"] | {"trace_decay": "x"}}, 2, "--trace-decay cannot be 'x'"),
-        (lambda config: config | {"settings": config["settings"] | {"trace_decay": 0.7}}, 2, "learner.trace_decay 0.98, not 0.7"),
+        (
+            lambda config: config | {"settings": config["settings"] | {"trace_decay": "x"}},
+            2,
+            "--trace-decay cannot be 'x'",
+        ),
+        (
+            lambda config: config | {"settings": config["settings"] | {"trace_decay": 0.7}},
+            2,
+            "learner.trace_decay 0.98, not 0.7",
+        ),
         (lambda config: config | {"probe_names": ["alignmnt"]}, 2, "did you mean 'alignment'"),
         (lambda config: {k: v for k, v in config.items() if k != "task"}, 2, "by calling `synagents.fit` again"),
         (lambda config: config | {"num_worlds": None}, 1, "says num_worlds is None, which cannot be"),

@@ -138,8 +138,29 @@ def test_python_plays_what_the_command_plays(command: Command, tmp_path: Path) -
 
 def test_files_of_ones_own_are_played_and_gone_on_with(command: Command, tmp_path: Path) -> None:
     (tmp_path / "ones_own.py").write_text(MINE)
-    words = ["ones_own:task", "--learner", "ones_own:Lazy", "--network", "ones_own:Scaled", "--probe", "ones_own:largest"]
-    more = ["--probe-interval", "2", "--steps", "4", "--interval", "2", "--gain", "2", "--rest", "0.25", "--batch-size", "3"]
+    words = [
+        "ones_own:task",
+        "--learner",
+        "ones_own:Lazy",
+        "--network",
+        "ones_own:Scaled",
+        "--probe",
+        "ones_own:largest",
+    ]
+    more = [
+        "--probe-interval",
+        "2",
+        "--steps",
+        "4",
+        "--interval",
+        "2",
+        "--gain",
+        "2",
+        "--rest",
+        "0.25",
+        "--batch-size",
+        "3",
+    ]
     try:
         said = command("train", *words, *more, "--out", "run", "--quiet", "--num-worlds", "2")
         assert said.code == 0, said.err

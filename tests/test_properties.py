@@ -250,7 +250,17 @@ def told_in_a_sentence(typed: list[str]) -> None:
 
 
 FLAGS = sorted({flag.name for part in sections("digits", "q-table").values() for flag in part.values()})
-OWN = ["--learner", "--steps", "--seed", "--worlds", "--runs", "--rollout_length", "--probe", "--probe-interval", "--memory"]
+OWN = [
+    "--learner",
+    "--steps",
+    "--seed",
+    "--worlds",
+    "--runs",
+    "--rollout_length",
+    "--probe",
+    "--probe-interval",
+    "--memory",
+]
 OWN += [
     "--checkpoint-seconds",
     "--no-adaptive",

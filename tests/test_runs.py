@@ -578,6 +578,8 @@ def test_what_was_run_is_told_by_settings_checksums_and_names() -> None:
 
 @pytest.mark.parametrize("steps", [0, -1, 3])
 def test_steps_are_a_positive_multiple_of_the_horizon(tmp_path: Path, steps: int) -> None:
-    assert "multiple of rollout_length 2" in refused(lambda: play(tmp_path / "run", steps, rollout_length=2), ValueError)
+    assert "multiple of rollout_length 2" in refused(
+        lambda: play(tmp_path / "run", steps, rollout_length=2), ValueError
+    )
     assert not list(tmp_path.iterdir())
     assert "checkpoint_seconds" in refused(lambda: play(tmp_path / "run", checkpoint_seconds=-1), ValueError)
