@@ -12,6 +12,7 @@ Randomness is never chained (`synagents.keys`), so results do not depend on how 
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, NamedTuple
@@ -110,12 +111,7 @@ def advance(
         run.t % rollout_length == 0,
         f"This run has played {run.t} rounds, which is no multiple of rollout_length {rollout_length}.",
     )
-    probes = tuple(probes)
-    names = [getattr(probe, "__name__", None) for probe in probes]
-    require(
-        None not in names and len(set(names)) == len(names),
-        "Probes are recorded under their names: give functions with a different __name__ each.",
-    )
+    probes = check_probes(probes)
     # Refreshes and probes happen only where blocks of rounds begin: a branch inside every round would copy the batch.
     block = math.gcd(rounds, *((run.t, run.world.interval) if run.world.interval else ()))
     if probes:
@@ -246,6 +242,17 @@ def check_intervals(world: World, rollout_length: int, probe_interval: int | Non
             probe_interval % rollout_length == 0,
             f"probe_interval must be a positive multiple of rollout_length {rollout_length}, but is {probe_interval}.",
         )
+
+
+def check_probes(probes: Iterable[Probe]) -> tuple[Probe, ...]:
+    """The probes as a tuple; ValueError unless each is a function with a name of its own."""
+    probes = tuple(probes)
+    names = [getattr(probe, "__name__", None) for probe in probes]
+    require(
+        None not in names and len(set(names)) == len(names),
+        "Probes are recorded under their names: give functions with a different __name__ each.",
+    )
+    return probes
 
 
 def check_finite(history: History, start: int = 0) -> None:
