@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,48 +21,23 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from synagents.envs import synapse_v0
 
 import synagents
-from synagents.envs import synapse_v0
-from synagents.learners.synapse.q_table import QTable
 from synagents.learners.synapse.trace import Trace
-from synagents.loop import Run, begin
-from synagents.probes import Round, action_mix
 from synagents.run import config as configs
 from synagents.run import session as sessions
-from synagents.run.config import described, first_rounds_of, read_config, versions
+from synagents.run.config import first_rounds_of, read_config, versions
 from synagents.run.directory import RunDirectory
-from synagents.run.files import RunError, check_writable
-from synagents.run.fit import Look, fit
+from synagents.run.files import RunError
+from synagents.run.fit import Look
 from synagents.run.reading import open_run, read_metrics
 from synagents.run.results import weights_sha256
 from synagents.run.spec import RunSpec
 from synagents.run.stopping import Interrupted
-from synagents.settings import settings
 from synagents.world import World
-from tests.claims import one_sentence, same_bits
-
-WORLD = synapse_v0.world("xor", hidden=(2,), interval=0, step_size=0.05)
-LEARNER = QTable(adaptive=True, alpha=0.1, rate="per-step")
-ROUNDS = 12
-SPEC = RunSpec(WORLD, LEARNER, ROUNDS, seed=3)
-
-
-class Killed(BaseException):
-    """What no `except` of ours catches, as nothing catches kill -9."""
-
-
-def play(directory: Path, spec: RunSpec | int = SPEC, **options: Any) -> tuple[Run, dict[str, Any]]:
-    """Go on with the run in a directory; a checkpoint at every look, unless `options` say otherwise."""
-    spec = replace(SPEC, rounds=spec) if isinstance(spec, int) else spec
-    return fit(spec, directory, **{"checkpoint_seconds": 0, "tell": lambda line: None, **options})
-
-
-def result(directory: Path) -> tuple[bytes, bytes, str, float]:
-    """All that a run leaves which may not depend on how often it was stopped."""
-    summary = json.loads((directory / "summary.json").read_text())
-    metrics, table = (directory / "metrics.csv").read_bytes(), json.loads((directory / "table.json").read_text())
-    return metrics, json.dumps(table).encode(), summary["weights_sha256"], summary["loss"]
+from tests.claims import same_bits
+from tests.runs import CROWD, ROUNDS, SPEC, WORLD, Killed, at, damage, play, refused, result
 
 
 @pytest.fixture(scope="module")
@@ -79,24 +54,6 @@ def stopped(tmp_path: Path) -> Path:
     with pytest.raises(Killed):
         play(tmp_path / "run", watch=at(7, Killed))
     return tmp_path / "run"
-
-
-def at(step: int, what: type[BaseException] | Callable[[], object]) -> Callable[[Look], None]:
-    """Something that happens at a step."""
-
-    def watch(look: Look) -> None:
-        if look.step == step:
-            if isinstance(what, type):
-                raise what
-            what()
-
-    return watch
-
-
-def refused(call: Callable[[], Any], kind: type[Exception] = RunError) -> str:
-    with pytest.raises(kind) as error:
-        call()
-    return one_sentence(str(error.value).replace(".csv", "").replace(".json", "").replace(".safetensors", ""))
 
 
 # Nothing is lost
@@ -218,12 +175,10 @@ def test_without_any_checkpoint_the_run_is_played_from_its_start(undisturbed: Pa
 
 
 def test_many_runs_and_worlds_with_probes_and_rollouts_go_on_exactly(tmp_path: Path) -> None:
-    spec = replace(SPEC, num_runs=2, num_worlds=2, shared_task=True, rollout_length=2)
-    spec = replace(spec, probes=(action_mix,), probe_interval=4)
-    play(tmp_path / "whole", spec)
+    play(tmp_path / "whole", CROWD)
     with pytest.raises(Killed):
-        play(tmp_path / "run", spec, watch=at(6, Killed))
-    play(tmp_path / "run", spec)
+        play(tmp_path / "run", CROWD, watch=at(6, Killed))
+    play(tmp_path / "run", CROWD)
     for name in ("metrics.csv", "table_0.json", "table_1.json"):
         assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
@@ -361,12 +316,6 @@ def test_nothing_depends_on_when_checkpoints_are_taken(undisturbed: Path, tmp_pa
     one, other = (synagents.load(directory / "checkpoints/best.safetensors", SPEC.begin())
                   for directory in (undisturbed, tmp_path / "run"))  # fmt: skip
     assert one.t == other.t and same_bits((one.state, one.mind), (other.state, other.mind))
-
-
-def damage(file: Path) -> None:
-    body = bytearray(file.read_bytes())
-    body[len(body) // 2] ^= 4
-    file.write_bytes(body)
 
 
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before_and_that_is_said(
@@ -620,357 +569,3 @@ def test_data_that_changed_since_the_run_began_are_told(tmp_path: Path) -> None:
     told = refused(lambda: play(tmp_path / "run", spec(0.5, 4)), ValueError)
     assert "has changed (world.task.x, world.task.held_out_x): put back the data or tables as they were" in told
     play(tmp_path / "run", spec(1.0, 4))
-
-
-# What was run
-
-
-def test_what_was_run_is_told_by_settings_checksums_and_names() -> None:
-    told = dict(described("world", WORLD)) | dict(described("learner", QTable(np.ones((81, 3), np.float32))))
-    assert told["world"] == "SynapseWorld" and told["world.network.sizes"] == [2, 2, 2]
-    assert told["world.step_size"] == 0.05 and told["world.task.loss"] == "cross_entropy"
-    assert told["learner.table"].startswith("array float32[81, 3] sha256 ")
-    assert json.loads(json.dumps(told)) == told
-    assert dict(described("x", (1, float("nan"), jax.numpy.float32(0.5), Path("a"), print))) == {
-        "x": [1, "nan", 0.5, "a", "print"]
-    }
-    assert dict(described("x", [LEARNER]))["x.0.alpha"] == 0.1
-
-
-@pytest.mark.parametrize(
-    ("change", "because"),
-    [
-        ({"rounds": 0}, "rounds must be a whole number in 1 .. 4294967291, but is 0"),
-        ({"rounds": 3, "rollout_length": 2}, "positive multiple of rollout_length 2, but are 3"),
-        ({"seed": 2**32}, "seed must be a whole number in 0 .. 4294967295, but is 4294967296"),
-        ({"seed": -1}, "0 .. 4294967295, but is -1"),
-        ({"seed": 0.5}, "but is 0.5"),
-        ({"num_worlds": 0}, "num_worlds must be a whole number >= 1"),
-        ({"num_runs": True}, "num_runs must be a whole number >= 1"),
-        ({"shared_task": 1}, "shared_task must be True or False"),
-        ({"probe_interval": 0}, "probe_interval must be a whole number >= 1"),
-        ({"probes": (action_mix, action_mix)}, "a different __name__ each"),
-        ({"learner": Trace}, "this is the class Trace itself"),
-        ({"learner": Trace()}, "reward='delta'"),
-        ({"world": "xor"}, "this is 'xor'"),
-        ({"about": [1]}, "about must be a mapping"),
-        ({"about": {"a": {1, 2}}}, "about must hold what JSON can say"),
-        ({"about": {"a": float("nan")}}, "about must hold what JSON can say"),
-        ({"about": {"seed": 4}}, "about says otherwise than the run itself does (seed)"),
-        ({"about": {"format": "mine"}}, "about says otherwise than the run itself does (format)"),
-    ],
-)
-def test_what_cannot_be_run_is_refused_when_the_spec_is_made(change: dict[str, Any], because: str) -> None:
-    assert because in refused(lambda: replace(SPEC, **change), ValueError).replace("__name__ each", "__name__ each")
-
-
-def test_checkpoint_seconds_are_checked_before_anything_is_written(tmp_path: Path) -> None:
-    assert "checkpoint_seconds" in refused(lambda: play(tmp_path / "run", checkpoint_seconds=-1), ValueError)
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_learner_that_does_not_fit_the_agents_leaves_nothing(tmp_path: Path) -> None:
-    from synagents.envs import unit_v0
-
-    spec = replace(SPEC, world=unit_v0.world("xor", hidden=(2,)), learner=Trace())
-    refused(lambda: play(tmp_path / "run", spec), ValueError)
-    assert not list(tmp_path.iterdir())
-
-
-def test_the_configuration_has_what_was_said_of_the_run_first_and_its_fields_by_name() -> None:
-    spec = replace(SPEC, rounds=np.int64(12), about={"task": "xor", "seed": 3})
-    config = json.loads(json.dumps(spec.to_config()))
-    assert list(config)[:4] == ["format", "sizes", "task", "seed"]
-    own = {name: config[name] for name in ("rounds", "seed", "num_worlds", "num_runs", "rollout_length", "probes")}
-    assert own == {"rounds": 12, "seed": 3, "num_worlds": 1, "num_runs": 1, "rollout_length": 1, "probes": []}
-
-
-def test_configuration_is_read_once_unless_it_changes(stopped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read: list[str] = []
-    real = configs.read_json
-    monkeypatch.setattr(configs, "read_json", lambda file: (read.append(file.name), real(file))[1])
-    directory = RunDirectory(stopped)
-    assert directory.config()["rounds"] == ROUNDS and directory.finished() is None
-    fit(SPEC, directory, tell=lambda line: None)
-    assert read == ["config.json"] and directory.finished() is not None
-    play(stopped, 20)
-    assert directory.config()["rounds"] == 20 and directory.finished() is not None
-
-
-# Columns
-
-
-@settings
-class Loud(type(LEARNER)):
-    """Reports numbers that are called as the columns of metrics.csv are."""
-
-    def update(self, *args: Any) -> Any:
-        mind, metrics = super().update(*args)
-        return mind, metrics | {name: np.float32(7) for name in ("step", "run", "loss", "held_out_loss", "probe.loss")}
-
-
-def loss(world: World, seen: Round) -> Any:
-    return {"step": np.float32(8), "loss": np.zeros(2, np.float32)}
-
-
-def learner(world: World, seen: Round) -> Any:
-    return {"loss": np.float32(9)}
-
-
-def test_nothing_that_a_learner_or_a_probe_reports_takes_another_column(undisturbed: Path, tmp_path: Path) -> None:
-    spec = replace(SPEC, learner=Loud(alpha=0.1, rate="per-step", adaptive=True), probes=(loss, learner))
-    play(tmp_path / "run", replace(spec, probe_interval=1))
-    ours, plain = read_metrics(tmp_path / "run"), read_metrics(undisturbed)
-    for name, values in plain.items():
-        np.testing.assert_array_equal(ours[name], values)
-    assert (ours["learner.loss"] == 7).all() and (ours["learner.step"] == 7).all()
-    assert (ours["probe.loss.step"] == 8).all() and (ours["probe.learner.loss"] == 9).all()
-    assert (ours["learner.probe.loss"] == 7).all() and (ours["probe.loss.loss.1"] == 0).all()
-
-
-def twice(world: World, seen: Round) -> Any:
-    return {"a": np.zeros(1, np.float32), "a.0": np.float32(1)}
-
-
-def test_a_probe_with_two_numbers_of_one_name_is_refused(tmp_path: Path) -> None:
-    told = refused(lambda: play(tmp_path / "run", replace(SPEC, probes=(twice,), probe_interval=1)), ValueError)
-    assert "two numbers that are called probe.twice.a.0" in told.replace("a.0:", "a.0 :")
-
-
-# Reading
-
-
-def test_metrics_are_read_as_columns_with_nan_where_nothing_was_recorded(tmp_path: Path) -> None:
-    play(tmp_path / "run", replace(SPEC, num_runs=2, probes=(action_mix,), probe_interval=6))
-    columns = read_metrics(tmp_path / "run")
-    assert columns["step"].dtype == columns["run"].dtype == np.int64 and columns["loss"].dtype == np.float64
-    assert columns["step"][:4].tolist() == [1, 1, 2, 2] and columns["run"][:4].tolist() == [0, 1, 0, 1]
-    mix = columns["probe.action_mix.layer0_weight.0"][columns["run"] == 0]
-    assert np.flatnonzero(np.isfinite(mix)).tolist() == [0, 6]
-    with (tmp_path / "run/metrics.csv").open(newline="") as file:
-        assert [float(row["loss"]) for row in csv.DictReader(file)] == columns["loss"].tolist()
-
-
-def test_metrics_of_a_run_that_is_going_on_are_read_without_the_row_that_is_half_written(stopped: Path) -> None:
-    before = read_metrics(stopped)["step"].tolist()
-    with (stopped / "metrics.csv").open("a") as file:
-        file.write("8,0,0.5")
-    assert read_metrics(stopped)["step"].tolist() == before
-    with (stopped / "metrics.csv").open("a") as file:
-        file.write("\n9,0,much\n")
-    assert "has a row that is not" in refused(lambda: read_metrics(stopped))
-
-
-def test_a_run_is_opened_at_its_last_whole_checkpoint_and_nothing_is_changed(undisturbed: Path, stopped: Path) -> None:
-    damage(stopped / "checkpoints/step-0000000006.safetensors")
-    before = {path: path.read_bytes() for path in stopped.rglob("*") if path.is_file()}
-    run, summary = open_run(stopped, replace(SPEC, rounds=99))
-    assert (run.t, summary) == (5, None)
-    assert before == {path: path.read_bytes() for path in stopped.rglob("*") if path.is_file()}
-    run, summary = open_run(undisturbed, SPEC)
-    assert run.t == ROUNDS and summary == json.loads((undisturbed / "summary.json").read_text())
-    assert weights_sha256(run) == summary["weights_sha256"]
-    assert "seed 3, not 4" in refused(lambda: open_run(undisturbed, replace(SPEC, seed=4)), ValueError)
-
-
-def test_a_run_without_a_whole_checkpoint_is_opened_at_its_start_or_refused(stopped: Path) -> None:
-    for file in (stopped / "checkpoints").iterdir():
-        damage(file)
-    assert "is whole: `synagents resume" in refused(lambda: open_run(stopped, SPEC))
-    shutil.rmtree(stopped / "checkpoints")
-    assert open_run(stopped, SPEC)[0].t == 0
-
-
-# Displays and paths
-
-
-@pytest.mark.parametrize("error", [BrokenPipeError(32, "Broken pipe"), OSError(5, "Input/output error"),
-                                   ValueError("I/O operation on closed file.")])  # fmt: skip
-def test_a_display_that_cannot_be_written_is_dropped_and_the_run_is_whole(
-    undisturbed: Path, tmp_path: Path, error: Exception
-) -> None:
-    calls: list[str] = []
-
-    def broken(name: str) -> Callable[..., None]:
-        def show(*args: Any) -> None:
-            calls.append(name)
-            raise error
-
-        return show
-
-    play(tmp_path / "run", compiling=broken("compiling"), watch=broken("watch"), tell=broken("tell"))
-    assert sorted(calls) == ["compiling", "tell", "watch"]  # once each
-    assert result(tmp_path / "run") == result(undisturbed)
-
-
-def test_a_display_that_fails_is_told_where_somebody_listens(tmp_path: Path) -> None:
-    said: list[str] = []
-    missing = at(1, lambda: open(tmp_path / "missing"))
-    play(tmp_path / "run", 2, watch=missing, tell=said.append)
-    assert len(said) == 1 and "What shows the run failed (FileNotFoundError" in said[0]
-
-
-def test_an_error_of_somebodys_own_in_a_display_is_raised(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="mine"):
-        play(tmp_path / "run", 2, watch=at(1, lambda: (_ for _ in ()).throw(ValueError("mine"))))
-
-
-def test_compiling_is_said_once_and_never_before_a_refusal(undisturbed: Path, tmp_path: Path) -> None:
-    calls: list[int] = []
-    play(tmp_path / "run", 2, compiling=lambda: calls.append(1))
-    assert calls == [1]
-    for spec in (SPEC, replace(SPEC, seed=4), replace(SPEC, rounds=6)):  # done already, another run, fewer rounds
-        with suppress(ValueError):
-            play(undisturbed, spec, compiling=lambda: calls.append(2))
-    assert calls == [1]
-
-
-DRIVE = """
-import sys
-from dataclasses import replace
-from synagents.report.live import Live, closing_table
-from synagents.run.fit import fit
-from tests.test_runs import SPEC
-spec = replace(SPEC, rounds=300)
-with Live("xor [red]q", spec.rounds) as live:
-    _, summary = fit(spec, sys.argv[1], compiling=live.compiling, watch=live.show, tell=live.tell)
-live.close(closing_table(summary, sys.argv[1]))
-"""
-
-
-def in_a_shell(command: str, **env: str) -> subprocess.CompletedProcess[str]:
-    root = Path(__file__).resolve().parents[1]
-    call = ["bash", "-c", f"set -o pipefail; {command}"]
-    return subprocess.run(
-        call, cwd=root, capture_output=True, text=True, check=False, env=os.environ | {"PYTHON": sys.executable, **env}
-    )
-
-
-@pytest.mark.parametrize("end", ["2>&1 | head -1", "2>&-", "2> /dev/full"])
-def test_a_closed_or_full_output_stops_no_training(tmp_path: Path, end: str) -> None:
-    directory = tmp_path / "run"
-    done = in_a_shell(f'"$PYTHON" -c "$DRIVE" "$WHERE" {end}', DRIVE=DRIVE, WHERE=str(directory))
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines() == (["xor [red]q: compiling"] if "head" in end else [])
-    assert RunDirectory(directory).finished() is not None
-
-
-def test_names_and_paths_are_plain_text_and_the_path_is_alone_on_its_line_whole(tmp_path: Path) -> None:
-    for name in ("a[/b]", "exp[lr=0.1]", "long-" * 40):
-        directory = tmp_path / name
-        done = in_a_shell('"$PYTHON" -c "$DRIVE" "$WHERE" 2>&1', DRIVE=DRIVE, WHERE=str(directory), COLUMNS="40")
-        assert done.returncode == 0, done.stdout
-        lines = done.stdout.splitlines()
-        assert lines[0] == "xor [red]q: compiling" and lines[-1] == str(directory)
-
-
-def test_a_home_directory_is_found_by_its_tilde_in_every_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    run, _ = play(Path("~/run"), 2)
-    synagents.save(run, "~/c")
-    assert synagents.load("~/c", run).t == 2
-    synagents.save_table("~/t.json", np.asarray(run.mind.table[0]))
-    assert synagents.load_table("~/t.json").shape == (81, 3)
-    assert read_metrics("~/run")["step"].tolist() == [1, 2] and open_run("~/run", SPEC)[0].t == 2
-    assert read_config("~/run")["rounds"] == 2 and RunDirectory("~/run").path == tmp_path / "run"
-    assert check_writable("~/x/y.json") == tmp_path / "x/y.json"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["c", "run", "t.json", "x"]
-
-
-def test_a_place_for_a_result_is_checked_and_made_before_anything_is_computed(tmp_path: Path) -> None:
-    check_writable(tmp_path / "new/deeper/t.json")
-    assert (tmp_path / "new/deeper").is_dir() and not list((tmp_path / "new/deeper").iterdir())
-    (tmp_path / "file").write_text("old")
-    assert check_writable(tmp_path / "file").read_text() == "old"
-    assert "is a directory: name a file" in refused(lambda: check_writable(tmp_path), ValueError)
-    told = refused(lambda: check_writable(tmp_path / "file/t"), ValueError)
-    assert "cannot be written (" in told and "name another place" in told
-    assert "cannot be written" in refused(lambda: check_writable("/proc/t"), ValueError)
-
-
-# 64 bits
-
-
-X64 = """
-import sys, json, numpy as np
-from dataclasses import replace
-from pathlib import Path
-from synagents.learners.synapse.trace import Trace
-from synagents.run.fit import fit
-from synagents.run.reading import open_run
-from tests.test_runs import SPEC, Killed, at
-for spec in (SPEC, replace(SPEC, world=replace(SPEC.world, reward="delta"), learner=Trace(), num_worlds=2)):
-    name, quiet = type(spec.learner).__name__, dict(checkpoint_seconds=0, tell=lambda line: None)
-    _, summary = fit(spec, Path(sys.argv[1]) / name / "whole", **quiet)
-    stopped = Path(sys.argv[1]) / name / "stopped"
-    try:
-        fit(spec, stopped, watch=at(7, Killed), **quiet)
-    except Killed:
-        pass
-    _, again = fit(spec, stopped, **quiet)
-    print(summary["weights_sha256"], again["weights_sha256"])
-    print({str(array.dtype) for array in np.load(stopped / "weights.npz").values()})
-"""
-
-
-def test_with_64_bits_runs_are_saved_and_resumed_with_the_same_bits(tmp_path: Path) -> None:
-    done = in_a_shell('"$PYTHON" -c "$CODE" "$WHERE"', CODE=X64, WHERE=str(tmp_path), JAX_ENABLE_X64="1")
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    for sums, types in zip(lines[::2], lines[1::2], strict=True):
-        assert len(set(sums.split())) == 1 and types == "{'float32'}"
-    assert len(lines) == 4
-
-
-# Pictures and the closing table
-
-
-def test_a_picture_is_where_it_is_said_to_be(undisturbed: Path, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
-    from synagents.report.plot import plot_run
-
-    assert plot_run(undisturbed, tmp_path / "new/pic") == tmp_path / "new/pic.png"
-    assert (tmp_path / "new/pic.png").read_bytes()[1:4] == b"PNG"
-    assert plot_run(undisturbed, tmp_path / "a[$b$].pdf").read_bytes()[:4] == b"%PDF"
-    assert "No picture is of the kind" in refused(lambda: plot_run(undisturbed, tmp_path / "pic.jpgg"), ValueError)
-    play(tmp_path / "run", replace(SPEC, probes=(action_mix,), probe_interval=4, about={"task": "$x", "learner": "y"}))
-    assert plot_run(tmp_path / "run") == tmp_path / "run/picture.png"
-
-
-def test_a_run_without_rows_is_no_picture_yet(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
-    from synagents.report.plot import plot_run
-
-    with pytest.raises(Killed):
-        play(tmp_path / "run", compiling=at_once(Killed))
-    assert "has no rows yet" in refused(lambda: plot_run(tmp_path / "run"), ValueError)
-
-
-def at_once(error: type[BaseException]) -> Callable[[], None]:
-    def fail() -> None:
-        raise error
-
-    return fail
-
-
-@pytest.mark.parametrize(
-    ("data", "line"),
-    [
-        ({}, ""),
-        ({"name": "mine"}, ""),
-        ({"train_samples": 1348}, "1,348 training"),
-        ({"train_samples": 1348, "held_out_samples": 449, "split": "seed 0"}, "1,348 training, 449 held out (seed 0)"),
-        ({"held_out_samples": 9, "scale": 255.0, "classes": 10}, "9 held out, pixels / 255, 10 classes"),
-    ],
-)
-def test_the_closing_table_says_of_the_data_what_the_task_does(data: dict[str, Any], line: str) -> None:
-    from synagents.report.live import data_line
-
-    assert data_line(data) == line
-
-
-def test_the_summary_has_the_data_as_the_task_describes_them(tmp_path: Path) -> None:
-    task = synagents.from_arrays(np.eye(8, 3), np.arange(8) % 2, loss="cross-entropy", batch_size=4)
-    _, summary = play(tmp_path / "run", replace(SPEC, world=synapse_v0.world(task, hidden=(), interval=0), rounds=1))
-    assert summary["data"] == dict(task.description)
-    assert json.loads((tmp_path / "run/summary.json").read_text())["data"].keys() == summary["data"].keys()
