@@ -73,7 +73,7 @@ def damage(file: Path) -> None:
 
 
 def in_a_shell(command: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run a command, with PYTHON in its environment, from the project's directory; a pipe fails with any of its parts."""
+    """Run a command in the project, with PYTHON in its environment; a pipe fails where any part of it does."""
     root = Path(__file__).resolve().parents[1]
     call = ["bash", "-c", f"set -o pipefail; {command}"]
     return subprocess.run(

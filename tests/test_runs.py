@@ -288,6 +288,24 @@ def test_asked_twice_it_stops_at_once(undisturbed: Path, tmp_path: Path) -> None
     assert result(tmp_path / "run") == result(undisturbed)
 
 
+def test_a_signal_that_is_ignored_stays_ignored(undisturbed: Path, tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in a background job of a shell, or under nohup
+    try:
+        play(tmp_path / "run", watch=at(5, lambda: os.kill(os.getpid(), signal.SIGINT)))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert result(tmp_path / "run") == result(undisturbed)
+
+
+def test_asked_to_stop_before_the_first_round_it_says_so_and_goes_on_from_there(
+    undisturbed: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(Interrupted, match="Stopped at step 0 of 12, all saved"):
+        play(tmp_path / "run", compiling=lambda: os.kill(os.getpid(), signal.SIGTERM))
+    play(tmp_path / "run")
+    assert result(tmp_path / "run") == result(undisturbed)
+
+
 def test_outside_the_main_thread_signals_are_left_alone(tmp_path: Path) -> None:
     done: list[Any] = []
     thread = threading.Thread(target=lambda: done.append(play(tmp_path / "run")))
