@@ -5,14 +5,15 @@ over(f, n, *args)        the same for arguments and results that always have the
 """
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import jax
+from jaxtyping import PyTree
 
 Axis = Literal["vmap", "loop"]
 
 
-def each(function: Callable, n: int, in_axes: tuple, out_axes: Any = 0, *, how: Axis = "vmap") -> Callable:
+def each(function: Callable, n: int, in_axes: tuple, out_axes: PyTree = 0, *, how: Axis = "vmap") -> Callable:
     """`function` of one, applied to n along `in_axes` (0 or None, or trees of them); for n = 1 without the axis.
 
     With "loop" one after the other: slower, and exactly what `function` computes when it is alone.
@@ -22,26 +23,26 @@ def each(function: Callable, n: int, in_axes: tuple, out_axes: Any = 0, *, how: 
     return jax.vmap(function, in_axes, out_axes) if how == "vmap" else _one_after_another(function, in_axes)
 
 
-def over(function: Callable, n: int, *args: Any, how: Axis = "vmap") -> Any:
+def over(function: Callable, n: int, *args: PyTree, how: Axis = "vmap") -> PyTree:
     """`function` of one, applied to arguments that all have an axis [n] in front, also where n is 1."""
     if n == 1:
         return add(function(*drop(args)))
     return each(function, n, (0,) * len(args), how=how)(*args)
 
 
-def add(tree: Any) -> Any:
+def add(tree: PyTree) -> PyTree:
     """Every array with an axis of length one in front."""
     return jax.tree.map(lambda x: x[None], tree)
 
 
-def drop(tree: Any) -> Any:
+def drop(tree: PyTree) -> PyTree:
     """Every array without its first axis, which has length one."""
     return jax.tree.map(lambda x: x[0], tree)
 
 
 def _one_after_another(function: Callable, in_axes: tuple) -> Callable:
-    def loop(*args: Any) -> Any:
-        def one(moving: list[Any]) -> Any:
+    def loop(*args: PyTree) -> PyTree:
+        def one(moving: list[PyTree]) -> PyTree:
             rest = iter(moving)
             return function(*[fixed if axis is None else next(rest) for fixed, axis in zip(args, in_axes, strict=True)])
 

@@ -9,9 +9,15 @@ from typing import Any, TypeAlias
 
 import jax.numpy as jnp
 from gymnasium import spaces
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 Tree: TypeAlias = dict[str, Array]  # one array per group
+
+# Trees of arrays whose form is their owner's business; a name says whose.
+State: TypeAlias = PyTree  # S, of a world: a NamedTuple with a field `task`
+TaskState: TypeAlias = PyTree  # T, of a task
+Mind: TypeAlias = PyTree  # L, what a learner knows
+Memory: TypeAlias = PyTree  # M, what a learner keeps in one world
 
 
 @dataclass(frozen=True)

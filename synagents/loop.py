@@ -20,7 +20,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key, UInt32
+from jaxtyping import Array, Float, Key, PyTree, UInt32
 
 from synagents import axes, keys
 from synagents.probes import Probe
@@ -31,12 +31,15 @@ from synagents.world import (
     DecisionTask,
     Group,
     LearnerBase,
+    Memory,
     MemoryLearner,
     Metrics,
+    Mind,
     Part,
     Policy,
     RewardKind,
     RoundNumber,
+    State,
     Tree,
     World,
 )
@@ -48,7 +51,7 @@ class History(NamedTuple):
     reward: Float[Array, "K rounds W"]  # of the team: the mean over its groups and agents
     info: dict[str, Float[Array, "K rounds W"]]  # what the world reports: "loss"
     metrics: dict[str, Float[Array, "K updates"]]  # what the learner reports
-    probes: dict[str, Any]  # what each probe saw, axes [K, probed rounds, W, ...]
+    probes: dict[str, PyTree]  # what each probe saw, axes [K, probed rounds, W, ...]
     probed: np.ndarray  # int[probed rounds]: the rounds that were probed
 
 
@@ -268,10 +271,10 @@ def check_finite(history: History, start: int = 0) -> None:
 
 
 @jax.jit
-def _begin(run: Run) -> tuple[Any, Any, Any]:
+def _begin(run: Run) -> tuple[State, Memory, Mind]:
     world, learner = run.world, run.learner
 
-    def one_run(key: Key[Array, ""]) -> tuple[Any, Any, Any]:
+    def one_run(key: Key[Array, ""]) -> tuple[State, Memory, Mind]:
         birth = keys.reset_key(key)
         world_keys = per_world(run, birth, repeats=world.repeats)
         if run.shared_task:
@@ -280,7 +283,7 @@ def _begin(run: Run) -> tuple[Any, Any, Any]:
         else:
             state = axes.each(world.reset, run.num_worlds, (0,), how=run.world_axis)(world_keys)
         mind = learner.init(keys.learner_key(birth), world.groups)
-        memory: Any = ()
+        memory: Memory = ()
         if isinstance(learner, MemoryLearner):
             begin_world = partial(learner.begin_world, mind=mind, groups=world.groups)
             memory = axes.each(begin_world, run.num_worlds, (0,), how=run.world_axis)(per_world(run, birth))
@@ -293,10 +296,10 @@ def _begin(run: Run) -> tuple[Any, Any, Any]:
 def _evaluate(run: Run, t: UInt32[Array, ""], part: Part) -> dict[str, Array]:
     world, learner, worlds = run.world, run.learner, run.num_worlds
 
-    def one_run(key: Key[Array, ""], state: Any, mind: Any) -> Metrics:
+    def one_run(key: Key[Array, ""], state: State, mind: Mind) -> Metrics:
         policy = policy_of(learner, mind, world.groups, t)
 
-        def measure(key: Key[Array, ""], state: Any) -> Metrics:
+        def measure(key: Key[Array, ""], state: State) -> Metrics:
             return world.evaluate(key, state, policy, part)
 
         drawn = keys.evaluation_key(key)
@@ -309,18 +312,18 @@ def _evaluate(run: Run, t: UInt32[Array, ""], part: Part) -> dict[str, Array]:
     return axes.over(one_run, run.num_runs, run.key, run.state, run.mind, how=run.world_axis)
 
 
-def policy_of(learner: AnyLearner, mind: Any, groups: tuple[Group, ...], t: RoundNumber) -> Policy:
+def policy_of(learner: AnyLearner, mind: Mind, groups: tuple[Group, ...], t: RoundNumber) -> Policy:
     """A mind as `World.evaluate` sees it: it acts as in round t, and does not learn."""
     if isinstance(learner, MemoryLearner):
         remembering = learner
 
-        def act(key: Key[Array, ""], memory: Any, obs: Tree, turn: int) -> tuple[Tree, Any]:
+        def act(key: Key[Array, ""], memory: Memory, obs: Tree, turn: int) -> tuple[Tree, Memory]:
             actions, memory, _ = remembering.act(key, mind, memory, obs, t, turn)
             return actions, memory
 
         return Policy(lambda key: remembering.begin_world(key, mind, groups), act)
 
-    def act_anew(key: Key[Array, ""], memory: Any, obs: Tree, turn: int) -> tuple[Tree, Any]:
+    def act_anew(key: Key[Array, ""], memory: Memory, obs: Tree, turn: int) -> tuple[Tree, Memory]:
         return learner.act(key, mind, obs, t, turn)[0], memory
 
     return Policy(lambda key: (), act_anew)

@@ -5,30 +5,30 @@ Write your own as `def my_probe(world, round) -> array or dict of arrays`, for o
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
-from synagents.world import Outcome, RoundNumber, Tree, World, flat, num_choices
+from synagents.world import Memory, Mind, Outcome, RoundNumber, State, Tree, World, flat, num_choices
 
 
 class Round(NamedTuple):
     """One round of one world, all of it."""
 
-    before: Any  # the world's state before anyone acted
-    after: Any  # the world's state after the round was resolved
+    before: State  # the world's state before anyone acted
+    after: State  # the world's state after the round was resolved
     obs: Tree  # {group: [n, ...]} what the agents saw
     actions: Tree  # {group: [n, ...]} what they did
-    extras: dict[int, Any]  # what the learner's `act` returned beside the actions, by turn
+    extras: dict[int, PyTree]  # what the learner's `act` returned beside the actions, by turn
     outcome: Outcome  # rewards, info
-    mind: Any  # what the learner knew
-    memory: Any  # what the learner keeps in this world, after the agents acted; () where it keeps nothing
+    mind: Mind  # what the learner knew
+    memory: Memory  # what the learner keeps in this world, after the agents acted; () where it keeps nothing
     t: RoundNumber  # rounds played before this one
 
 
-Probe = Callable[[World, Round], Any]
+Probe = Callable[[World, Round], PyTree]
 
 
 def action_mix(world: World, seen: Round) -> dict[str, Float[Array, "A"]]:

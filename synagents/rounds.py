@@ -7,20 +7,23 @@ What is written here is written for one run; `synagents.axes` gives it the axes 
 """
 
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key, UInt32
+from jaxtyping import Array, Float, Key, PyTree, UInt32
 
 from synagents import axes, keys
 from synagents.probes import Probe, Round
 from synagents.settings import settings, static
 from synagents.world import (
     AnyLearner,
+    Memory,
     MemoryLearner,
     Metrics,
+    Mind,
     RoundNumber,
+    State,
     Transition,
     Tree,
     World,
@@ -52,9 +55,9 @@ class Run:
     world: World
     learner: AnyLearner
     key: Key[Array, "K"]
-    state: Any
-    memory: Any
-    mind: Any
+    state: State
+    memory: Memory
+    mind: Mind
     t: int = static()
     num_worlds: int = static()
     num_runs: int = static()
@@ -77,8 +80,8 @@ class Played(NamedTuple):
 
 
 def play(
-    world: World, learner: AnyLearner, key: Keys, state: Any, memory: Any, mind: Any, t: RoundNumber
-) -> tuple[Any, Any, Played]:
+    world: World, learner: AnyLearner, key: Keys, state: State, memory: Memory, mind: Mind, t: RoundNumber
+) -> tuple[State, Memory, Played]:
     """One round of one world; of several candidates the one of the lowest loss.
 
     Args:
@@ -100,13 +103,13 @@ def play(
 
 
 def _play_once(
-    world: World, learner: AnyLearner, key: Keys, state: Any, memory: Any, mind: Any, t: RoundNumber
+    world: World, learner: AnyLearner, key: Keys, state: State, memory: Memory, mind: Mind, t: RoundNumber
 ) -> Round:
     """Everyone sees and acts, turn by turn, then the world resolves the round."""
     before = state
     obs: Tree = {}
     actions: Tree = {}
-    extras: dict[int, Any] = {}
+    extras: dict[int, PyTree] = {}
     for turn in turns_of(world.groups):
         seen = world.observe(state, turn)
         drawn = jax.random.fold_in(key.action, turn)
@@ -121,11 +124,11 @@ def _play_once(
 
 
 def _play_candidates(
-    world: World, learner: AnyLearner, key: Keys, state: Any, memory: Any, mind: Any, t: RoundNumber
-) -> tuple[Any, Any, Played]:
+    world: World, learner: AnyLearner, key: Keys, state: State, memory: Memory, mind: Mind, t: RoundNumber
+) -> tuple[State, Memory, Played]:
     """C moves from the same state and memory, each with agents that draw something else."""
     moved = type(state)(*[None if field == "task" else 0 for field in state._fields])
-    own: dict[str, Any] = {"after": moved, "actions": 0, "extras": 0, "outcome": 0, "memory": 0}
+    own: dict[str, PyTree] = {"after": moved, "actions": 0, "extras": 0, "outcome": 0, "memory": 0}
     out_axes = Round._make(own.get(field) for field in Round._fields)
     action_keys = jax.vmap(keys.world_key, (None, 0))(key.action, jnp.arange(world.candidates))
 
@@ -142,12 +145,12 @@ def _play_candidates(
     return after, memory, Played(made, tried)
 
 
-def repeated(tree: Any, n: int) -> Any:
+def repeated(tree: PyTree, n: int) -> PyTree:
     """Every array with an axis of n equal rows in front."""
     return jax.tree.map(lambda x: jnp.broadcast_to(x, (n, *x.shape)), tree)
 
 
-def state_axes(run: Run, state: Any) -> Any:
+def state_axes(run: Run, state: State) -> PyTree:
     """Which fields of a state have a world axis: all, or all but the task."""
     return type(state)(*[None if run.shared_task and field == "task" else 0 for field in state._fields])
 
@@ -172,9 +175,9 @@ class Plan(NamedTuple):
 class _Carry(NamedTuple):
     """What goes from round to round in one run."""
 
-    state: Any
-    memory: Any
-    mind: Any
+    state: State
+    memory: Memory
+    mind: Mind
 
 
 class _Happened(NamedTuple):
@@ -187,15 +190,15 @@ class _Happened(NamedTuple):
 
 
 @partial(jax.jit, static_argnums=2)
-def advance_runs(run: Run, start: UInt32[Array, ""], plan: Plan) -> tuple[Any, Any, Any, tuple]:
+def advance_runs(run: Run, start: UInt32[Array, ""], plan: Plan) -> tuple[State, Memory, Mind, tuple]:
     """States, memories and minds after a plan's rounds, and what happened: rewards, info, metrics, probes."""
     one_run = partial(_advance_run, run, plan, start)
     return axes.over(one_run, run.num_runs, run.key, run.state, run.memory, run.mind, how=run.world_axis)
 
 
 def _advance_run(
-    run: Run, plan: Plan, start: UInt32[Array, ""], key: Key[Array, ""], state: Any, memory: Any, mind: Any
-) -> tuple[Any, Any, Any, tuple]:
+    run: Run, plan: Plan, start: UInt32[Array, ""], key: Key[Array, ""], state: State, memory: Memory, mind: Mind
+) -> tuple[State, Memory, Mind, tuple]:
     """All blocks of one run."""
     alone = run.num_worlds == 1
     times = start + plan.updates * plan.rollout_length * jnp.arange(plan.blocks, dtype=start.dtype)
@@ -220,7 +223,7 @@ def _block(run: Run, plan: Plan, key: Key[Array, ""], carry: _Carry, t: Array) -
         refresh = partial(_refresh, run)
         state = jax.lax.cond(is_due(t, run.world.interval), refresh, lambda _, state: state, now, carry.state)
         carry = carry._replace(state=state)
-    seen: dict[str, Any] = {}
+    seen: dict[str, PyTree] = {}
     if plan.probes:  # the round is played once more for them; zeros where no probe is due
         look = partial(_probe, run, plan.probes, now)
         blank = jax.tree.map(jnp.zeros_like, jax.eval_shape(look, carry, t))
@@ -232,21 +235,21 @@ def _block(run: Run, plan: Plan, key: Key[Array, ""], carry: _Carry, t: Array) -
     return carry, (*happened, seen)
 
 
-def _refresh(run: Run, now: Keys, state: Any) -> Any:
+def _refresh(run: Run, now: Keys, state: State) -> State:
     """A new batch in every world; one shared batch needs one key, the first world's."""
     drawn, axis = (now.world[0], None) if run.shared_task else (now.world, 0)
 
-    def refresh(key: Key[Array, ""], state: Any) -> Any:
+    def refresh(key: Key[Array, ""], state: State) -> State:
         return run.world.refresh(keys.refresh_key(key), state)
 
     in_axes = (axis, state_axes(run, state))
     return axes.each(refresh, run.num_worlds, in_axes, in_axes[1], how=run.world_axis)(drawn, state)
 
 
-def _probe(run: Run, probes: tuple[Probe, ...], now: Keys, carry: _Carry, t: Array) -> dict[str, Any]:
+def _probe(run: Run, probes: tuple[Probe, ...], now: Keys, carry: _Carry, t: Array) -> dict[str, PyTree]:
     """What the probes see of the round that is about to be played."""
 
-    def look(key: Keys, state: Any, memory: Any, mind: Any) -> dict[str, Any]:
+    def look(key: Keys, state: State, memory: Memory, mind: Mind) -> dict[str, PyTree]:
         made = play(run.world, run.learner, key, state, memory, mind, t)[2].made
         return {probe.__name__: probe(run.world, made) for probe in probes}
 
@@ -270,7 +273,7 @@ def _update(run: Run, carry: _Carry, rollout: tuple[Key[Array, "T"], Array]) -> 
     return carry, (happened.reward, happened.info, metrics)
 
 
-def _with_world_axis(run: Run, carry: _Carry, happened: _Happened) -> tuple[Transition, Tree, Any]:
+def _with_world_axis(run: Run, carry: _Carry, happened: _Happened) -> tuple[Transition, Tree, Memory]:
     """What the learner learns from, with the axis of worlds that the rounds of a single world go without."""
     alone, tries = run.num_worlds == 1, run.world.candidates
     transition, last_obs = happened.transition, happened.last_obs
@@ -293,7 +296,7 @@ def _round(run: Run, carry: _Carry, now: tuple[Key[Array, ""], Array]) -> tuple[
     """One round of all worlds."""
     key, t = now
 
-    def one_world(key: Keys, state: Any, memory: Any, mind: Any) -> tuple[Any, Any, _Happened]:
+    def one_world(key: Keys, state: State, memory: Memory, mind: Mind) -> tuple[State, Memory, _Happened]:
         state, memory, played = play(run.world, run.learner, key, state, memory, mind, t)
         return state, memory, _happened(run.world, played)
 

@@ -15,6 +15,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from gymnasium import spaces
 from jaxtyping import Array, Bool, Float, Key
 
+from synagents.groups import TaskState
+
 Params: TypeAlias = dict[str, Float[Array, "..."]]  # one array of weights per group
 Metrics: TypeAlias = dict[str, Float[Array, ""]]  # numbers worth recording, by name
 Part = Literal["train", "held_out"]
@@ -59,23 +61,25 @@ class Task(ABC):
         return ()
 
     @abstractmethod
-    def init(self, key: Key[Array, ""]) -> Any:
+    def init(self, key: Key[Array, ""]) -> TaskState:
         """A first state T: a batch drawn, a teacher made."""
 
     @abstractmethod
-    def stimulus(self, state: Any) -> Float[Array, "B ..."]:
+    def stimulus(self, state: TaskState) -> Float[Array, "B ..."]:
         """What the network is to answer, [B, *in_shape]."""
 
     @abstractmethod
-    def respond(self, key: Key[Array, ""], state: Any, out: Float[Array, "B out"]) -> tuple[Any, Float[Array, ""]]:
+    def respond(
+        self, key: Key[Array, ""], state: TaskState, out: Float[Array, "B out"]
+    ) -> tuple[TaskState, Float[Array, ""]]:
         """The state after the outputs are scored, and their loss f32[], lower is better; no new batch is drawn here."""
 
     @abstractmethod
-    def refresh(self, key: Key[Array, ""], state: Any) -> Any:
+    def refresh(self, key: Key[Array, ""], state: TaskState) -> TaskState:
         """The state with a new batch (or the same state, where there is none)."""
 
     @abstractmethod
-    def evaluate(self, state: Any, apply_fn: Callable[[Array], Array], part: Part) -> Metrics:
+    def evaluate(self, state: TaskState, apply_fn: Callable[[Array], Array], part: Part) -> Metrics:
         """Metrics over a whole part of the data: "loss", and "accuracy" in [0, 1] where there are classes.
 
         Args:
@@ -122,15 +126,15 @@ class DecisionTask(ABC):
         return 16
 
     @abstractmethod
-    def init(self, key: Key[Array, ""]) -> Any:
+    def init(self, key: Key[Array, ""]) -> TaskState:
         """A first state T: a question drawn, an episode begun."""
 
     @abstractmethod
-    def stimulus(self, state: Any) -> Float[Array, "D"]:
+    def stimulus(self, state: TaskState) -> Float[Array, "D"]:
         """What the next decision is about, f32[*in_shape]."""
 
     @abstractmethod
-    def respond(self, key: Key[Array, ""], state: Any, action: Array) -> tuple[Any, Answer]:
+    def respond(self, key: Key[Array, ""], state: TaskState, action: Array) -> tuple[TaskState, Answer]:
         """What comes of an action.
 
         The next question is drawn, and an episode that ended begins anew, in here: the state that is returned is ready
@@ -139,7 +143,7 @@ class DecisionTask(ABC):
 
 
 def forward(
-    network: Network, task: Task, weights: Params, task_state: Any, key: Key[Array, ""]
-) -> tuple[Any, Float[Array, ""]]:
+    network: Network, task: Task, weights: Params, task_state: TaskState, key: Key[Array, ""]
+) -> tuple[TaskState, Float[Array, ""]]:
     """One forward pass: the task's state after it, and the loss of these weights on the batch in use."""
     return task.respond(key, task_state, network.apply(weights, task.stimulus(task_state)))

@@ -18,13 +18,17 @@ S is also a world's state, T a task's, L a mind and M a memory. Trees over agent
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
+from typing import ClassVar, Literal, NamedTuple, TypeAlias
 
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Key, UInt32
+from jaxtyping import Array, Bool, Float, Key, PyTree, UInt32
 
 from synagents.groups import (
     Group,
+    Memory,
+    Mind,
+    State,
+    TaskState,
     Tree,
     agent_ids,
     each_agent,
@@ -58,7 +62,7 @@ class Transition(NamedTuple):
 
     obs: Tree  # {group: [T, W, n, ...]}, or [T, W, ...] where all of a group see the same
     actions: Tree  # {group: [T, W, n]}
-    extras: dict[int, Any]  # {turn: what `act` returned beside the actions, with axes [T, W] in front}
+    extras: dict[int, PyTree]  # {turn: what `act` returned beside the actions, with axes [T, W] in front}
     reward: Tree  # {group: f32[T, W] or f32[T, W, n]}
     terminated: Bool[Array, "T W"]
     truncated: Bool[Array, "T W"]
@@ -74,8 +78,8 @@ class RewardKind(NamedTuple):
 class Policy(NamedTuple):
     """A mind that acts and does not learn: what `World.evaluate` may use. M is its memory, of one world."""
 
-    begin_world: Callable[[Key[Array, ""]], Any]  # key -> M
-    act: Callable[[Key[Array, ""], Any, Tree, int], tuple[Tree, Any]]  # (key, M, obs, turn) -> (actions, M)
+    begin_world: Callable[[Key[Array, ""]], Memory]  # key -> M
+    act: Callable[[Key[Array, ""], Memory, Tree, int], tuple[Tree, Memory]]  # (key, M, obs, turn) -> (actions, M)
 
 
 class World(ABC):
@@ -88,7 +92,7 @@ class World(ABC):
     """Who owns the network's weights: each world ("state"), or the learner ("mind"), whose worlds share a network."""
 
     @cached_property
-    def task(self) -> Any:
+    def task(self) -> Task | DecisionTask:
         """What the network is to learn: a Task or a DecisionTask. Must be given."""
         raise NotImplementedError(f"{type(self).__name__} does not say its task.")
 
@@ -126,18 +130,18 @@ class World(ABC):
         return ()
 
     @abstractmethod
-    def reset(self, key: Key[Array, ""], task_state: Any = None) -> Any:
+    def reset(self, key: Key[Array, ""], task_state: TaskState = None) -> State:
         """A new life: fresh weights, a first batch (or the given task state), and its loss for the first reward."""
 
     @abstractmethod
-    def observe(self, state: Any, turn: int) -> Tree:
+    def observe(self, state: State, turn: int) -> Tree:
         """What the agents of a turn see, {group: [n, ...]}, or [...] where all of a group see the same.
 
         A read: no network call, no randomness. It may be called any number of times.
         """
 
     @abstractmethod
-    def move(self, state: Any, actions: Tree, t: RoundNumber, turn: int) -> Any:
+    def move(self, state: State, actions: Tree, t: RoundNumber, turn: int) -> State:
         """The world after the agents of a turn have acted.
 
         Args:
@@ -148,19 +152,19 @@ class World(ABC):
         """
 
     @abstractmethod
-    def resolve(self, key: Key[Array, ""], state: Any) -> tuple[Any, Outcome]:
+    def resolve(self, key: Key[Array, ""], state: State) -> tuple[State, Outcome]:
         """Run the network, let the task answer, turn the answer into rewards.
 
         Called once in a round, after its last turn; no new batch is drawn in here.
         """
 
-    def refresh(self, key: Key[Array, ""], state: Any) -> Any:
+    def refresh(self, key: Key[Array, ""], state: State) -> State:
         """The state with a new batch; called between intervals, never inside a round. By default the same state."""
         del key
         return state
 
     @abstractmethod
-    def evaluate(self, key: Key[Array, ""], state: Any, policy: Policy, part: Part) -> Metrics:
+    def evaluate(self, key: Key[Array, ""], state: State, policy: Policy, part: Part) -> Metrics:
         """The task's metrics of the present network over a part of the data; nothing is learned.
 
         Args:
@@ -174,15 +178,15 @@ class World(ABC):
         """
 
     @abstractmethod
-    def global_state(self, state: Any) -> Float[Array, "D"]:
+    def global_state(self, state: State) -> Float[Array, "D"]:
         """What a central critic may see and no agent does: the state as one vector."""
 
-    def weights(self, state: Any) -> Params:
+    def weights(self, state: State) -> Params:
         """The network's weights, {group: f32[shape]}, for files and probes. By default none: the learner has them."""
         del state
         return {}
 
-    def loss(self, weights: Params, task_state: Any) -> Float[Array, ""]:
+    def loss(self, weights: Params, task_state: TaskState) -> Float[Array, ""]:
         """The loss of any weights on the batch in use; probes differentiate it and agents never see it.
 
         Raises:
@@ -199,7 +203,7 @@ class LearnerBase(ABC):
     """What rewards must say for this learner. By default nothing; `begin` refuses a world whose rewards say less."""
 
     @abstractmethod
-    def init(self, key: Key[Array, ""], groups: tuple[Group, ...]) -> Any:
+    def init(self, key: Key[Array, ""], groups: tuple[Group, ...]) -> Mind:
         """A fresh mind L for these agents.
 
         Args:
@@ -210,12 +214,12 @@ class LearnerBase(ABC):
             ValueError: where the learner does not fit the agents, in one sentence.
         """
 
-    def action_values(self, mind: Any) -> Float[Array, "S A"] | None:
+    def action_values(self, mind: Mind) -> Float[Array, "S A"] | None:
         """The table of action values or preferences that other tools may read. By default None: there is none."""
         del mind
         return None
 
-    def weights(self, mind: Any) -> Params:
+    def weights(self, mind: Mind) -> Params:
         """The network's weights where the learner owns them, {name: f32[...]}. By default none: the world has them."""
         del mind
         return {}
@@ -228,7 +232,7 @@ class Learner(LearnerBase):
     """
 
     @abstractmethod
-    def act(self, key: Key[Array, ""], mind: Any, obs: Tree, t: RoundNumber, turn: int) -> tuple[Tree, Any]:
+    def act(self, key: Key[Array, ""], mind: Mind, obs: Tree, t: RoundNumber, turn: int) -> tuple[Tree, PyTree]:
         """What the agents of one world do in one turn.
 
         Args:
@@ -245,8 +249,8 @@ class Learner(LearnerBase):
 
     @abstractmethod
     def update(
-        self, key: Key[Array, ""], mind: Any, transition: Transition, last_obs: Tree, t: RoundNumber
-    ) -> tuple[Any, Metrics]:
+        self, key: Key[Array, ""], mind: Mind, transition: Transition, last_obs: Tree, t: RoundNumber
+    ) -> tuple[Mind, Metrics]:
         """The mind after T rounds of W worlds, with the same structure, shapes and types as before.
 
         Args:
@@ -269,13 +273,13 @@ class MemoryLearner(LearnerBase):
     """
 
     @abstractmethod
-    def begin_world(self, key: Key[Array, ""], mind: Any, groups: tuple[Group, ...]) -> Any:
+    def begin_world(self, key: Key[Array, ""], mind: Mind, groups: tuple[Group, ...]) -> Memory:
         """A fresh memory M for one new world: any tree of arrays."""
 
     @abstractmethod
     def act(
-        self, key: Key[Array, ""], mind: Any, memory: Any, obs: Tree, t: RoundNumber, turn: int
-    ) -> tuple[Tree, Any, Any]:
+        self, key: Key[Array, ""], mind: Mind, memory: Memory, obs: Tree, t: RoundNumber, turn: int
+    ) -> tuple[Tree, Memory, PyTree]:
         """As `Learner.act`, with the world's memory M; returns (actions, M, extras).
 
         With C candidates a round is tried C times from the same memory, and the memory of the move that is made stays.
@@ -283,8 +287,8 @@ class MemoryLearner(LearnerBase):
 
     @abstractmethod
     def update(
-        self, key: Key[Array, ""], mind: Any, memory: Any, transition: Transition, last_obs: Tree, t: RoundNumber
-    ) -> tuple[Any, Any, Metrics]:
+        self, key: Key[Array, ""], mind: Mind, memory: Memory, transition: Transition, last_obs: Tree, t: RoundNumber
+    ) -> tuple[Mind, Memory, Metrics]:
         """As `Learner.update`, with the memories M of all worlds, axis [W] in front; returns (mind, M, metrics).
 
         With C candidates the transition has W C rows and the memory W: rows w C .. w C + C - 1 were tried in world w.
@@ -300,7 +304,7 @@ def is_due(t: RoundNumber, interval: int) -> Bool[Array, ""]:
 AnyLearner: TypeAlias = Learner | MemoryLearner
 
 
-def observe_all(world: World, state: Any) -> Tree:
+def observe_all(world: World, state: State) -> Tree:
     """What the agents of all turns see now, {group: [n, ...] or [...]}."""
     return {name: seen for turn in turns_of(world.groups) for name, seen in world.observe(state, turn).items()}
 
@@ -312,8 +316,10 @@ __all__ = [
     "Group",
     "Learner",
     "LearnerBase",
+    "Memory",
     "MemoryLearner",
     "Metrics",
+    "Mind",
     "Network",
     "Outcome",
     "Params",
@@ -321,7 +327,9 @@ __all__ = [
     "Policy",
     "RewardKind",
     "RoundNumber",
+    "State",
     "Task",
+    "TaskState",
     "Transition",
     "Tree",
     "World",

@@ -28,12 +28,12 @@ def checked(home: ModuleType | Any, name: str) -> Callable[..., Any]:
 @pytest.mark.parametrize(
     ("home", "name", "arguments"),
     [
-        (history, "push", (DIGITS, jnp.uint8(2), 2)),
-        (history, "push", (jnp.full(5, 4, jnp.uint8), jnp.ones(5, jnp.int32), 2)),
-        (history, "encode", (jnp.full(5, 4, jnp.uint8), DIGITS, 2)),
-        (history, "last_action", (CODES, 2)),
-        (history, "last_reward", (CODES,)),
-        (history, "all_codes", (2,)),
+        (codes, "push", (DIGITS, jnp.uint8(2), 2)),
+        (codes, "push", (jnp.full(5, 4, jnp.uint8), jnp.ones(5, jnp.int32), 2)),
+        (codes, "encode", (jnp.full(5, 4, jnp.uint8), DIGITS, 2)),
+        (codes, "last_action", (CODES, 2)),
+        (codes, "last_reward", (CODES,)),
+        (codes, "all_codes", (2,)),
         (choice, "sample", (KEY, PROBABILITIES, {"g": CODES})),
         (choice, "epsilon_greedy", (PROBABILITIES, jnp.float32(0.1))),
         (choice, "explore_around", (KEY, {"g": CODES}, jnp.float32(0.1), 3)),

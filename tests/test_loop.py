@@ -13,12 +13,14 @@ from synagents.agents.codes import last_action
 from synagents.keys import world_key
 from synagents.learners.synapse.q_table import QTable
 from synagents.learners.synapse.repeat_undo import RepeatUndo
+from synagents.learners.synapse.trace import Trace
 from synagents.learners.uniform import Uniform
-from synagents.loop import History, Run, advance, attempt, begin, check_finite, evaluate, play, train
-from synagents.probes import Round, action_mix, reward_rate
+from synagents.loop import History, advance, begin, check_finite, evaluate, train
+from synagents.probes import Round, action_mix, occupancy
+from synagents.rounds import Keys, Run, play
 from synagents.schedules import Switch
 from synagents.settings import settings
-from synagents.world import World
+from synagents.world import Policy, World
 from tests.claims import refused, same_bits
 from tests.toys import pictures
 
@@ -51,15 +53,15 @@ def learning() -> Run:
 @cache
 def crowd(runs: int, worlds: int, how: Literal["vmap", "loop"]) -> tuple[Run, Run, History]:
     """A run at birth, the same run after 100 rounds and five batches, and what happened."""
-    birth = begin(KEY, small_world(interval=20), RepeatUndo(), num_runs=runs, num_worlds=worlds, worlds=how)
+    birth = begin(KEY, small_world(interval=20), RepeatUndo(), num_runs=runs, num_worlds=worlds, world_axis=how)
     return birth, *advance(birth, 100)
 
 
 def lived(run: Run, *chunks: int, **options: Any) -> tuple[Run, History]:
-    """`run` after chunks of updates, and all that happened, put together."""
+    """`run` after chunks of rounds, and all that happened, put together."""
     pieces = []
-    for updates in chunks:
-        run, history = advance(run, updates, **options)
+    for rounds in chunks:
+        run, history = advance(run, rounds, **options)
         pieces.append(jax.device_get(history))
     return run, jax.tree.map(lambda *parts: np.concatenate(parts, axis=min(parts[0].ndim - 1, 1)), *pieces)
 
@@ -80,9 +82,10 @@ def test_of_several_candidate_moves_the_best_is_made() -> None:
     world, learner = small_world(candidates=3), Uniform()
     run = begin(KEY, world, learner)
     state, mind = jax.tree.map(lambda x: x[0, 0], run.state), jax.tree.map(lambda x: x[0], run.mind)
-    alone = [play(world, learner, KEY, world_key(KEY, place), state, mind)[0] for place in range(3)]
-    after, made, tried = attempt(world, learner, KEY, KEY, state, mind)
-    losses = [float(-one.score) for one in alone]
+    single = replace(world, candidates=1)
+    alone = [play(single, learner, Keys(KEY, world_key(KEY, place)), state, (), mind, 0)[0] for place in range(3)]
+    after, _, (made, tried) = play(world, learner, Keys(KEY, KEY), state, (), mind, 0)
+    losses = [float(one.loss) for one in alone]
     assert np.allclose(tried.outcome.info["loss"], losses) and len(set(losses)) == 3
     assert same_bits(after, alone[int(np.argmin(losses))]) and same_bits(made.after, after)
 
@@ -101,8 +104,8 @@ def test_a_learner_learns_from_every_candidate_and_what_it_would_have_led_to(wor
 
     @settings
     class Witness(Uniform):
-        def update(self, key: Any, mind: Any, transition: Any, last_obs: Any) -> tuple[Any, dict]:
-            jax.debug.callback(lambda *told: seen.append(told), transition, last_obs)
+        def update(self, key: Any, mind: Any, transition: Any, last_obs: Any, t: Any) -> tuple[Any, dict]:
+            jax.debug.callback(lambda *happened: seen.append(happened), transition, last_obs)
             return mind, {}
 
     run = begin(KEY, small_world(candidates=4), Witness(), num_worlds=worlds)
@@ -121,7 +124,7 @@ def test_a_learner_learns_from_every_candidate_and_what_it_would_have_led_to(wor
 def test_the_same_key_gives_the_same_bits_and_the_old_run_stays_valid() -> None:
     run = following()
     once = lived(run, 1200)
-    assert run.t == 0 and np.isfinite(jax.device_get(run.state.score)).all()
+    assert run.t == 0 and np.isfinite(jax.device_get(run.state.loss)).all()
     assert same_life(once, lived(run, 1200))
     assert same_life(once, train(KEY, small_world(), RepeatUndo(), 1200))
 
@@ -149,9 +152,9 @@ def test_chunks_inside_intervals_give_the_bits_of_one_call() -> None:
 
 
 def test_neither_chunks_nor_probes_change_a_bit_for_learners_that_learn() -> None:
-    whole = lived(learning(), 600, rollout_length=2)
-    assert not same_bits(whole[0].mind.table, learning().mind.table)
-    watched = lived(learning(), 65, 535, rollout_length=2, probes=(action_mix,), probe_interval=50)
+    whole = lived(learning(), 1200, rollout_length=2)
+    assert not same_bits(whole[0].mind.values, learning().mind.values)
+    watched = lived(learning(), 130, 1070, rollout_length=2, probes=(action_mix,), probe_interval=50)
     assert same_life(whole, watched)
     assert watched[1].probed.tolist() == list(range(0, 1200, 50))
 
@@ -178,13 +181,6 @@ def test_a_batch_is_kept_for_exactly_its_interval() -> None:
     assert len(set(batches)) == 3
 
 
-def test_the_generator_decides_the_agents_luck_and_nothing_else() -> None:
-    ours, jaxs = (begin(KEY, tiny_world(), Uniform(), generator=generator) for generator in ("counter", "threefry"))
-    assert same_bits(ours.state, jaxs.state)
-    (_, one), (_, other) = advance(ours, 20), advance(jaxs, 20)
-    assert not same_bits(one.info["loss"], other.info["loss"])
-
-
 # Runs and worlds
 
 
@@ -196,7 +192,7 @@ def test_worlds_and_runs_differ_from_one_another() -> None:
 
 def test_a_world_begins_the_same_whatever_the_number_of_worlds_and_runs() -> None:
     (alone, _, _), (among, _, _) = crowd(1, 1, "vmap"), crowd(2, 3, "vmap")
-    for field in ("weights", "task", "actions", "rewards", "rounds"):
+    for field in ("weights", "task", "actions", "rewards", "loss"):
         assert same_bits(getattr(alone.state, field), jax.tree.map(lambda x: x[:1, :1], getattr(among.state, field)))
 
 
@@ -233,7 +229,7 @@ def test_worlds_that_share_a_task_see_one_batch_and_runs_see_different_ones() ->
     for w in range(3):
         weights, batch = jax.tree.map(lambda x, w=w: x[1, w], shared.state.weights), shared.state.task
         loss = shared.world.loss(weights, jax.tree.map(lambda x: x[1], batch))
-        np.testing.assert_allclose(-shared.state.score[1, w], loss, rtol=1e-5)
+        np.testing.assert_allclose(shared.state.loss[1, w], loss, rtol=1e-5)
     later, history = advance(shared, 40)
     assert history.reward.shape == (2, 40, 3)
     assert later.state.task.x.shape == shared.state.task.x.shape == (2, 16, 6)
@@ -245,22 +241,22 @@ def test_worlds_that_share_a_task_see_one_batch_and_runs_see_different_ones() ->
 
 def test_history_has_axes_runs_rounds_worlds_and_runs_updates() -> None:
     run = begin(KEY, small_world(), QTable(adaptive=True), num_worlds=3, num_runs=2)
-    run, history = advance(run, 10, rollout_length=2)
+    run, history = advance(run, 20, rollout_length=2)
     assert run.t == 20
     assert history.reward.shape == history.info["loss"].shape == (2, 20, 3)
     assert history.metrics["q_change"].shape == (2, 10)
     assert history.probes == {} and history.probed.shape == (0,)
-    assert run.mind.table.shape == (2, 81, 3) and run.mind.rounds.tolist() == [20, 20]
-    assert run.state.rounds.tolist() == [[20] * 3] * 2
-    scores = evaluate(run)
-    assert {name: values.shape for name, values in scores.items()} == {"loss": (2, 3), "accuracy": (2, 3)}
+    assert run.mind.values.shape == (2, 1, 81, 3)
+    found = evaluate(run)
+    assert {name: values.shape for name, values in found.items()} == {"loss": (2, 3), "accuracy": (2, 3)}
     one = jax.tree.map(lambda x: x[1, 2], run.state)
-    np.testing.assert_allclose(scores["loss"][1, 2], run.world.evaluate(one, "held_out")["loss"], rtol=1e-5)
-    assert evaluate(run, "train")["loss"][1, 2] != scores["loss"][1, 2]
+    alone = run.world.evaluate(KEY, one, Policy(lambda key: (), lambda *seen: ({}, ())), "held_out")["loss"]
+    np.testing.assert_allclose(found["loss"][1, 2], alone, rtol=1e-5)
+    assert evaluate(run, "train")["loss"][1, 2] != found["loss"][1, 2]
 
 
-def test_any_horizon_will_do_where_nothing_is_probed_or_redrawn() -> None:
-    run, _ = advance(begin(KEY, tiny_world(), Uniform()), 2, rollout_length=3)  # probe_interval is 100 by default
+def test_any_rollout_length_will_do_where_nothing_is_probed_or_refreshed() -> None:
+    run, _ = advance(begin(KEY, tiny_world(), Uniform()), 6, rollout_length=3)  # probe_interval is 100 by default
     assert run.t == 6
 
 
@@ -289,27 +285,26 @@ def test_vmap_over_a_worlds_number_is_a_sweep() -> None:
 # Bad input
 
 
-def test_a_loss_that_is_not_finite_stops_training_and_names_the_step() -> None:
-    world = small_world(step_size=Switch(0.01, 3e38, 5))  # rounds 0 .. 4 are fine: the sixth step is not
-    with pytest.raises(FloatingPointError, match="not finite from step 6 on: "):
+def test_a_loss_that_is_not_finite_stops_training_and_names_the_round() -> None:
+    world = small_world(step_size=Switch(0.01, 3e38, 5))  # rounds 1 .. 5 are fine
+    with pytest.raises(FloatingPointError, match="not finite from round 6 on: "):
         train(KEY, world, Uniform(), 20)
 
 
-def test_a_later_history_names_the_step_counted_from_the_start() -> None:
+def test_a_later_history_names_the_round_counted_from_the_start() -> None:
     losses = jnp.array([1, 1, jnp.inf]).reshape(1, 3, 1)
     history = History(jnp.zeros((1, 3, 1)), {"loss": losses}, {}, {}, np.arange(0))
-    with pytest.raises(FloatingPointError, match="from step 403 on"):
+    with pytest.raises(FloatingPointError, match="from round 403 on"):
         check_finite(history, 400)
 
 
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"num_worlds": 0}, "at least one world"),
-        ({"num_runs": 0}, "one run"),
-        ({"worlds": "both"}, "vmap or loop"),
-        ({"generator": "dice"}, "counter or threefry"),
-        ({"worlds": "loop", "shared_task": True}, "worlds='vmap'"),
+        ({"num_worlds": 0}, "num_worlds must be a whole number >= 1"),
+        ({"num_runs": True}, "num_runs must be a whole number >= 1"),
+        ({"world_axis": "both"}, "vmap or loop"),
+        ({"world_axis": "loop", "shared_task": True}, "world_axis='vmap'"),
     ],
 )
 def test_a_run_that_cannot_begin_is_refused_in_one_sentence(options: dict[str, Any], told: str) -> None:
@@ -317,26 +312,27 @@ def test_a_run_that_cannot_begin_is_refused_in_one_sentence(options: dict[str, A
 
 
 @pytest.mark.parametrize(
-    ("updates", "options", "told"),
+    ("rounds", "options", "told"),
     [
         (0, {}, "must be a whole number >= 1"),
         (1, {"rollout_length": 0}, "must be a whole number >= 1"),
-        (1, {"rollout_length": 3}, "interval must be a multiple of rollout_length 3"),
-        (1, {"rollout_length": 2, "probes": (action_mix,), "probe_interval": 5}, "probe_interval must be a positive multiple"),
-        (1, {"probes": (action_mix,), "probe_interval": 0}, "probe_interval must be a positive multiple"),
+        (3, {"rollout_length": 3}, "interval must be a multiple of rollout_length 3"),
+        (2, {"rollout_length": 2, "probes": (action_mix,), "probe_interval": 5}, "probe_interval must be a positive multiple"),
+        (1, {"probes": (action_mix,), "probe_interval": 0}, "probe_interval must be a whole number >= 1"),
+        (3, {"rollout_length": 2}, "rounds must be a multiple of rollout_length 2"),
     ],
 )
-def test_an_advance_that_cannot_be_is_refused_in_one_sentence(updates: int, options: dict[str, Any], told: str) -> None:
-    assert told in refused(lambda: advance(following(), updates, **options))
+def test_an_advance_that_cannot_be_is_refused_in_one_sentence(rounds: int, options: dict[str, Any], told: str) -> None:
+    assert told in refused(lambda: advance(following(), rounds, **options))
 
 
 def test_several_rounds_of_candidates_are_not_learned_from_at_once() -> None:
     run = begin(KEY, tiny_world(candidates=2), Uniform())
-    assert "use rollout_length 1, not 2" in refused(lambda: advance(run, 1, rollout_length=2))
+    assert "use rollout_length 1, not 2" in refused(lambda: advance(run, 2, rollout_length=2))
 
 
-def test_a_horizon_must_divide_the_rounds_already_played() -> None:
-    assert "has played 5 rounds" in refused(lambda: advance(replace(following(), t=5), 1, rollout_length=2))
+def test_a_rollout_must_divide_the_rounds_already_played() -> None:
+    assert "has played 5 rounds" in refused(lambda: advance(replace(following(), t=5), 2, rollout_length=2))
 
 
 def test_a_table_of_another_memory_is_refused_when_the_run_begins() -> None:
@@ -351,19 +347,49 @@ def test_a_class_that_jax_does_not_know_is_told_to_be_settings() -> None:
     assert "class Forgetful: write @settings above it" in refused(lambda: begin(KEY, small_world(), Forgetful()))
 
 
+@pytest.mark.parametrize("key", [jax.random.PRNGKey(0), jax.random.split(jax.random.key(0))])
+def test_only_one_key_begins_a_run(key: jax.Array) -> None:
+    assert "jax.random.key(seed)" in refused(lambda: begin(key, tiny_world(), RepeatUndo()))
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 10**30, 0.5, True])
+def test_a_seed_is_a_whole_number_below_two_to_the_thirty_two(seed: Any) -> None:
+    assert "seed must be a whole number in 0 .. 4294967295" in refused(lambda: begin(seed, tiny_world(), RepeatUndo()))
+
+
+def test_a_seed_a_key_and_a_key_of_another_generator_begin_the_same_run() -> None:
+    births = [begin(key, tiny_world(), RepeatUndo()) for key in (7, jax.random.key(7), jax.random.key(7, impl="rbg"))]
+    assert same_bits(births[0].state, births[1].state) and same_bits(births[0].state, births[2].state)
+    assert not same_bits(births[0].state, begin(2**32 - 1, tiny_world(), RepeatUndo()).state)
+
+
 @pytest.mark.parametrize(
-    "key", [jax.random.PRNGKey(0), jax.random.key(0, impl="rbg"), jax.random.split(jax.random.key(0))]
+    ("world", "learner", "told"),
+    [
+        ("synapse", "trace", "this is 'trace'"),
+        ("synapse", Uniform, "this is the class Uniform itself: make one"),
+        ("xor", Uniform(), "this is 'xor'"),
+        ("face", Uniform(), "this is a FunctionalEnv: give an environment's own world"),
+    ],
 )
-def test_only_one_threefry_key_begins_a_run(key: jax.Array) -> None:
-    world = synapse_v0.world("xor", hidden=(2,), interval=0)
-    assert "jax.random.key(seed)" in refused(lambda: begin(key, world, RepeatUndo()))
+def test_what_is_no_world_or_learner_is_told_with_the_right_call(world: str, learner: Any, told: str) -> None:
+    things = {"synapse": tiny_world(), "face": synapse_v0.functional_env("xor", hidden=())}
+    assert told in refused(lambda: begin(KEY, things.get(world, world), learner))
+
+
+def test_a_learner_that_needs_graded_rewards_refuses_signs_and_wrong_ones() -> None:
+    signs, mixed = tiny_world(), small_world(reward="delta", batch_change="compare")
+    assert "build it with reward='delta'" in refused(lambda: begin(KEY, signs, Trace()))
+    assert "build it with batch_change='reevaluate'" in refused(lambda: begin(KEY, mixed, Trace()))
+    begin(KEY, replace(mixed, batch_change="reevaluate"), Trace())
+    begin(KEY, tiny_world(reward="delta"), Trace())  # its batch never changes
 
 
 def test_probes_of_one_name_are_refused_and_a_list_of_probes_is_not() -> None:
     run = begin(jax.random.key(0), synapse_v0.world("xor", hidden=(2,), interval=0), RepeatUndo())
     assert "different __name__" in refused(lambda: advance(run, 2, probes=(action_mix, action_mix)))
-    _, history = advance(run, 2, probes=[action_mix, reward_rate])  # type: ignore[arg-type]
-    assert set(history.probes) == {"action_mix", "reward_rate"}
+    _, history = advance(run, 2, probes=[action_mix, occupancy])  # type: ignore[arg-type]
+    assert set(history.probes) == {"action_mix", "occupancy"}
 
 
 def test_evaluate_knows_two_parts() -> None:
