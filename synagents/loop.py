@@ -104,7 +104,8 @@ def advance(
         ValueError: if a number is out of range, an interval is not a multiple of `rollout_length`, or several rounds
             are to be learned from at once in a world with candidates.
     """
-    require(isinstance(run, Run), f"advance goes on with a Run, such as `begin` gives, and not with {run!r:.60}.")
+    if not isinstance(run, Run):  # no `require`: its sentence would print all arrays of a run at every call
+        raise ValueError(f"advance goes on with a Run, such as `begin` gives, and not with {run!r:.60}.")
     require_whole("rounds", rounds, 1)
     check_intervals(run.world, rollout_length, probe_interval if probes else None)
     require(

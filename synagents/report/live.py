@@ -167,8 +167,8 @@ def _closing_rows(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def data_line(data: dict[str, Any]) -> str:
     """A task's description in a line; whatever it does not say is left out.
 
-    >>> data_line({"train_samples": 1347, "held_out_samples": 450, "split": "split_seed 0", "scale": 16.0})
-    '1,347 training, 450 held out (split_seed 0), pixels / 16'
+    >>> data_line({"train_samples": 1347, "held_out_samples": 450, "split": "seed 0", "classes": 10, "scale": 16.0})
+    '1,347 training, 450 held out (seed 0), 10 classes, pixels / 16'
     """
     amounts = [
         f"{data[name]:,} {word}" if isinstance(data[name], int) else f"{data[name]} {word}"

@@ -38,11 +38,13 @@ def read_metrics(directory: str | Path) -> dict[str, np.ndarray]:
     text = file.read_text(encoding="utf-8") if file.is_file() else ""
     whole = text[: text.rfind("\n") + 1]  # a row may be half written
     header, *rows = csv.reader(io.StringIO(whole, newline="")) if whole else [[]]
+    if not rows:
+        return {}
     try:
         table = np.array([[float(value or "nan") for value in row] for row in rows], float).reshape(-1, len(header))
     except ValueError as error:
         raise RunError(f"{file} has a row that is not {len(header)} numbers ({error}): put it back.") from error
-    columns = dict(zip(header, table.T, strict=True)) if rows else {}
+    columns = dict(zip(header, table.T, strict=True))
     return {name: values.astype(np.int64) if name in WHOLE_NUMBERS else values for name, values in columns.items()}
 
 

@@ -131,15 +131,14 @@ class Session:
         """The rounds after which the run is still to be looked at."""
         return self.spec.looks(self.run.t, self._extended_from)
 
-    def record(self, run: Run, rows: list[Row], score: float, seconds: float, wait: float | None) -> None:
-        """Add a look's rows to the logs, remember the run if it is the best so far, save it if it is time.
+    def record(self, run: Run, rows: list[Row], score: float, seconds: float) -> None:
+        """Add a look's rows to the logs, and remember the run if it is the best so far.
 
         Args:
             run: as it is at this look.
             rows: for metrics.csv, one for each of its runs.
             score: higher is better; not finite for none.
             seconds: of training since the last look.
-            wait: least seconds between checkpoints; None for LEAST_SECONDS, or more where checkpoints take long.
         """
         rounds = run.t - self.run.t
         self.run = run
@@ -155,8 +154,11 @@ class Session:
         if np.isfinite(score) and (self._best is None or score > self._best["score"]):
             self._best = {"step": run.t, "score": score}
             self._unsaved_best = run, self._notes()
-        least = max(LEAST_SECONDS, self._cost / MOST_SHARE) if wait is None else wait
-        if not 0 <= time.perf_counter() - self._saved_at < least:  # a clock that jumps back is no reason to wait
+
+    def save_if_due(self, seconds: float | None) -> None:
+        """Save if so many seconds have passed since the last checkpoint (None: LEAST_SECONDS, or more if it is slow)."""
+        wait = max(LEAST_SECONDS, self._cost / MOST_SHARE) if seconds is None else seconds
+        if not 0 <= time.perf_counter() - self._saved_at < wait:  # a clock that jumps back is no reason to wait
             self.save()
 
     def save(self) -> None:

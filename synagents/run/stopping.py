@@ -8,6 +8,7 @@ from types import FrameType
 
 from synagents.run.telling import Tell
 
+REQUESTS = (signal.SIGINT, signal.SIGTERM)
 Handler = Callable[[int, FrameType | None], object] | int | None
 
 
@@ -29,7 +30,8 @@ class Stopping:
 
     def __enter__(self) -> "Stopping":
         if threading.current_thread() is threading.main_thread():  # Python gives signals to no other
-            self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+            heard = [number for number in REQUESTS if signal.getsignal(number) != signal.SIG_IGN]  # as nohup ignores them
+            self._before = {number: signal.signal(number, self._ask) for number in heard}
         return self
 
     def __exit__(self, *_: object) -> None:
