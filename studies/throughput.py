@@ -38,12 +38,12 @@ from common import Step, ratio, take_turns
 from jax import Array
 
 import synagents
-from synagents.data import files as data
+from synagents import data
 from synagents.envs import synapse_v0, unit_v0
 from synagents.envs.synapse_v0 import SynapseWorld
 from synagents.learners.unit.reinforce import Reinforce
 from synagents.probes import PROBES
-from synagents.tasks import samples
+from synagents.tasks import datasets
 from synagents.tasks.losses import cross_entropy
 
 NETWORKS = {
@@ -64,7 +64,7 @@ def make_world(sizes: tuple[int, ...], batch: int, **settings: Any) -> SynapseWo
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (batch * 4 // 3 + 20, sizes[0]), dtype=np.uint8)
     dataset = data.from_arrays("random bytes", pixels, np.arange(len(pixels)) % sizes[-1])
-    task = samples.from_dataset(dataset, batch_size=batch)
+    task = datasets.from_dataset(dataset, batch_size=batch)
     return synapse_v0.world(task, hidden=sizes[1:-1], step_size=1e-4, interval=0, **settings)
 
 

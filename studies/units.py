@@ -28,7 +28,7 @@ from scipy import stats
 from synagents.cli.build import build
 from synagents.loop import advance, begin
 from synagents.cli.presets import recipe
-from synagents.run.fit import versions
+from synagents.run.config import versions
 
 RESULTS = Path(__file__).with_name("results")
 RULES = (

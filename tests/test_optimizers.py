@@ -31,7 +31,8 @@ from synagents.envs import synapse_v0
 from synagents.loop import begin
 from synagents.networks.mlp import MLP
 from synagents.settings import settings
-from synagents.tasks.samples import digits, from_arrays
+from synagents.tasks.arrays import from_arrays
+from synagents.tasks.datasets import digits
 from tests.claims import refused, same_bits
 from tests.toys import pictures
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from synagents.run.files import write_whole
 from synagents.agents.codes import NUM_ACTIONS, num_codes
+from synagents.run.files import path_of, write_whole
 
 FORMAT = "synagents-q-table/1"
 PUBLISHED_AXES = ["action a_t", "a_{t-2}", "a_{t-1}", "R_{t-2}", "R_{t-1}"]
@@ -42,7 +42,7 @@ def load_table(path: str | Path | None = None) -> np.ndarray:
 def read_table(path: str | Path | None = None) -> tuple[np.ndarray, dict[str, Any]]:
     """The table in a file, and what the file says about where it comes from; errors as `load_table`."""
     source: Path | Traversable = (
-        importlib.resources.files("synagents") / "assets" / "q_table.json" if path is None else Path(path)
+        importlib.resources.files("synagents") / "assets" / "q_table.json" if path is None else path_of(path)
     )
     if not source.is_file():
         raise FileNotFoundError(f"There is no table at {source}: `synagents learn-table --out {source}` makes one.")
@@ -64,7 +64,7 @@ def save_table(path: str | Path, table: np.ndarray, about: dict[str, Any] | None
     """Write a table, whole or not at all.
 
     Args:
-        path: the file to write.
+        path: the file to write, in a directory that is there.
         table: f32[9^n, 3], finite.
         about: where it comes from: anything JSON can say.
     """
@@ -77,19 +77,19 @@ def save_table(path: str | Path, table: np.ndarray, about: dict[str, Any] | None
     write_whole(path, whole.encode())
 
 
-def _understand(said: Any) -> tuple[np.ndarray, dict[str, Any]]:
-    if isinstance(said, dict) and said.get("axes") == PUBLISHED_AXES:
-        published = _array(said.get("Q"))
+def _understand(content: Any) -> tuple[np.ndarray, dict[str, Any]]:
+    if isinstance(content, dict) and content.get("axes") == PUBLISHED_AXES:
+        published = _array(content.get("Q"))
         if published.shape != (NUM_ACTIONS,) * 5:
             raise TableError(
                 f"should hold the published table of shape {(NUM_ACTIONS,) * 5}, but has {published.shape}"
             )
         table = np.moveaxis(published, 0, -1).reshape(num_codes(2), NUM_ACTIONS)
-        return _check(table, 2), {"source": said.get("source", "unknown")}
-    if not isinstance(said, dict) or said.get("format") != FORMAT:
+        return _check(table, 2), {"source": content.get("source", "unknown")}
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise TableError(f"does not say that its format is {FORMAT}")
-    about = said.get("about", {})
-    return _check(_array(said.get("table")), said.get("memory")), about if isinstance(about, dict) else {}
+    about = content.get("about", {})
+    return _check(_array(content.get("table")), content.get("memory")), about if isinstance(about, dict) else {}
 
 
 def _array(rows: Any) -> np.ndarray:
