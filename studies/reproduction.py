@@ -29,8 +29,8 @@ from common import RESULTS, Cells, interval
 import synagents
 from synagents.envs import synapse_v0
 from synagents.learners.synapse.q_table import QTable
-from synagents.tasks.losses import cross_entropy
 from synagents.networks.mlp import MLP
+from synagents.tasks.losses import cross_entropy
 from synagents.world import Learner
 
 LOOKS = 100  # evaluations of a long run

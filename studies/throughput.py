@@ -19,8 +19,8 @@ and for a network of units, 11-64-2 on 128 questions of the multiplexer at a tim
     unit-reinforce  the whole training step of REINFORCE: 128 worlds, one learner
 
 The columns are throughput ratios to forward (to forward8 for frozen8, to unit-forward for unit-reinforce): 1 means that
-a training step costs what inference costs. The images are random bytes: arithmetic does not care. On two cores all of it
-takes less than ten minutes.
+a training step costs what inference costs. The images are random bytes: arithmetic does not care. All of it takes less
+than ten minutes on two cores.
 """
 
 import argparse

@@ -31,7 +31,7 @@ class BenchmarkTask:
         name: short name; `id` is what is written into files.
         task: the library's task.
         hidden: units of the hidden layers.
-        fixed: the task's options that are part of the benchmark: the split, the teacher.
+        fixed: the task's options that are part of the benchmark: the split, the scale of pixels, the teacher.
         budget: sample evaluations a run may spend.
         designing: whether what is held out is cut from the training part, for choosing settings.
     """
@@ -86,6 +86,7 @@ class BenchmarkTask:
 
 
 _SPLIT = (("split_seed", 0), ("held_out", 0.25), ("loss", "cross-entropy"))
+_DIGITS, _LETTERS = (*_SPLIT, ("scale", 16.0)), (*_SPLIT, ("scale", 255.0))
 SUITE = {
     task.name: task
     for task in (
@@ -93,10 +94,10 @@ SUITE = {
         BenchmarkTask(
             "boundary", "boundary", (8,), (("teacher_hidden", 8), ("points", 300), ("teacher_seed", 0)), 3_000_000
         ),
-        BenchmarkTask("digits-0", "digits", (), _SPLIT, 20_000_000),
-        BenchmarkTask("digits-16", "digits", (16,), _SPLIT, 20_000_000),
-        BenchmarkTask("notmnist-0", "notmnist", (), _SPLIT, 30_000_000),
-        BenchmarkTask("notmnist-32", "notmnist", (32,), _SPLIT, 30_000_000),
+        BenchmarkTask("digits-0", "digits", (), _DIGITS, 20_000_000),
+        BenchmarkTask("digits-16", "digits", (16,), _DIGITS, 20_000_000),
+        BenchmarkTask("notmnist-0", "notmnist", (), _LETTERS, 30_000_000),
+        BenchmarkTask("notmnist-32", "notmnist", (32,), _LETTERS, 30_000_000),
     )
 }
 
