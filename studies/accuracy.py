@@ -3,8 +3,8 @@
     python studies/accuracy.py [--data DIR] [--only NAME ...] [--json FILE]
 
 Every row runs `synagents train ...` once per seed (the seed also draws the split) and prints the mean with its 95 %
-interval over seeds (Student's t), minimum, and the median of the seconds a command took, start-up and compilation included. Rows
-on notMNIST need its folder in --data or $SYNAGENTS_DATA.
+interval over seeds (Student's t), minimum, and the median of the seconds a command took, start-up and compilation
+included. Rows on notMNIST need its folder in --data or $SYNAGENTS_DATA.
 """
 
 import argparse
@@ -43,7 +43,7 @@ ROWS: dict[str, tuple[str, int, str]] = {
 
 def run(command: str, seed: int, folder: Path) -> tuple[dict[str, Any], float]:
     """One training command; its summary and its seconds of wall-clock time."""
-    call = [sys.executable, "-c", "from synagents.cli.main import main; main()", "train", *command.split()]
+    call = [sys.executable, "-m", "synagents", "train", *command.split()]
     call += ["--seed", str(seed), "--json", "--quiet", "--out", str(folder), "--overwrite"]
     started = time.perf_counter()
     done = subprocess.run(call, capture_output=True, text=True, check=False)

@@ -8,8 +8,8 @@
 A cell is one training: a rule, a task, a network, learning rates, `--runs` independent runs side by side (weight
 maximization in control tasks: 20, on lunar-lander 10). Each leaves one line in results/units.jsonl as soon as it is
 done, and is never played twice, so a study may be stopped and continued. Studies: `rates` looks for each rule's best
-learning rates on every problem (three runs, of a seed of their own), `multiplexer` compares all rules at one rate and at
-their best (k = 3, 4, 5, one and two hidden layers), `width` from 16 to 256 units, `published` and `control` are the
+learning rates on every problem (three runs, of a seed of their own), `multiplexer` compares all rules at one rate and
+at their best (k = 3, 4, 5, one and two hidden layers), `width` from 16 to 256 units, `published` and `control` are the
 settings of the sources, and `ours` changes one thing of them.
 """
 

@@ -14,7 +14,7 @@ from synagents import Exponential, RepeatUndo, begin, evaluate, registry, train
 from synagents.benchmark import line_settings, lines, results, scoring, statistics, suite, workers
 from synagents.benchmark.results import Curves
 from synagents.cli import presets
-from synagents.cli.main import main
+from synagents.cli.main import run as command
 from synagents.envs import synapse_v0
 from synagents.report.scores import costs, duels, markdown
 from tests.claims import refused, same_bits
@@ -336,6 +336,4 @@ def test_a_learner_of_ones_own_is_scored_and_compared(
 
 def _run(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> int:
     monkeypatch.setattr("sys.argv", ["synagents", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    return int(ended.value.code or 0)
+    return command()
