@@ -7,7 +7,7 @@ the batch of run k, and where a step costs one pass it sees the batches that the
 """
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int64, Key
 
 from synagents import axes, keys
-from synagents.benchmark.optimizers import Optimizer, Problem
+from synagents.benchmark.optimizers import Optimizer, OptimizerState, Problem
+from synagents.groups import TaskState
 from synagents.settings import require, require_whole
 from synagents.world import Params, is_due
 
@@ -96,8 +97,8 @@ def prices_of(optimizer: Optimizer, problem: Problem) -> Prices:
 class _Progress(NamedTuple):
     """How far one seed is; the numbers are the same for all seeds, so that no loop or branch depends on the seed."""
 
-    batch: Any
-    state: Any  # the optimizer's
+    batch: TaskState
+    state: OptimizerState
     t: Array  # steps made
     owed: Array  # sample evaluations that may be spent before the next look; below zero after a dear new batch
     due: Array  # whether a new batch must come first
@@ -158,7 +159,7 @@ class _Seed(NamedTuple):
         if interval:
             steps = jnp.minimum(steps, interval - now.t % interval)
 
-        def one_step(i: Array, state: Any) -> Any:
+        def one_step(i: Array, state: OptimizerState) -> OptimizerState:
             progress = (share - (now.owed - i * price) / (self.quota * self.looks)).astype(jnp.float32)
             drawn = keys.learner_key(keys.round_key(self.key, now.t + i))
             return self.optimizer.step(drawn, self.problem, now.batch, state, progress)[0]

@@ -13,7 +13,7 @@ from importlib.resources import files
 from typing import Any
 
 from synagents import registry
-from synagents.benchmark.suite import BenchmarkTask
+from synagents.benchmark.suite import BenchmarkTask, Settings
 from synagents.cli import flags
 from synagents.envs import synapse_v0
 from synagents.settings import nearest, require
@@ -51,7 +51,7 @@ def known_settings(line: str, task: BenchmarkTask) -> dict[str, flags.Flag]:
     return world_settings(task) | flags.flags_of(registry.find("learners", line))
 
 
-def chosen(task: BenchmarkTask, line: str) -> dict[str, Any]:
+def chosen(task: BenchmarkTask, line: str) -> Settings:
     """All settings that a line plays with on a task, by parameter name, as they are written in the asset."""
     there = _written()[task.name]
     if line in there:
@@ -61,7 +61,7 @@ def chosen(task: BenchmarkTask, line: str) -> dict[str, Any]:
     return world | rewards_for(_needs_of(line)) | own
 
 
-def complete(task: BenchmarkTask, line: str, given: dict[str, Any], rounds: int) -> dict[str, Any]:
+def complete(task: BenchmarkTask, line: str, given: Settings, rounds: int) -> Settings:
     """The values that constructors take, for every setting of a line on a task.
 
     Args:
@@ -83,7 +83,7 @@ def complete(task: BenchmarkTask, line: str, given: dict[str, Any], rounds: int)
 
 
 @cache
-def _written() -> dict[str, dict[str, dict[str, Any]]]:
+def _written() -> dict[str, dict[str, Settings]]:
     return json.loads((files("synagents") / "assets" / "bench_settings.json").read_text())
 
 

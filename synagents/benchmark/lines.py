@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from synagents import registry
 from synagents.benchmark import results
@@ -19,7 +18,7 @@ from synagents.benchmark.line_settings import BATCH, complete, is_optimizer, kno
 from synagents.benchmark.optimizers import Problem
 from synagents.benchmark.results import Curves, Scores
 from synagents.benchmark.scoring import score
-from synagents.benchmark.suite import ACTIVATION, INIT_SCALE, POINTS, BenchmarkTask
+from synagents.benchmark.suite import ACTIVATION, INIT_SCALE, POINTS, BenchmarkTask, Settings
 from synagents.benchmark.workers import spread
 from synagents.cli import flags
 from synagents.networks.mlp import MLP
@@ -40,7 +39,7 @@ def lines() -> dict[str, str]:
 def play(
     task: BenchmarkTask,
     line: str,
-    given: dict[str, Any] | None = None,
+    given: Settings | None = None,
     *,
     runs: int = 10,
     seed: int = 0,
@@ -70,7 +69,7 @@ def fill(
     path: Path,
     tasks: Sequence[BenchmarkTask],
     players: Sequence[str],
-    given: dict[str, Any] | None = None,
+    given: Settings | None = None,
     *,
     runs: int = 10,
     seed: int = 0,
@@ -110,13 +109,13 @@ def fill(
     return scores
 
 
-def typed(players: Sequence[str], tasks: Sequence[BenchmarkTask], pairs: Sequence[str]) -> dict[str, Any]:
+def typed(players: Sequence[str], tasks: Sequence[BenchmarkTask], pairs: Sequence[str]) -> Settings:
     """Settings typed as NAME=VALUE, which every one of these lines must know.
 
     Raises:
         ValueError: if a pair is no pair, or a line does not know it.
     """
-    given: dict[str, Any] = {}
+    given: Settings = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
         require(bool(equals), f"{pair!r} is no setting: write NAME=VALUE.")
@@ -128,7 +127,7 @@ def typed(players: Sequence[str], tasks: Sequence[BenchmarkTask], pairs: Sequenc
     return given
 
 
-def _driven(task: BenchmarkTask, line: str, given: dict[str, Any], runs: int, seed: int, data: Path | None) -> Curves:
+def _driven(task: BenchmarkTask, line: str, given: Settings, runs: int, seed: int, data: Path | None) -> Curves:
     """An optimizer's curves; its schedules run over the share of the budget that is spent."""
     values = complete(task, line, given, 1)
     batch_size, interval = (values.pop(name, 0) for name in BATCH)

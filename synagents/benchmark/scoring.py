@@ -4,7 +4,6 @@ cost = B (1 + C rounds + refreshes [reevaluate])       B samples per batch, C ca
 """
 
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from synagents import registry
 from synagents.benchmark.line_settings import complete, world_settings
 from synagents.benchmark.results import Curves
-from synagents.benchmark.suite import POINTS, BenchmarkTask
+from synagents.benchmark.suite import POINTS, BenchmarkTask, Settings
 from synagents.envs import synapse_v0
 from synagents.envs.synapse_v0 import SynapseWorld
 from synagents.loop import advance, begin, evaluate
@@ -21,7 +20,7 @@ from synagents.world import Learner
 
 
 def score(
-    task: BenchmarkTask, learner: str, given: dict[str, Any], *, runs: int = 10, seed: int = 0, data: Path | None = None
+    task: BenchmarkTask, learner: str, given: Settings, *, runs: int = 10, seed: int = 0, data: Path | None = None
 ) -> Curves:
     """Play a learner on a task.
 
@@ -57,7 +56,7 @@ def score(
 
 
 def build(
-    task: BenchmarkTask, learner: str, given: dict[str, Any], rounds: int, data: Path | None
+    task: BenchmarkTask, learner: str, given: Settings, rounds: int, data: Path | None
 ) -> tuple[SynapseWorld, Learner]:
     """The task's world and the learner, from the benchmark's own settings alone.
 

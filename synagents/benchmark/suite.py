@@ -9,13 +9,15 @@ one, never the best. (The unit follows the reference paper's argument: no gradie
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from synagents import registry
 from synagents.networks.mlp import Activation
 from synagents.settings import nearest, require
 from synagents.tasks.samples import Samples, validation
 from synagents.world import Task
+
+Settings: TypeAlias = dict[str, Any]  # of a world, a task, a learner or an optimizer, by parameter name
 
 VERSION = "v0"
 POINTS = 100  # looks at a run, beside the one before it begins
@@ -56,7 +58,7 @@ class BenchmarkTask:
         """What settings may be chosen on: another split, whose own held-out part is never looked at."""
         return replace(self.split(seed), designing=self.batched)
 
-    def seen(self, task: Any) -> Any:
+    def seen(self, task: Task) -> Task:
         """The task as the benchmark has it: while designing, a fifth of the training part is what is held out."""
         return validation(task, 0.2) if self.designing and isinstance(task, Samples) else task
 
@@ -75,7 +77,7 @@ class BenchmarkTask:
         return self.seen(registry.find("tasks", self.task)(**options))
 
     @property
-    def frozen(self) -> dict[str, Any]:
+    def frozen(self) -> Settings:
         """The settings of world and task that the benchmark fixes."""
         return dict(self.fixed) | {"hidden": self.hidden}
 

@@ -3,7 +3,9 @@
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from itertools import islice
 from multiprocessing import get_context
+from multiprocessing.queues import SimpleQueue
 from typing import Any, TypeVar
 
 from synagents.settings import require_whole
@@ -43,19 +45,31 @@ def spread(
     left = context.SimpleQueue()
     for share in shares(workers):
         left.put(share)
-    ahead, running, failure = iter(calls), dict[Future[Found], Call](), None
-    with ProcessPoolExecutor(workers, context, _settle, (left,)) as pool:
-        while True:
-            while failure is None and len(running) < workers and (due := next(ahead, None)) is not None:
-                tell(due)
-                running[pool.submit(function, *due)] = due
-            if not running:
-                break
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                call, failed = running.pop(future), future.exception()
-                if failed is None:
-                    yield call, future.result()
-                failure = failure or failed
+    with ProcessPoolExecutor(workers, context, _take_cores, (left,)) as pool:
+        yield from _several(pool, function, iter(calls), workers, tell)
+
+
+def _several(
+    pool: ProcessPoolExecutor,
+    function: Callable[..., Found],
+    ahead: Iterator[Call],
+    workers: int,
+    tell: Callable[[Call], None],
+) -> Iterator[tuple[Call, Found]]:
+    """As many calls at a time as there are workers; none begins after one has failed."""
+    running: dict[Future[Found], Call] = {}
+    failure: BaseException | None = None
+    while True:
+        for call in islice(ahead, 0 if failure else workers - len(running)):
+            tell(call)
+            running[pool.submit(function, *call)] = call
+        if not running:
+            break
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            call, failed = running.pop(future), future.exception()
+            if failed is None:
+                yield call, future.result()
+            failure = failure or failed
     if failure is not None:
         raise failure
 
@@ -68,7 +82,7 @@ def shares(workers: int) -> list[set[int]]:
     return [set(cores[worker::workers]) or {cores[worker % len(cores)]} for worker in range(workers)]
 
 
-def _settle(left: Any) -> None:
+def _take_cores(left: SimpleQueue) -> None:
     """Before a worker's first call: JAX makes as many threads as it then has cores."""
     share = left.get()
     if share:

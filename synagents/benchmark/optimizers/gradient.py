@@ -7,13 +7,14 @@ One step is a forward and a backward pass: three sample evaluations per sample. 
 Kingma & Ba 2015; both by optax.)
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import optax
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, PyTree
 
 from synagents.benchmark.optimizers import Optimizer, Problem
+from synagents.groups import TaskState
 from synagents.schedules import Schedule, at, require_range
 from synagents.settings import require_between, settings
 from synagents.world import Params
@@ -25,7 +26,7 @@ class DescentState(NamedTuple):
     """Where it is, and what it remembers of earlier gradients."""
 
     weights: Params
-    memory: Any  # optax's
+    memory: PyTree  # optax's
 
 
 @settings
@@ -49,7 +50,7 @@ class SGD(Optimizer):
         return _begin(key, problem, self._rule())
 
     def step(
-        self, key: Key[Array, ""], problem: Problem, batch: Any, state: DescentState, progress: Float[Array, ""]
+        self, key: Key[Array, ""], problem: Problem, batch: TaskState, state: DescentState, progress: Float[Array, ""]
     ) -> tuple[DescentState, int]:
         """One step down: a forward and a backward pass."""
         del key
@@ -77,7 +78,7 @@ class Adam(Optimizer):
         return _begin(key, problem, optax.scale_by_adam())
 
     def step(
-        self, key: Key[Array, ""], problem: Problem, batch: Any, state: DescentState, progress: Float[Array, ""]
+        self, key: Key[Array, ""], problem: Problem, batch: TaskState, state: DescentState, progress: Float[Array, ""]
     ) -> tuple[DescentState, int]:
         """One step down: a forward and a backward pass."""
         del key
@@ -90,7 +91,7 @@ def _begin(key: Key[Array, ""], problem: Problem, rule: optax.GradientTransforma
 
 
 def _descend(
-    problem: Problem, batch: Any, state: DescentState, rule: optax.GradientTransformation, rate: Float[Array, ""]
+    problem: Problem, batch: TaskState, state: DescentState, rule: optax.GradientTransformation, rate: Float[Array, ""]
 ) -> tuple[DescentState, int]:
     gradient = jax.grad(problem.loss)(state.weights, batch)
     direction, memory = rule.update(gradient, state.memory)
