@@ -32,7 +32,7 @@ from synagents.envs import synapse_v0
 from synagents.envs.synapse_v0 import SynapseWorld
 
 import synagents
-from synagents.data import files as data
+from synagents import data
 from synagents.probes import PROBES
 from synagents.tasks import samples
 

@@ -25,7 +25,7 @@ from synagents.envs import synapse_v0
 
 from synagents import registry, schedules
 from synagents.run import checkpoints
-from synagents.data import files as data
+from synagents import data
 from synagents.run import directory as folders
 from synagents.run import fit as runs
 from synagents.run import tables

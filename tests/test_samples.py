@@ -11,7 +11,7 @@ from jax import Array
 from synagents.envs import synapse_v0
 
 from synagents import RepeatUndo, Uniform, evaluate, train
-from synagents.data import files as data
+from synagents import data
 from synagents.tasks import losses
 from synagents.tasks.samples import digits, from_arrays, from_batches, from_dataset, idx
 from synagents.world import Part

@@ -25,7 +25,7 @@ from synagents.envs import synapse_v0
 from synagents.envs.synapse_v0 import SynapseWorld
 from synagents.envs.views import MAX_KEYED_AGENTS, FunctionalEnv, ParallelView, VectorView
 
-from synagents.data import files as data
+from synagents import data
 from synagents.keys import reset_key, round_key, run_key, world_key
 from synagents.loop import advance, begin
 from synagents.settings import settings

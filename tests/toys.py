@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from gymnasium import spaces
 
-from synagents.data import files as data
+from synagents import data
 from synagents.settings import settings
 from synagents.tasks import samples
 from synagents.world import Group, Outcome
