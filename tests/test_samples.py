@@ -13,7 +13,8 @@ from synagents.envs import synapse_v0
 from synagents import RepeatUndo, Uniform, evaluate, train
 from synagents import data
 from synagents.tasks import losses
-from synagents.tasks.samples import digits, from_arrays, from_batches, from_dataset, idx
+from synagents.tasks.arrays import from_arrays, from_batches
+from synagents.tasks.datasets import digits, from_dataset, idx, notmnist
 from synagents.world import Part
 from tests.claims import refused, same_bits
 from tests.test_data import write_pair

@@ -16,7 +16,7 @@ def split(
     Args:
         labels: int[n].
         held_out: the share held out, in (0, 1).
-        seed: of numpy's `default_rng`, a whole number >= 0; the same seed gives the same parts.
+        seed: of numpy's `default_rng`, 0 .. 2^32 - 1; the same seed gives the same parts.
         published_test: where above 0, the last so many samples are held out instead, whatever the share and the seed.
 
     Returns:
@@ -29,8 +29,8 @@ def split(
     n = len(labels)
     if not (isinstance(held_out, numbers.Real) and 0 < held_out < 1):
         raise ValueError(f"held_out is the share of samples to hold out, in (0, 1), and not {held_out!r}.")
-    if not (isinstance(seed, numbers.Integral) and seed >= 0):
-        raise ValueError(f"split_seed is the seed of the split, a whole number >= 0, and not {seed!r}.")
+    if not (isinstance(seed, numbers.Integral) and 0 <= seed < 2**32):
+        raise ValueError(f"split_seed is the seed of the split, a whole number in 0 .. 2^32 - 1, and not {seed!r}.")
     if published_test:
         held = np.arange(n) >= n - published_test
     else:

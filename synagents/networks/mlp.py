@@ -49,9 +49,9 @@ class MLP(Network):
         """Fresh parameters, layer by layer."""
         params = {}
         for layer, (fan_in, fan_out) in enumerate(zip(self.sizes[:-1], self.sizes[1:], strict=True)):
-            unit = jax.random.uniform(jax.random.fold_in(key, layer), (fan_in, fan_out), minval=-1.0, maxval=1.0)
-            params[f"layer{layer}_weight"] = self.init_scale * unit
-            params[f"layer{layer}_bias"] = jnp.zeros(fan_out)
+            unit = jax.random.uniform(jax.random.fold_in(key, layer), (fan_in, fan_out), jnp.float32, -1.0, 1.0)
+            params[f"layer{layer}_weight"] = jnp.asarray(self.init_scale, jnp.float32) * unit
+            params[f"layer{layer}_bias"] = jnp.zeros(fan_out, jnp.float32)
         return params
 
     def apply(self, params: Params, x: Float[Array, "B ..."]) -> Float[Array, "B out"]:
