@@ -486,7 +486,7 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 @given(
     labels=st.lists(st.integers(0, 4), min_size=8, max_size=60),
     held_out=st.floats(0.1, 0.9),
-    seed=st.integers(0, 2**32),
+    seed=st.integers(0, 2**32 - 1),
 )
 def test_each_class_gives_its_share_to_within_one_sample(labels: list[int], held_out: float, seed: int) -> None:
     train, held = data.split(labels, held_out=held_out, seed=seed)
@@ -519,6 +519,13 @@ def test_the_published_split_is_kept_whatever_the_seed() -> None:
 def test_a_share_that_leaves_a_part_empty_is_refused(held_out: float) -> None:
     with pytest.raises(ValueError, match=r"held_out|held out"):
         data.split(LABELS, held_out=held_out)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 0.5, "0"])
+def test_a_seed_of_the_split_out_of_range_is_refused(seed: int) -> None:
+    with pytest.raises(ValueError, match="in 0 .. 2\\^32 - 1") as error:
+        data.split(LABELS, seed=seed)
+    one_sentence(error)
 
 
 @pytest.mark.parametrize("published_test", [6, 7, -1])

@@ -135,6 +135,8 @@ def test_the_part_to_train_on_decides_the_scale_and_a_dark_test_part_follows(tmp
     write(tmp_path / "bright", files | {"train-images-idx3-ubyte": IMAGES[:4] % 2})
     assert "the pixels run to 71" in refused(lambda: data.load_idx(tmp_path / "bright"), data.DataError)
     assert data.load_idx(tmp_path / "bright", scale=71).scale == 71
+    few = files | {"train-images-idx3-ubyte": IMAGES[:4] % 15, "t10k-images-idx3-ubyte": IMAGES[4:] % 17}
+    assert data.load_idx(write(tmp_path / "few", few)).scale == 16
 
 
 def test_home_is_home_in_a_folder_and_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

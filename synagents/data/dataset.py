@@ -87,7 +87,10 @@ def from_parts(name: str, train: Part, test: Part | None = None, *, scale: float
     images = _joined(parts)
     if scale is None:
         scale = infer_scale(parts[0].images)
-        if (brightest := float(images.max())) > scale:
+        brightest = float(images.max())
+        if 1 < scale < brightest <= FEW_LEVELS:  # the brightest level happens to occur among the test images alone
+            scale = brightest
+        if brightest > scale:
             raise DataError(
                 f"{parts[1].source}: the pixels run to {brightest:g}, but those to train on suggest that {scale:g} stands "
                 "for 1; say what pixels are divided by (scale= in Python, --scale)."

@@ -4,13 +4,13 @@ Weights start uniform in (-init_scale, init_scale) and biases at 0, as in the or
 """
 
 import numbers
-from typing import Literal, get_args
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from synagents.settings import nearest, require, require_between, settings, static
+from synagents.settings import require, require_between, settings, static
 from synagents.world import Network, Params
 
 __all__ = ["MLP"]
@@ -38,10 +38,6 @@ class MLP(Network):
         require(
             len(self.sizes) >= 2 and whole,
             f"A network needs an input and an output layer and at least one unit in each, but sizes are {self.sizes}.",
-        )
-        require(
-            isinstance(self.activation, str) and self.activation in _ACTIVATIONS,
-            f"No activation is called {self.activation!r}: {nearest(self.activation, get_args(Activation))}.",
         )
         require_between("init_scale", self.init_scale, 0)
 
