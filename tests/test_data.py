@@ -522,7 +522,7 @@ def test_a_share_that_leaves_a_part_empty_is_refused(held_out: float) -> None:
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 0.5, "0"])
 def test_a_seed_of_the_split_out_of_range_is_refused(seed: int) -> None:
-    with pytest.raises(ValueError, match="in 0 .. 2\\^32 - 1") as error:
+    with pytest.raises(ValueError, match=r"in 0 .. 2\^32 - 1") as error:
         data.split(LABELS, seed=seed)
     one_sentence(error)
 

@@ -18,7 +18,7 @@ from tests.claims import refused
 from tests.toys import pictures
 
 # One row for each task and network: constructors that need something are given it here.
-TABLE = '''
+TABLE = """
 import sys
 import jax, jax.numpy as jnp, numpy as np
 import synagents
@@ -86,7 +86,7 @@ check_network("equinox", synagents.from_module(lambda key: eqx.nn.MLP(4, 2, 3, 1
 check_network("linen", synagents.from_module(nn.Dense(2), (4,)), 4)
 check_network("nnx", synagents.from_module(lambda key: nnx.Linear(4, 2, rngs=nnx.Rngs(key)), (4,)), 4)
 print("\\n".join(failed) or "all alike")
-'''
+"""
 
 
 @pytest.mark.parametrize("x64", ["0", "1"])
@@ -201,7 +201,7 @@ class Listed(Network):
 
 
 def test_what_a_network_forgot_is_named() -> None:
-    with pytest.raises(TypeError, match="HalfANetwork without an implementation for abstract method 'init'"):
+    with pytest.raises(TypeError, match=r"HalfANetwork.*init"):  # Python's own sentence
         HalfANetwork()  # type: ignore[abstract]
     task = pictures()
     for network in (Listed(), "mlp", jax.nn.relu):
