@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from synagents.world import Transition as Transition
     from synagents.world import World as World
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "run.checkpoints": ["load", "save"],
