@@ -42,7 +42,7 @@ T_95 = {3: 4.303, 5: 2.776, 10: 2.262}  # Student's t, two-sided, by number of s
 
 def run(command: str, seed: int, folder: Path) -> tuple[dict[str, Any], float]:
     """One training command; its summary and its seconds by the clock on the wall."""
-    call = [sys.executable, "-c", "from synagents.cli.main import main; main()", "train", *command.split()]
+    call = [sys.executable, "-m", "synagents", "train", *command.split()]
     call += ["--seed", str(seed), "--json", "--quiet", "--out", str(folder), "--overwrite"]
     started = time.perf_counter()
     done = subprocess.run(call, capture_output=True, text=True, check=False)

@@ -24,7 +24,7 @@ COMMAND = "xor --hidden 8 --learner q-table --adaptive --probe action_mix --step
 
 def synagents(*words: str, scratch: Path) -> subprocess.Popen[str]:
     """The command line in a process of its own; what it has compiled once is kept, so that cycles are short."""
-    call = [sys.executable, "-c", "from synagents.cli.main import main; main()", *words, "--quiet"]
+    call = [sys.executable, "-m", "synagents", *words, "--quiet"]
     env = os.environ | {
         "JAX_COMPILATION_CACHE_DIR": str(scratch / "compiled"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",

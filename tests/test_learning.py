@@ -9,7 +9,16 @@ import pytest
 from synagents.envs import synapse_v0, unit_v0
 
 from synagents import (
-    Exponential, QTable, RepeatUndo, Trace, Uniform, evaluate, load_table, preset, registry, train
+    Exponential,
+    QTable,
+    RepeatUndo,
+    Trace,
+    Uniform,
+    evaluate,
+    load_table,
+    preset,
+    registry,
+    train,
 )  # fmt: skip
 from synagents.registry import find
 
