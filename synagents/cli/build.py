@@ -88,23 +88,12 @@ def preset(
         ValueError: if there is nothing of such a name, a setting belongs to none of them or is out of range, or the
             learner does not fit the task.
     """
-    for name, given in (("task", task), ("learner", learner), ("network", network)):
-        require(
-            given is None or isinstance(given, str),
-            f"A preset takes the {name}'s name, but this is a {type(given).__name__}: of objects build "
-            "synagents.RunSpec(world, learner, rounds).",
-        )
-    names = Names(task, learner or registry.usual_learner(task), network)
+    names = _checked(task, learner, network)
     usual = presets.recommended(names.task, names.learner)
     rounds = presets.usual_rounds(names.task, names.learner) if rounds is None else rounds
     require_whole("rounds", rounds, 1)
     built = build(names, settings, rounds=rounds, seed=seed)
-    probed = [find_probe(probe) if isinstance(probe, str) else probe for probe in probes]
-    about: dict[str, Any] = {"task": names.task, "learner": names.learner}
-    about |= {"network": network} if network else {}
-    about |= {"sizes": list(built.world.sizes), "data": dict(built.world.task.description)}
-    by_name = built.can_be_kept and all(isinstance(probe, str) for probe in probes)
-    about |= {"settings": built.settings, "probe_names": list(probes)} if by_name else {}
+    probes = tuple(probes)
     return RunSpec(
         built.world,
         built.learner,
@@ -114,10 +103,29 @@ def preset(
         num_runs=num_runs,
         shared_task=shared_task,
         rollout_length=rollout_length,
-        probes=tuple(probed),
+        probes=tuple(find_probe(probe) if isinstance(probe, str) else probe for probe in probes),
         probe_interval=probe_interval,
-        about=about,
+        about=_about(names, built, probes),
     )
+
+
+def _checked(task: str, learner: str | None, network: str | None) -> Names:
+    for name, given in (("task", task), ("learner", learner), ("network", network)):
+        require(
+            given is None or isinstance(given, str),
+            f"A preset takes the {name}'s name, but this is a {type(given).__name__}: of objects build "
+            "synagents.RunSpec(world, learner, rounds).",
+        )
+    return Names(task, learner or registry.usual_learner(task), network)
+
+
+def _about(names: Names, built: Built, probes: tuple[str | Probe, ...]) -> dict[str, Any]:
+    """What config.json says first, enough for `rebuild` where everything has a name."""
+    about: dict[str, Any] = {"task": names.task, "learner": names.learner}
+    about |= {"network": names.network} if names.network else {}
+    about |= {"sizes": list(built.world.sizes), "data": dict(built.world.task.description)}
+    by_name = built.can_be_kept and all(isinstance(probe, str) for probe in probes)
+    return about | ({"settings": built.settings, "probe_names": list(probes)} if by_name else {})
 
 
 def rebuild(config: dict[str, Any]) -> RunSpec:
