@@ -78,7 +78,7 @@ def test_a_run_leaves_its_files_and_a_whole_summary(synagents: Command, tmp_path
         rows = list(csv.DictReader(file))
     assert rows[-1]["step"] == "40"
     assert float(rows[-1]["held_out_accuracy"]) == pytest.approx(summary["accuracy"], abs=1e-5)
-    assert {"loss", "reward_rate", "alignment", "action_mix.layer0_weight.2"} <= set(rows[0])
+    assert {"loss", "reward_rate", "probe.alignment", "probe.action_mix.layer0_weight.2"} <= set(rows[0])
     with np.load(tmp_path / "here/weights.npz", allow_pickle=False) as weights:
         assert weights["layer0_weight"].shape == (1, 1, 2, 2)
 
@@ -155,7 +155,7 @@ def test_a_team_of_units_is_told_what_it_earned_over_the_whole_run_and_at_its_en
     assert (summary["sizes"], summary["agents"], summary["worlds"]) == ([3, 4, 2], 5, 8)
     with (tmp_path / "u/metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    returns = [float(row["returns"]) for row in rows]  # every round is an episode here, and every look one round
+    returns = [float(row["world.returns"]) for row in rows]  # every round is an episode here, and every look one round
     assert summary["mean_reward"] == summary["score"] == pytest.approx(np.mean(returns), abs=1e-4)
     assert summary["final_reward"] == pytest.approx(np.mean(returns[-8:]), abs=1e-4)
     assert np.mean(summary["mean_reward_by_run"]) == pytest.approx(summary["mean_reward"], abs=1e-4)
