@@ -19,6 +19,7 @@ from jaxtyping import Array, Key
 from synagents.envs import synapse_v0
 
 import synagents
+from synagents.settings import settings, static
 from synagents.world import Group, Metrics, RoundNumber, Transition, Tree
 
 ADAM = optax.scale_by_adam()

@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rounds": IDEA | {"probes"},
     "loop": IDEA | {"probes", "rounds"},
     "agents": IDEA,
-    "data": {"settings"},
+    "data": {"settings", "data"},
     "networks": IDEA | {"networks"},
     "tasks": IDEA | {"tasks", "data"},
     "learners": IDEA | {"agents", "learners"},

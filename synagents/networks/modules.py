@@ -49,9 +49,9 @@ def from_module(make: Any, in_shape: tuple[int, ...]) -> Module:
     """A network of synapse agents made of any Flax or Equinox module, for `synapse_v0.world(task, network=...)`.
 
     The module must give one row of outputs for each sample, and nothing but its arrays may decide them: there is no
-    place for running statistics or random numbers (batch norm, dropout). Arrays of whole numbers, NumPy arrays (Equinox) and
-    plain attributes are part of the structure and the same in all lives. Keep what you build and use it again: another
-    call makes another network, for which JAX compiles anew.
+    place for running statistics or random numbers (batch norm, dropout). Arrays of whole numbers, NumPy arrays
+    (Equinox) and plain attributes are part of the structure and the same in all lives. Keep what you build and use it
+    again: another call makes another network, for which JAX compiles anew.
 
     Args:
         make: a Flax linen module; or a function from a key to an Equinox module, which is called on one sample, or to a
@@ -78,7 +78,8 @@ def from_module(make: Any, in_shape: tuple[int, ...]) -> Module:
         return call(jax.tree.unflatten(structure, leaves), x).astype(jnp.float32)
 
     network = Module(fresh, answer, in_shape)
-    out = _tried(in_shape, jax.eval_shape, lambda x: answer(fresh(jax.random.key(0)), x), jnp.zeros((2, *in_shape), jnp.float32))
+    two = jax.ShapeDtypeStruct((2, *in_shape), jnp.float32)
+    out = _tried(in_shape, jax.eval_shape, lambda x: answer(fresh(jax.random.key(0)), x), two)
     require(
         out.ndim == 2 and out.shape[0] == 2,
         f"The module must give a row of outputs for each sample, but for two samples it gives {list(out.shape)}.",

@@ -142,5 +142,4 @@ def _renumbered(dataset: Dataset) -> Description:
     last = dataset.num_classes - 1
     if dataset.classes == tuple(range(last + 1)):
         return ()
-    first, *rest = map(str, dataset.classes)
-    return (("classes", f"labels {first} .. {rest[-1] if rest else first} are classes 0 .. {last}"),)
+    return (("classes", f"0 .. {last} for labels {dataset.classes[0]} .. {dataset.classes[-1]}"),)

@@ -16,6 +16,8 @@ from jaxtyping import Array, Bool, Float, Integer, Key
 
 from synagents.world import DecisionTask, Metrics, Part
 
+LONGEST = 10_000  # decisions: a task without ends is evaluated, too
+
 
 LONGEST = 10_000  # decisions: a task without ends is evaluated, too
 
