@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
+from synagents.run.files import Json
 from synagents.run.fit import Look
 
 PLAIN_LINES = 10  # how many lines a run prints where there is no terminal
@@ -132,7 +132,7 @@ def clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
-def closing_table(summary: dict[str, Any], directory: Path) -> Text:
+def closing_table(summary: Json, directory: Path) -> Text:
     """What came of a run; the last line is the path of its files and nothing else.
 
     Args:
@@ -145,7 +145,7 @@ def closing_table(summary: dict[str, Any], directory: Path) -> Text:
     return text.append("results in\n", style="bold").append(str(directory))
 
 
-def _closing_rows(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _closing_rows(summary: Json) -> Iterator[tuple[str, str]]:
     sizes = "-".join(map(str, summary["sizes"]))
     yield "network", f"{sizes}, {summary['agents']:,} agents" if sizes else f"{summary['agents']:,} agents"
     data = data_line(summary.get("data") or {})
@@ -164,7 +164,7 @@ def _closing_rows(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "time", f"{summary['seconds']:.1f} s, {summary['compile_seconds']:.1f} s of it compiling"
 
 
-def data_line(data: dict[str, Any]) -> str:
+def data_line(data: Json) -> str:
     """A task's description in a line; whatever it does not say is left out.
 
     >>> data_line({"train_samples": 1347, "held_out_samples": 450, "split": "seed 0", "classes": 10, "scale": 16.0})
@@ -186,7 +186,7 @@ def data_line(data: dict[str, Any]) -> str:
     return ", ".join([*amounts[:-1], *(f"{last}{split}" for last in amounts[-1:]), *rest])
 
 
-def _listed(values: Any) -> str:
+def _listed(values: object) -> str:
     if isinstance(values, dict):
         return ", ".join(f"{name} = {value}" for name, value in values.items())
     return ", ".join(map(str, values)) if isinstance(values, list | tuple) else str(values)

@@ -8,7 +8,9 @@ Whatever stops the machine in between, a reader finds the old file or the new on
 import contextlib
 import os
 from pathlib import Path
+from typing import Any, TypeAlias
 
+Json: TypeAlias = dict[str, Any]  # what a JSON file says, by name
 ASIDE = ".part"  # what a file is called while it is being written
 
 

@@ -3,7 +3,6 @@
 import csv
 import io
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from synagents.loop import Run
 from synagents.run.checkpoints import CheckpointError
 from synagents.run.config import require_same
 from synagents.run.directory import RunDirectory
-from synagents.run.files import RunError
+from synagents.run.files import Json, RunError
 from synagents.run.session import CHECKPOINTS, checkpoint_files, read_checkpoint
 from synagents.run.spec import RunSpec
 
@@ -48,7 +47,7 @@ def read_metrics(directory: str | Path) -> dict[str, np.ndarray]:
     return {name: values.astype(np.int64) if name in WHOLE_NUMBERS else values for name, values in columns.items()}
 
 
-def open_run(directory: str | Path, spec: RunSpec) -> tuple[Run, dict[str, Any] | None]:
+def open_run(directory: str | Path, spec: RunSpec) -> tuple[Run, Json | None]:
     """A run as its last whole checkpoint has it, and its summary.
 
     Args:
