@@ -187,7 +187,7 @@ def test_metrics_of_a_run_that_is_going_on_are_read_without_the_row_that_is_half
     assert read_metrics(stopped)["step"].tolist() == before
     with (stopped / "metrics.csv").open("a") as file:
         file.write("\n9,0,much\n")
-    assert "has a row that is not" in refused(lambda: read_metrics(stopped))
+    assert "has rows that are not equally many numbers" in refused(lambda: read_metrics(stopped))
 
 
 def test_a_run_is_opened_at_its_last_whole_checkpoint_and_nothing_is_changed(undisturbed: Path, stopped: Path) -> None:
