@@ -173,8 +173,8 @@ def test_the_summary_has_the_data_as_the_task_describes_them(tmp_path: Path) -> 
 
 def test_a_picture_is_where_it_is_said_to_be(undisturbed: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    assert plot_run(undisturbed, tmp_path / "new/pic") == tmp_path / "new/pic.png"
-    assert (tmp_path / "new/pic.png").read_bytes()[1:4] == b"PNG"
+    assert plot_run(undisturbed, tmp_path / "pic") == tmp_path / "pic.png"
+    assert (tmp_path / "pic.png").read_bytes()[1:4] == b"PNG"
     assert plot_run(undisturbed, tmp_path / "a[$b$].pdf").read_bytes()[:4] == b"%PDF"
     assert "No picture is of the kind .jpgg" in refused(
         lambda: plot_run(undisturbed, tmp_path / "p.jpgg"), ValueError

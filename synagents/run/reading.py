@@ -38,8 +38,8 @@ def read_metrics(directory: str | Path) -> dict[str, np.ndarray]:
     whole = content[: content.rfind(b"\n") + 1]  # a row may be half written
     try:
         header, *rows = csv.reader(io.StringIO(whole.decode(), newline="")) if whole else [[]]
-        table = np.array([[float(value or "nan") for value in row] for row in rows], float)
-        columns = dict(zip(header, table.T, strict=True)) if rows else {}
+        table = [[float(value or "nan") for value in row] for row in rows]
+        columns = {name: np.array(values) for name, *values in zip(header, *table, strict=True)} if rows else {}
     except (ValueError, csv.Error) as error:
         raise RunError(f"{file} has rows that are not equally many numbers ({error}): put it back.") from error
     return {name: values.astype(np.int64) if name in WHOLE_NUMBERS else values for name, values in columns.items()}
