@@ -1,8 +1,8 @@
-"""A million steps of each family by the command line: does memory stay flat, speed steady, and everything finite?
+"""A million steps of each family, by the command line as it is: does memory stay flat, speed steady, and all finite?
 
     python studies/soak.py [--steps 1000000] [--only NAME ...] [--json FILE] [--scratch DIR]
 
-Every row is one `synagents train` in a process of its own, with the default checkpoints. Its resident
+Every row is one `synagents train` in a process of its own, with checkpoints as they come by default. Its resident
 memory is read from outside at every look, its speed from its timings.csv. After the first tenth, which is warming up:
 
     memory    the most of the last tenth against the second tenth         bar: grows by less than 1 %
@@ -37,27 +37,27 @@ ROWS = {  # name: what `synagents train` is to do
 }
 
 
-def soak(command: str, steps: int, directory: Path) -> dict[str, Any]:
+def soak(command: str, steps: int, folder: Path) -> dict[str, Any]:
     """Train, watching from outside; what came of it."""
-    shutil.rmtree(directory, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
     call = [sys.executable, "-m", "synagents", "train", *command.split()]
-    call += ["--steps", str(steps), "--out", str(directory), "--quiet"]
+    call += ["--steps", str(steps), "--out", str(folder), "--quiet"]
     process = subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     memory: list[int] = []  # bytes after each look
     looks = 0
     while process.poll() is None:
         time.sleep(0.02)
-        now = len(timings(directory))
+        now = len(timings(folder))
         if now > looks:
             looks = now
             memory.append(resident(process.pid))
     _, err = process.communicate()
     if process.returncode:
         sys.exit(f"synagents train {command} failed: {err}")
-    summary = json.loads((directory / "summary.json").read_text())
-    speeds = [float(row["steps_per_second"]) for row in timings(directory)]
-    seconds = float(timings(directory)[-1]["seconds"])
-    last = max((directory / "checkpoints").glob("step-*"))
+    summary = json.loads((folder / "summary.json").read_text())
+    speeds = [float(row["steps_per_second"]) for row in timings(folder)]
+    seconds = float(timings(folder)[-1]["seconds"])
+    last = max((folder / "checkpoints").glob("step-*"))
     arrays = safetensors.numpy.load_file(last).values()
     memory = [size for size in memory if size]
     return {
@@ -73,9 +73,9 @@ def soak(command: str, steps: int, directory: Path) -> dict[str, Any]:
     }
 
 
-def timings(directory: Path) -> list[dict[str, str]]:
+def timings(folder: Path) -> list[dict[str, str]]:
     """The rows of timings.csv, as far as they are written."""
-    file = directory / "timings.csv"
+    file = folder / "timings.csv"
     if not file.is_file():
         return []
     with file.open(newline="") as opened:
@@ -110,9 +110,9 @@ def main() -> None:
     args = parser.parse_args()
     print("| family | command | steps | steps/s | memory MB | growth | last tenth's speed | finite | saving |")
     print("|---|---|---|---|---|---|---|---|---|")
-    rows, good = {}, True
+    told, good = {}, True
     for name in args.only:
-        row = rows[name] = soak(ROWS[name], args.steps, args.scratch / name.replace(", ", "-"))
+        row = told[name] = soak(ROWS[name], args.steps, args.scratch / name.replace(", ", "-"))
         print(
             f"| {name} | `{row['command']}` | {row['steps']:,} | {row['steps_per_second']:,.0f} | "
             f"{row['megabytes']:.0f} | "
@@ -121,7 +121,7 @@ def main() -> None:
         )
         good &= row["growth"] < 0.01 and row["speed"] >= 0.95 and row["finite"] and row["saving"] < 0.02
     if args.json:
-        args.json.write_text(json.dumps(rows, indent=1) + "\n")
+        args.json.write_text(json.dumps(told, indent=1) + "\n")
     sys.exit(0 if good else 1)
 
 

@@ -14,7 +14,7 @@ import pytest
 from synagents.envs import synapse_v0
 
 import synagents
-from synagents.report.live import Live, closing_table, data_line
+from synagents.report.live import Live, closing_table, data_line, fitting
 from synagents.report.plot import plot_run
 from synagents.run.directory import RunDirectory
 from synagents.run.fit import fit
@@ -134,6 +134,14 @@ def test_quiet_shows_only_what_must_be_known(tmp_path: Path, capsys: pytest.Capt
     assert capsys.readouterr().err == ""
     shown(tmp_path / "run", 40, quiet=True)
     assert capsys.readouterr().err == f"The run in {tmp_path}/run goes on from step 30.\n"
+
+
+@pytest.mark.parametrize("room", [-5, 0, 9, 10, 21, 22, 80])
+def test_what_does_not_fit_into_a_line_is_left_out_and_nothing_is_cut(room: int) -> None:
+    parts = ["0:05 left", "loss 0.523", "rewarded 50%"]
+    line = fitting(parts, room)
+    assert len(line) <= max(room, 0) and "  ".join(parts).startswith(line)
+    assert line.split("  ") == (parts[: line.count("  ") + 1] if line else [""])
 
 
 def test_compiling_is_said_once_and_never_before_a_refusal(undisturbed: Path, tmp_path: Path) -> None:

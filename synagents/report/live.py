@@ -18,11 +18,14 @@ from rich.text import Text
 from synagents.run.files import Json
 from synagents.run.fit import Look
 
+BAR = 10  # width of the bar
 PLAIN_LINES = 10  # how many lines a run prints where there is no terminal
 
 
 class Live:
-    """Shows every look: steps/s, agent-steps/s, loss, reward rate, held-out accuracy, time left.
+    """Shows every look: time left, loss, held-out accuracy, reward rate, steps/s, agent-steps/s.
+
+    In a narrow terminal the last of these are left out.
 
     Args:
         title: of the run, such as "digits trace".
@@ -34,7 +37,7 @@ class Live:
         self._console = _Stderr(stderr=True, quiet=quiet, highlight=False, markup=False, emoji=False)
         self._bar = Progress(
             TextColumn("{task.description}", style="bold", markup=False),
-            BarColumn(bar_width=20),
+            BarColumn(bar_width=BAR),
             TextColumn("{task.percentage:>3.0f}%  {task.fields[numbers]}", markup=False),
             console=self._console,
             transient=True,
@@ -60,17 +63,20 @@ class Live:
 
     def show(self, look: Look) -> None:
         """Show how the run stands."""
-        numbers = (
-            f"{number(look.steps_per_second)} steps/s  {number(look.agent_steps_per_second)} agent-steps/s  "
-            f"loss {look.loss:.3f}  rewarded {look.reward_rate:.0%}"
-            + ("" if look.accuracy is None else f"  accuracy {look.accuracy:.1%}")
-            + f"  {clock(look.seconds_left)} left"
-        )
+        parts = [
+            f"{clock(look.seconds_left)} left",
+            f"loss {look.loss:.3f}",
+            *([] if look.accuracy is None else [f"accuracy {look.accuracy:.1%}"]),
+            f"rewarded {look.reward_rate:.0%}",
+            f"{number(look.steps_per_second)} steps/s",
+            f"{number(look.agent_steps_per_second)} agent-steps/s",
+        ]
         if self._started:
+            numbers = fitting(parts, self._console.width - len(self._title) - BAR - len("  100%  "))
             self._console.attempt(lambda: self._bar.update(self._task, completed=look.step, numbers=numbers))
         elif look.step * PLAIN_LINES // look.steps > self._lines:
             self._lines = look.step * PLAIN_LINES // look.steps
-            self._print(f"{self._title}: step {look.step:,} of {look.steps:,}  {numbers}")
+            self._print(f"{self._title}: step {look.step:,} of {look.steps:,}  {'  '.join(parts)}")
 
     def tell(self, sentence: str) -> None:
         """Say something that must be known, even where nothing else is shown."""
@@ -117,6 +123,17 @@ class _Stderr(Console):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, sys.stderr.fileno())
             os.close(nowhere)
+
+
+def fitting(parts: list[str], room: int) -> str:
+    """As many parts as fit into a line of `room` characters, the first ones first.
+
+    >>> fitting(["0:05 left", "loss 0.523", "rewarded 50%"], 25)
+    '0:05 left  loss 0.523'
+    """
+    while parts and len("  ".join(parts)) > room:
+        parts = parts[:-1]
+    return "  ".join(parts)
 
 
 def number(value: float) -> str:
