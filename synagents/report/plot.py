@@ -89,7 +89,7 @@ def _title(config: Config) -> str:
     """What was run; a run begun from Python may not say more than its classes."""
     task = config.get("task", config["built"].get("world"))
     learner = config.get("learner", config["built"].get("learner"))
-    sizes = "-".join(map(str, config.get("sizes") or ()))
+    sizes = "-".join(map(str, config["sizes"])) if isinstance(config.get("sizes"), list) else ""
     return f"{task} {sizes}".rstrip() + f", {learner}, seed {config['seed']}"
 
 
