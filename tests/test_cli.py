@@ -20,8 +20,8 @@ from tests.test_data import write_pair
 
 TINY = ["xor", "--steps", "40", "--hidden", "2", "--quiet"]
 SUMMARY = {
-    "task", "learner", "sizes", "data", "agents", "steps", "seed", "worlds", "runs", "loss", "train_accuracy", "held_out_loss",
-    "accuracy", "accuracy_by_run", "score", "score_name", "seconds", "compile_seconds", "steps_per_second",
+    "task", "learner", "sizes", "data", "agents", "steps", "seed", "worlds", "runs", "loss", "train_accuracy",
+    "held_out_loss", "accuracy", "accuracy_by_run", "score", "score_name", "seconds", "compile_seconds", "steps_per_second",
     "agent_steps_per_second", "checkpoint_seconds", "weights_sha256",
 }  # fmt: skip
 
@@ -317,7 +317,7 @@ def test_data_that_changed_or_went_since_the_run_began_are_told(synagents: Comma
     assert said.code == 2 and "has changed (world.task.x, world.task.held_out_x): put back the data" in said.sentence
     shutil.rmtree(tmp_path / "mine")
     said = synagents("resume", "run", "--steps", "8")
-    assert said.code == 2 and "put the data set's IDX files there" in said.sentence
+    assert said.code == 2 and "mine holds no data set (there is no such folder)" in said.sentence
     write_pair(tmp_path / "mine", "train", pixels, labels)
     assert synagents("resume", "run", "--steps", "8", "--quiet").code == 0
 
