@@ -318,7 +318,7 @@ def _require_fit(network: Network, task: Task) -> None:
     x = jax.ShapeDtypeStruct((2, *task.in_shape), jnp.float32)
     try:
         out = jax.eval_shape(lambda x: network.apply(network.init(jax.random.key(0)), x), x).shape
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # a network of one's own may raise anything
         raise ValueError(
             f"The network cannot answer the task's samples, of shape {task.in_shape} (see the "
             f"{type(error).__name__} above): make one that takes as many numbers."

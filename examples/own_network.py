@@ -12,7 +12,7 @@ from jax import Array
 from synagents.envs import synapse_v0
 
 import synagents
-from synagents.data.files import load_digits
+from synagents.data import load_digits
 
 STEPS = 4_000
 

@@ -32,9 +32,9 @@ from synagents.envs import synapse_v0
 from synagents.envs.synapse_v0 import SynapseWorld
 
 import synagents
-from synagents.data import files as data
+from synagents import data
 from synagents.probes import PROBES
-from synagents.tasks import samples
+from synagents.tasks import datasets
 
 NETWORKS = {
     "64-32-10": (64, 32, 10),
@@ -52,7 +52,7 @@ def make_world(sizes: tuple[int, ...], batch: int) -> SynapseWorld:
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (batch * 4 // 3 + 20, sizes[0]), dtype=np.uint8)
     dataset = data.from_arrays("random bytes", pixels, np.arange(len(pixels)) % sizes[-1])
-    task = samples.from_dataset(dataset, batch_size=batch)
+    task = datasets.from_dataset(dataset, batch_size=batch)
     return synapse_v0.world(task, hidden=sizes[1:-1], step_size=1e-4, interval=0)
 
 

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from synagents.schedules import Switch as Switch
     from synagents.settings import settings as settings
     from synagents.settings import static as static
-    from synagents.tasks.samples import from_arrays as from_arrays
-    from synagents.tasks.samples import from_batches as from_batches
+    from synagents.tasks.arrays import from_arrays as from_arrays
+    from synagents.tasks.arrays import from_batches as from_batches
     from synagents.world import DecisionTask as DecisionTask
     from synagents.world import Group as Group
     from synagents.world import Learner as Learner
@@ -57,7 +57,7 @@ _HOMES = {
     "learners.choice": ["sample"],
     "schedules": ["Exponential", "Linear", "Switch"],
     "run.tables": ["load_table", "save_table"],
-    "tasks.samples": ["from_arrays", "from_batches"],
+    "tasks.arrays": ["from_arrays", "from_batches"],
     "world": ["DecisionTask", "Group", "Learner", "MemoryLearner", "Network", "Outcome", "Task", "Transition", "World"],
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -48,12 +48,12 @@ class Task(ABC):
     @cached_property
     def in_shape(self) -> tuple[int, ...]:
         """Of one sample. Must be given."""
-        raise NotImplementedError(f"{type(self).__name__} does not say its in_shape.")
+        raise ValueError(f"{type(self).__name__} does not say its in_shape: give it one, such as in_shape = (64,).")
 
     @cached_property
     def out_size(self) -> int:
         """Outputs it expects for each sample. Must be given."""
-        raise NotImplementedError(f"{type(self).__name__} does not say its out_size.")
+        raise ValueError(f"{type(self).__name__} does not say its out_size: give it one, such as out_size = 10.")
 
     @cached_property
     def description(self) -> tuple[tuple[str, Any], ...]:
@@ -103,12 +103,14 @@ class DecisionTask(ABC):
     @cached_property
     def in_shape(self) -> tuple[int, ...]:
         """Of one stimulus: (numbers,). Must be given."""
-        raise NotImplementedError(f"{type(self).__name__} does not say its in_shape.")
+        raise ValueError(f"{type(self).__name__} does not say its in_shape: give it one, such as in_shape = (64,).")
 
     @cached_property
     def action_space(self) -> spaces.Space:
         """Discrete, or a Box of shape (numbers,). Must be given."""
-        raise NotImplementedError(f"{type(self).__name__} does not say its action_space.")
+        raise ValueError(
+            f"{type(self).__name__} does not say its action_space: give it one, such as action_space = Discrete(2)."
+        )
 
     @cached_property
     def repeats(self) -> int:

@@ -5,7 +5,7 @@ import hypothesis
 import jax
 import pytest
 
-from synagents.data import files as data
+from synagents import data
 
 # A night's work: `python -m pytest tests/test_properties.py --hypothesis-profile=nightly`
 hypothesis.settings.register_profile("nightly", max_examples=800)

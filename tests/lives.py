@@ -14,7 +14,9 @@ def lived(
     """T rounds of W worlds of n agents: obs and actions [T, W, n], reward [T, W] or [T, W, n]."""
     obs, actions, reward = np.asarray(obs, np.uint8), np.asarray(actions, np.uint8), np.asarray(reward, np.float32)
     flags = [jnp.broadcast_to(jnp.asarray(flag), obs.shape[:2]) for flag in (terminated, truncated)]
-    return Transition({name: jnp.asarray(obs)}, {name: jnp.asarray(actions)}, {0: ()}, {name: jnp.asarray(reward)}, *flags)
+    return Transition(
+        {name: jnp.asarray(obs)}, {name: jnp.asarray(actions)}, {0: ()}, {name: jnp.asarray(reward)}, *flags
+    )
 
 
 class Rounds(NamedTuple):

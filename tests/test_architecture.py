@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rounds": IDEA | {"probes"},
     "loop": IDEA | {"probes", "rounds"},
     "agents": IDEA,
-    "data": {"settings"},
+    "data": {"settings", "data"},
     "networks": IDEA | {"networks"},
     "tasks": IDEA | {"tasks", "data"},
     "learners": IDEA | {"agents", "learners"},
@@ -242,7 +242,5 @@ def depth(function: ast.FunctionDef) -> int:
 def test_any_is_written_at_most_15_times_in_a_thousand_lines() -> None:
     texts = [path.read_text() for path in WHERE]
     lines = sum(len(text.splitlines()) for text in texts)
-    anys = sum(
-        isinstance(node, ast.Name) and node.id == "Any" for text in texts for node in ast.walk(ast.parse(text))
-    )
+    anys = sum(isinstance(node, ast.Name) and node.id == "Any" for text in texts for node in ast.walk(ast.parse(text)))
     assert 1000 * anys / lines <= 15, f"{anys} in {lines} lines"

@@ -28,7 +28,8 @@ from synagents.counter import counter_key
 from synagents.loop import begin
 from synagents.networks.mlp import MLP
 from synagents.settings import settings
-from synagents.tasks.samples import digits, from_arrays
+from synagents.tasks.arrays import from_arrays
+from synagents.tasks.datasets import digits
 from tests.claims import refused, same_bits
 from tests.toys import pictures
 

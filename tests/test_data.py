@@ -17,7 +17,9 @@ import sklearn.datasets
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from synagents.data import files as data
+from synagents import data
+from synagents.data.known import NOTMNIST_FILES
+from tests import claims
 
 IMAGES = np.arange(6 * 4 * 3, dtype=np.uint8).reshape(6, 4, 3)
 LABELS = np.array([0, 1, 2, 0, 1, 2], np.uint8)
@@ -41,9 +43,7 @@ def write_npz(path: Path, **arrays: np.ndarray) -> Path:
 
 
 def one_sentence(error: pytest.ExceptionInfo[Exception]) -> str:
-    text = str(error.value)
-    assert text.endswith(".") and "\n" not in text and ". " not in text, text
-    return text
+    return claims.one_sentence(str(error.value))
 
 
 def told(path: Path, body: bytes) -> str:
@@ -83,12 +83,44 @@ def test_the_digits_are_1797_images_of_8_by_8_pixels_up_to_16() -> None:
         (IMAGES > 40, np.float32, 1.0),
         (IMAGES / 255, np.float32, 1.0),
         (IMAGES.astype(np.float64), np.float32, 255.0),
+        (IMAGES % 2, np.uint8, 1.0),
+        (IMAGES % 4, np.uint8, 3.0),
+        (IMAGES % 17, np.uint8, 16.0),
+        (IMAGES % 17 * 1.0, np.float32, 16.0),
+        (IMAGES % 18, np.uint8, 255.0),
+        (IMAGES // 100, np.uint8, 1.0),
     ],
 )
-def test_the_scale_follows_the_type_of_the_pixels(images: np.ndarray, dtype: type, scale: float) -> None:
+def test_the_scale_follows_the_largest_pixel(images: np.ndarray, dtype: type, scale: float) -> None:
     made = data.from_arrays("mine", images, LABELS)
     assert (made.images.dtype, made.scale, made.num_classes) == (dtype, scale, 3)
     assert 0 <= made.images.min() and made.images.max() <= made.scale
+
+
+def test_one_dark_image_among_others_changes_no_scale() -> None:
+    images = np.concatenate([IMAGES[:5] % 2, IMAGES[5:]])  # five of six are nearly black
+    assert data.from_arrays("mine", images, LABELS).scale == 255
+
+
+def test_a_scale_that_is_given_is_taken_and_lifts_the_bounds() -> None:
+    assert data.from_arrays("mine", IMAGES % 2, LABELS, scale=255).scale == 255
+    deep = data.from_arrays("mine", IMAGES.astype(np.uint16) * 900, LABELS, scale=65535)
+    assert deep.images.dtype == np.float32 and deep.images.max() == 71 * 900
+    assert data.from_arrays("mine", IMAGES - 36.0, LABELS, scale=36).images.min() == -36
+    for scale in (0, -1, np.nan, np.inf, "255"):
+        with pytest.raises(ValueError, match="a number > 0") as error:
+            data.from_arrays("mine", IMAGES, LABELS, scale=scale)  # type: ignore[arg-type]
+        one_sentence(error)
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [(LABELS + 1, (1, 2, 3)), (LABELS * 2, (0, 2, 4)), (np.array(list("bcabca")), ("a", "b", "c"))],
+)
+def test_labels_become_classes_from_0_on(labels: np.ndarray, classes: tuple[int | str, ...]) -> None:
+    made = data.from_arrays("mine", IMAGES, labels)
+    assert (made.classes, made.num_classes) == (classes, 3)
+    assert [classes[label] for label in made.labels] == labels.tolist()
 
 
 @pytest.mark.parametrize(
@@ -104,7 +136,7 @@ def test_the_scale_follows_the_type_of_the_pixels(images: np.ndarray, dtype: typ
         (IMAGES * np.nan, LABELS),
         (np.where(IMAGES == 5, np.inf, IMAGES), LABELS),
         (IMAGES, LABELS.astype(float)),
-        (IMAGES, LABELS[:, None]),
+        (IMAGES, LABELS.reshape(2, 3)),
         (IMAGES, LABELS.astype(int) - 1),
         (IMAGES, LABELS.astype(np.uint64) + 2**63),
     ],
@@ -400,7 +432,7 @@ def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 @pytest.fixture
 def small_files_are_published(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, body in SHELF.items():
-        monkeypatch.setitem(data.NOTMNIST_FILES, name, (hashlib.sha256(body).hexdigest(), "http://unused.invalid/"))
+        monkeypatch.setitem(NOTMNIST_FILES, name, (hashlib.sha256(body).hexdigest(), "http://unused.invalid/"))
 
 
 @pytest.mark.usefixtures("small_files_are_published")
@@ -453,7 +485,7 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 @given(
     labels=st.lists(st.integers(0, 4), min_size=8, max_size=60),
     held_out=st.floats(0.1, 0.9),
-    seed=st.integers(0, 2**32),
+    seed=st.integers(0, 2**32 - 1),
 )
 def test_each_class_gives_its_share_to_within_one_sample(labels: list[int], held_out: float, seed: int) -> None:
     train, held = data.split(labels, held_out=held_out, seed=seed)
@@ -486,6 +518,13 @@ def test_the_published_split_is_kept_whatever_the_seed() -> None:
 def test_a_share_that_leaves_a_part_empty_is_refused(held_out: float) -> None:
     with pytest.raises(ValueError, match=r"held_out|held out"):
         data.split(LABELS, held_out=held_out)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 0.5, "0"])
+def test_a_seed_of_the_split_out_of_range_is_refused(seed: int) -> None:
+    with pytest.raises(ValueError, match=r"in 0 .. 2\^32 - 1") as error:
+        data.split(LABELS, seed=seed)
+    one_sentence(error)
 
 
 @pytest.mark.parametrize("published_test", [6, 7, -1])

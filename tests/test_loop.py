@@ -317,7 +317,11 @@ def test_a_run_that_cannot_begin_is_refused_in_one_sentence(options: dict[str, A
         (0, {}, "must be a whole number >= 1"),
         (1, {"rollout_length": 0}, "must be a whole number >= 1"),
         (3, {"rollout_length": 3}, "interval must be a multiple of rollout_length 3"),
-        (2, {"rollout_length": 2, "probes": (action_mix,), "probe_interval": 5}, "probe_interval must be a positive multiple"),
+        (
+            2,
+            {"rollout_length": 2, "probes": (action_mix,), "probe_interval": 5},
+            "probe_interval must be a positive multiple",
+        ),
         (1, {"probes": (action_mix,), "probe_interval": 0}, "probe_interval must be a whole number >= 1"),
         (3, {"rollout_length": 2}, "rounds must be a multiple of rollout_length 2"),
     ],

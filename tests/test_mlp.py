@@ -58,5 +58,5 @@ def test_a_network_needs_an_input_an_output_and_units(sizes: tuple[int, ...]) ->
     assert "at least one unit" in refused(lambda: MLP(sizes))
 
 
-def test_an_unknown_activation_is_told_the_near_match() -> None:
-    assert "did you mean 'sigmoid'?" in refused(lambda: MLP((3, 2), "sigmoids"))  # type: ignore[arg-type]
+def test_an_unknown_activation_is_refused_with_those_there_are() -> None:
+    assert "activation must be one of relu, tanh, sigmoid, identity" in refused(lambda: MLP((3, 2), "sigmoids"))  # type: ignore[arg-type]

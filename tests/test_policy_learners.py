@@ -36,9 +36,9 @@ def ascended(theta: np.ndarray, lives: Any, advantage: np.ndarray, alpha: float)
 
 
 def test_reinforce_makes_what_was_paid_more_than_usual_likelier_and_the_rest_less_likely() -> None:
-    learner = PolicyGradient(alpha=0.3, beta=0.1)
+    learner = PolicyGradient(alpha=0.3, mean_rate=0.1)
     mind = PolicyMind(jnp.zeros((81, 3)), jnp.float32(0.5))
-    after, metrics = jax.jit(learner.update)(KEY, mind, lived([[[3]]], [[[2]]], [[1]]), SEVEN)
+    after, metrics = jax.jit(learner.update)(KEY, mind, lived([[[3]]], [[[2]]], [[1]]), SEVEN, 0)
     third = 0.3 * (1 - 0.5) / 3
     np.testing.assert_allclose(after.preferences[3], [-third, -third, 2 * third], rtol=1e-5)
     assert np.count_nonzero(after.preferences) == 3
@@ -46,9 +46,9 @@ def test_reinforce_makes_what_was_paid_more_than_usual_likelier_and_the_rest_les
 
 
 def test_a_team_that_is_always_paid_alike_learns_nothing_once_it_is_used_to_it() -> None:
-    learner, usual = PolicyGradient(alpha=1.0, beta=0.5), PolicyMind(jnp.asarray(START), jnp.float32(1))
+    learner, usual = PolicyGradient(alpha=1.0, mean_rate=0.5), PolicyMind(jnp.asarray(START), jnp.float32(1))
     after, _ = jax.jit(learner.update)(
-        KEY, usual, lived([[[3, 5]]], [[[2, 0]]], [[1]]), {"g": jnp.array([[7, 7]], jnp.uint8)}
+        KEY, usual, lived([[[3, 5]]], [[[2, 0]]], [[1]]), {"g": jnp.array([[7, 7]], jnp.uint8)}, 0
     )
     np.testing.assert_array_equal(after.preferences, START)
 
@@ -70,8 +70,8 @@ def test_reinforce_is_the_plain_loop_over_agents(rounds: int, worlds: int) -> No
         gain[t] = lives.reward[t] + 0.9 * ~lives.terminated[t] * gain[t + 1]
     advantage = np.broadcast_to(gain[:rounds, :, None] - 0.2, lives.obs.shape)
     mind = PolicyMind(jnp.asarray(START), jnp.float32(0.2))
-    after, _ = jax.jit(PolicyGradient(alpha=0.3, beta=0.1, gamma=0.9).update)(
-        KEY, mind, lives.transition(), lives.last_obs()
+    after, _ = jax.jit(PolicyGradient(alpha=0.3, mean_rate=0.1, gamma=0.9).update)(
+        KEY, mind, lives.transition(), lives.last_obs(), 0
     )
     np.testing.assert_allclose(after.preferences, ascended(START, lives, advantage, 0.3), rtol=1e-4, atol=1e-5)
     assert float(after.baseline) == pytest.approx(0.2 + 0.1 * (gain[:rounds].mean() - 0.2), rel=1e-5)
@@ -84,7 +84,7 @@ def test_an_actor_is_taught_by_the_surprise_of_its_critic_and_so_is_the_critic()
     learner = ActorCritic(alpha=0.3, beta=0.1, gamma=0.8)
     values = jnp.zeros(81).at[3].set(0.5).at[7].set(2.0)
     after, metrics = learner.update(
-        KEY, ActorCriticMind(jnp.zeros((81, 3)), values), lived([[[3]]], [[[0]]], [[-1]]), SEVEN
+        KEY, ActorCriticMind(jnp.zeros((81, 3)), values), lived([[[3]]], [[[0]]], [[-1]]), SEVEN, 0
     )
     surprise = -1 + 0.8 * 2 - 0.5
     np.testing.assert_allclose(after.preferences[3], 0.3 * surprise * np.array([2, -1, -1]) / 3, rtol=1e-4)
@@ -96,7 +96,7 @@ def test_a_life_that_ended_promises_nothing_and_one_that_was_cut_off_still_does(
     learner, mind = ActorCritic(beta=0.1, gamma=0.8), ActorCriticMind(jnp.zeros((81, 3)), jnp.zeros(81).at[7].set(10.0))
     cases: list[tuple[dict[str, Any], int]] = [({"terminated": True}, 0), ({"truncated": True}, 8), ({}, 8)]
     for flags, worth in cases:
-        after, _ = jax.jit(learner.update)(KEY, mind, lived([[[3]]], [[[2]]], [[1]], **flags), SEVEN)
+        after, _ = jax.jit(learner.update)(KEY, mind, lived([[[3]]], [[[2]]], [[1]], **flags), SEVEN, 0)
         assert float(after.values[3]) == pytest.approx(0.1 * (1 + worth))
 
 
@@ -107,7 +107,7 @@ def test_actor_critic_is_the_plain_loop_over_agents(rounds: int, worlds: int) ->
     surprise = lives.reward[..., None] + promised - VALUES[lives.obs]
     mind = ActorCriticMind(jnp.asarray(START), jnp.asarray(VALUES))
     after, _ = jax.jit(ActorCritic(alpha=0.3, beta=0.1, gamma=0.8).update)(
-        KEY, mind, lives.transition(), lives.last_obs()
+        KEY, mind, lives.transition(), lives.last_obs(), 0
     )
     np.testing.assert_allclose(after.preferences, ascended(START, lives, surprise, 0.3), rtol=1e-4, atol=1e-5)
     values = VALUES.copy()
@@ -123,7 +123,7 @@ def test_actor_critic_is_the_plain_loop_over_agents(rounds: int, worlds: int) ->
 def test_agents_act_as_likely_as_their_preferences_say(learner: Any) -> None:
     mind = learner.init(KEY, (group(3),))
     mind = mind._replace(preferences=mind.preferences.at[3].set(jnp.log(jnp.array([0.6, 0.3, 0.1]))))
-    chosen, _ = learner.act(KEY, mind, {"g": jnp.full(30_000, 3, jnp.uint8)}, 0)
+    chosen, _ = learner.act(KEY, mind, {"g": jnp.full(30_000, 3, jnp.uint8)}, 0, 0)
     expected = 30_000 * np.array([0.6, 0.3, 0.1])
     assert ((np.bincount(chosen["g"], minlength=3) - expected) ** 2 / expected).sum() < 13.82
 
@@ -133,9 +133,13 @@ def test_agents_act_as_likely_as_their_preferences_say(learner: Any) -> None:
     ("options", "told"),
     [
         ({"alpha": -1}, "alpha must lie in [0, inf]"),
-        ({"beta": 1.1}, "beta must lie in [0, 1]"),
         ({"gamma": -1}, "gamma must lie in [0, 1]"),
     ],
 )
 def test_a_setting_out_of_range_is_refused_in_one_sentence(make: Any, options: dict[str, Any], told: str) -> None:
     assert told in refused(lambda: make(**options))
+
+
+def test_a_rate_that_is_no_share_is_refused() -> None:
+    assert "beta must lie in [0, 1]" in refused(lambda: ActorCritic(beta=1.1))
+    assert "mean_rate must lie in [0, 1]" in refused(lambda: PolicyGradient(mean_rate=1.1))

@@ -25,7 +25,7 @@ from synagents.envs import synapse_v0
 
 from synagents import registry, schedules
 from synagents.run import checkpoints
-from synagents.data import files as data
+from synagents import data
 from synagents.run import directory as folders
 from synagents.run import fit as runs
 from synagents.run import tables
@@ -34,7 +34,7 @@ from synagents.cli.build import sections
 from synagents.cli.flags import flags_of
 from synagents.learners.uniform import Uniform
 from synagents.loop import Run, advance, begin
-from synagents.tasks import samples
+from synagents.tasks import arrays
 from tests.claims import same_bits
 from tests.test_checkpoints import honest, sealed
 from tests.test_data import IMAGES, LABELS, idx
@@ -156,7 +156,7 @@ def test_a_schedule_is_read_or_refused(text: str, steps: int) -> None:
 @given(arrays, arrays, junk, junk)
 def test_arrays_are_a_task_or_refused(x: np.ndarray, target: np.ndarray, batch: Any, held_out: Any) -> None:
     options = {"batch_size": batch if isinstance(batch, int) else 1, "loss": "mean-squared-error"}
-    made = right_or_told(lambda: samples.from_arrays(x, target, held_out=held_out or 0.25, **options))
+    made = right_or_told(lambda: arrays.from_arrays(x, target, held_out=held_out or 0.25, **options))
     assert made is None or np.isfinite(made.x).all()
     right_or_told(lambda: data.from_arrays("mine", x, target))
 
@@ -250,7 +250,17 @@ def told_in_a_sentence(typed: list[str]) -> None:
 
 
 FLAGS = sorted({flag.name for part in sections("digits", "q-table").values() for flag in part.values()})
-OWN = ["--learner", "--steps", "--seed", "--worlds", "--runs", "--rollout_length", "--probe", "--probe-interval", "--memory"]
+OWN = [
+    "--learner",
+    "--steps",
+    "--seed",
+    "--worlds",
+    "--runs",
+    "--rollout_length",
+    "--probe",
+    "--probe-interval",
+    "--memory",
+]
 OWN += [
     "--checkpoint-seconds",
     "--no-adaptive",

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from synagents.learners.synapse.q_table import QMind, QTable
+from synagents.learners.synapse.q_table import QTable
+from synagents.learners.synapse.tabular import QMind
 from synagents.schedules import Linear, Switch
 from synagents.world import Transition
 from tests.claims import refused, same_bits
@@ -18,9 +19,9 @@ START = np.random.default_rng(0).normal(size=(81, 3)).astype(np.float32)
 
 
 def learned(learner: QTable, table: Any, transition: Transition, last_obs: Any) -> np.ndarray:
-    mind = QMind(jnp.asarray(table, jnp.float32), jnp.int32(0))
+    mind = QMind(jnp.asarray(table, jnp.float32)[None])
     last = {name: jnp.asarray(last_obs, jnp.uint8) for name in transition.obs}
-    return np.array(learner.update(KEY, mind, transition, last)[0].table)
+    return np.array(learner.update(KEY, mind, transition, last, 0)[0].values[0])
 
 
 def adaptive(**options: Any) -> QTable:
@@ -39,9 +40,8 @@ def test_one_hit_moves_its_cell_by_alpha_towards_the_target() -> None:
     np.testing.assert_array_equal(after, table.astype(np.float32))
 
 
-@pytest.mark.parametrize("mode", ["batched", "sequential"])
-def test_two_agents_in_one_cell_hit_it_twice(mode: Any) -> None:
-    after = learned(adaptive(mode=mode), np.zeros((81, 3)), lived([[[3, 3]]], [[[2, 2]]], [[1]]), [[7, 7]])
+def test_two_agents_in_one_cell_hit_it_twice() -> None:
+    after = learned(adaptive(), np.zeros((81, 3)), lived([[[3, 3]]], [[[2, 2]]], [[1]]), [[7, 7]])
     assert after[3, 2] == pytest.approx(1 - 0.9**2)
 
 
@@ -64,23 +64,21 @@ def test_hits_of_all_worlds_and_rounds_are_pooled_to_their_number_and_mean() -> 
     assert per_step[3, 2] == pytest.approx(0.1 / 3)
 
 
-@pytest.mark.parametrize("mode", ["batched", "sequential"])
-def test_the_history_after_a_round_is_the_next_rounds_and_after_the_last_the_last_obs(mode: Any) -> None:
+def test_the_history_after_a_round_is_the_next_rounds_and_after_the_last_the_last_obs() -> None:
     table = np.zeros((81, 3))
     table[4, 0], table[7, 0] = 10, 100
     transition = lived([[[3]], [[4]]], [[[2]], [[1]]], [[0], [0]])
-    after = learned(adaptive(mode=mode), table, transition, [[7]])
+    after = learned(adaptive(), table, transition, [[7]])
     assert after[3, 2] == pytest.approx(0.1 * 0.8 * 10)
     assert after[4, 1] == pytest.approx(0.1 * 0.8 * 100)
 
 
-@pytest.mark.parametrize("mode", ["batched", "sequential"])
-def test_a_life_that_ended_promises_nothing_and_one_that_was_cut_off_still_does(mode: Any) -> None:
+def test_a_life_that_ended_promises_nothing_and_one_that_was_cut_off_still_does() -> None:
     table = np.zeros((81, 3))
     table[7, 0] = 10
     cases: list[tuple[dict[str, Any], int]] = [({"terminated": True}, 0), ({"truncated": True}, 8), ({}, 8)]
     for flags, worth in cases:
-        after = learned(adaptive(mode=mode), table, lived([[[3]]], [[[2]]], [[1]], **flags), [[7]])
+        after = learned(adaptive(), table, lived([[[3]]], [[[2]]], [[1]], **flags), [[7]])
         assert after[3, 2] == pytest.approx(0.1 * (1 + worth))
 
 
@@ -106,41 +104,13 @@ def test_alpha_one_jumps_to_the_mean_target_and_alpha_zero_stays() -> None:
 
 
 def test_the_change_is_told() -> None:
-    mind = QMind(jnp.zeros((81, 3)), jnp.int32(0))
-    _, metrics = adaptive().update(KEY, mind, lived([[[3]]], [[[2]]], [[-1]]), {"g": jnp.array([[7]], jnp.uint8)})
+    mind = QMind(jnp.zeros((1, 81, 3)))
+    last = {"g": jnp.array([[7]], jnp.uint8)}
+    _, metrics = adaptive().update(KEY, mind, lived([[[3]]], [[[2]]], [[-1]]), last, 0)
     assert float(metrics["q_change"]) == pytest.approx(0.1)
 
 
 # Against the oracle
-
-
-def rounds_of_many_agents(rounds: int, worlds: int, agents: int) -> tuple[Any, Any, Any, Any]:
-    rng = np.random.default_rng(3)
-    obs, last = rng.integers(0, 12, (rounds, worlds, agents)), rng.integers(0, 12, (worlds, agents))
-    actions, reward = rng.integers(0, 3, obs.shape), rng.choice([-1.0, 1.0], obs.shape[:2])
-    return obs, actions, reward, last
-
-
-def test_in_sequence_is_the_originals_loop_in_place() -> None:
-    obs, actions, reward, last = rounds_of_many_agents(4, 2, 20)
-    later = np.concatenate([obs[1:], last[None]])
-    paid = np.broadcast_to(reward[..., None], obs.shape)
-    hits = list(zip(obs.ravel(), actions.ravel(), paid.ravel(), later.ravel(), strict=True))
-    after = learned(adaptive(mode="sequential"), START, lived(obs, actions, reward), last)
-    np.testing.assert_allclose(after, learn_in_place(START, hits, alpha=0.1, gamma=0.8), rtol=1e-5, atol=1e-6)
-
-
-def test_in_sequence_round_by_round_is_the_originals_loop_in_place() -> None:
-    obs, actions, reward, last = rounds_of_many_agents(6, 1, 20)
-    later = np.concatenate([obs[1:], last[None]])
-    ours = theirs = START
-    for t in range(6):
-        ours = learned(
-            adaptive(mode="sequential"), ours, lived(obs[t : t + 1], actions[t : t + 1], reward[t : t + 1]), later[t]
-        )
-        hits = [(s, a, reward[t, 0], then) for s, a, then in zip(obs[t, 0], actions[t, 0], later[t, 0], strict=True)]
-        theirs = learn_in_place(theirs, hits, alpha=0.1, gamma=0.8)
-        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
 def test_in_a_batch_one_round_of_one_world_is_the_originals_loop_with_the_bootstrap_held() -> None:
@@ -165,36 +135,33 @@ def test_groups_share_the_one_table() -> None:
 # Acting
 
 
-def chosen(learner: QTable, mind: Any, codes: Any) -> np.ndarray:
-    return np.asarray(learner.act(KEY, mind, {"g": jnp.asarray(codes, jnp.uint8)}, 0)[0]["g"])
+def chosen(learner: QTable, mind: Any, codes: Any, t: int = 0) -> np.ndarray:
+    return np.asarray(learner.act(KEY, mind, {"g": jnp.asarray(codes, jnp.uint8)}, t, 0)[0]["g"])
 
 
 def test_a_table_without_exploration_is_obeyed() -> None:
-    learner = QTable(jnp.asarray(START), explore=0.0)
+    learner = QTable(jnp.asarray(START), epsilon=0.0)
     codes = np.arange(81)
     assert chosen(learner, learner.init(KEY, (group(81),)), codes).tolist() == START.argmax(axis=1).tolist()
 
 
 def test_ties_go_to_the_lowest_action() -> None:
-    learner = QTable(adaptive=True, explore=0.0)
+    learner = QTable(adaptive=True, epsilon=0.0)
     assert chosen(learner, learner.init(KEY, (group(9),)), [40] * 9).tolist() == [0] * 9
 
 
 def test_exploring_always_is_uniform() -> None:
-    learner = QTable(jnp.asarray(START), explore=1.0)
+    learner = QTable(jnp.asarray(START), epsilon=1.0)
     counts = np.bincount(chosen(learner, learner.init(KEY, (group(3),)), [40] * 30_000), minlength=3)
     assert ((counts - 10_000) ** 2 / 10_000).sum() < 13.82  # chi-square, one in a thousand
 
 
 def test_exploration_follows_its_schedule_over_the_rounds_lived() -> None:
-    learner = QTable(jnp.asarray(START), explore=Switch(1.0, 0.0, 2))
+    learner = QTable(jnp.asarray(START), epsilon=Switch(1.0, 0.0, 2))
     mind = learner.init(KEY, (group(81),))
-    transition = lived(np.full((2, 1, 81), 40), np.zeros((2, 1, 81)), np.ones((2, 1)))
-    older, metrics = learner.update(KEY, mind, transition, {"g": jnp.full((1, 81), 40, jnp.uint8)})
     best = START.argmax(axis=1)
-    assert (chosen(learner, mind, np.arange(81)) != best).any()
-    assert (chosen(learner, older, np.arange(81)) == best).all()
-    assert int(older.rounds) == 2 and metrics == {}
+    assert (chosen(learner, mind, np.arange(81), t=1) != best).any()
+    assert (chosen(learner, mind, np.arange(81), t=2) == best).all()
 
 
 def test_a_frozen_table_stays_as_it_is() -> None:
@@ -212,14 +179,13 @@ def test_a_frozen_table_must_be_given() -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"explore": 1.5}, "explore must lie in [0, 1]"),
-        ({"explore": -0.1}, "explore must lie in [0, 1]"),
-        ({"explore": Linear(2.0, 0.0, 10)}, "explore must lie in [0, 1]"),
-        ({"explore": float("nan")}, "explore must lie in [0, 1]"),
+        ({"epsilon": 1.5}, "epsilon must lie in [0, 1]"),
+        ({"epsilon": -0.1}, "epsilon must lie in [0, 1]"),
+        ({"epsilon": Linear(2.0, 0.0, 10)}, "epsilon must lie in [0, 1]"),
+        ({"epsilon": float("nan")}, "epsilon must lie in [0, 1]"),
         ({"alpha": 1.1}, "alpha must lie in [0, 1]"),
         ({"gamma": -1}, "gamma must lie in [0, 1]"),
-        ({"rate": "per-year"}, "per-agent or per-step"),
-        ({"mode": "parallel"}, "batched or sequential"),
+        ({"rate": "per-year"}, "rate must be one of per-agent, per-step"),
     ],
 )
 def test_a_setting_out_of_range_is_refused_in_one_sentence(options: dict[str, Any], told: str) -> None:

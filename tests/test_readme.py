@@ -10,7 +10,7 @@ import pytest
 from synagents.envs import synapse_v0
 
 import synagents
-from synagents.data import files as data
+from synagents import data
 from synagents.probes import PROBES
 from synagents.registry import offers
 

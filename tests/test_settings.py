@@ -1,5 +1,6 @@
-from dataclasses import FrozenInstanceError
-from typing import Any
+from dataclasses import FrozenInstanceError, replace
+from functools import cached_property
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +20,42 @@ class Toy:
 def test_numbers_are_leaves_and_sizes_are_structure() -> None:
     assert jax.tree.leaves(Toy(3, 0.25)) == [0.25]
     assert jax.tree.structure(Toy(3, 0.25)) == jax.tree.structure(Toy(3, 0.5)) != jax.tree.structure(Toy(4, 0.25))
+
+
+@settings
+class Choosy(Toy):
+    how: Literal["fast", "slow"] = static(default="fast")
+    pieces: int = 2
+
+    def __post_init__(self) -> None:
+        require_whole("pieces", self.pieces, 1)
+
+
+def test_a_literal_is_checked_where_an_object_is_made_and_where_it_is_replaced() -> None:
+    assert "how must be one of fast, slow, but is 'banana'" in refused(lambda: Choosy(3, how="banana"))  # type: ignore
+    assert "how must be one of" in refused(lambda: replace(Choosy(3), how=["fast"]))
+    assert "pieces must be" in refused(lambda: Choosy(3, pieces=0))
+    assert Choosy(3, how="slow").how == "slow"
+
+
+class Base:
+    @cached_property
+    def size(self) -> int:
+        return 7
+
+
+def test_a_field_takes_the_place_of_a_bases_attribute_and_never_its_value_for_a_default() -> None:
+    @settings
+    class Sized(Base):
+        size: int
+
+    @settings
+    class Plain(Base):
+        rate: float = 0.5
+
+    assert Sized(3).size == 3 and Plain().size == 7
+    with pytest.raises(TypeError, match="size"):
+        Sized()  # type: ignore[call-arg]
 
 
 def test_settings_do_not_change() -> None:

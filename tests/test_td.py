@@ -12,8 +12,7 @@ from synagents.envs import unit_v0
 
 from synagents import train
 from synagents.cli import build as experiment
-from synagents.learners.unit import td
-from synagents.learners.unit import layers as teams
+from synagents.learners.unit import layers
 from synagents.learners.unit.map_propagation import MapPropagation
 from synagents.learners.unit.reinforce import Reinforce
 from synagents.learners.uniform import Uniform
@@ -30,7 +29,7 @@ KEY = jax.random.key(3)
 
 @pytest.fixture
 def steps_are_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(teams, "ADAM", optax.identity())
+    monkeypatch.setattr(layers, "ADAM", optax.identity())
 
 
 def lived(team: Any, x: Any, action: int, reward: float, *, ended: bool = False, cut: bool = False) -> Transition:
@@ -46,7 +45,7 @@ def test_a_step_is_learned_from_in_the_next_one_with_traces_that_fade_and_end_wi
     steps_are_gradients: None,
 ) -> None:
     # One linear critic, one softmax of two; gamma lambda = 0.45 and 0.72, rates 0.1 and 0.2.
-    student = Reinforce((0.1,), gamma=0.9, trace=0.5, critic_rate=(0.2,), critic_trace=0.8)
+    student = Reinforce((0.1,), gamma=0.9, trace_decay=0.5, critic_rate=(0.2,), critic_trace_decay=0.8)
     team = student.init(KEY, unit_v0.world(multiplexer(bits=1), hidden=()).groups)
     w, b = (np.array(part, np.float64) for part in team.weights["output"])
     v, c = (np.array(part, np.float64) for part in team.past.critic.weights["output"])
@@ -61,7 +60,7 @@ def test_a_step_is_learned_from_in_the_next_one_with_traces_that_fade_and_end_wi
     before: tuple[float, float, bool, bool] | None = None
     for x, action, reward, terminated, truncated in story:
         team, _ = student.update(
-            KEY, team, lived(team, jnp.array(x, jnp.float32), action, reward, ended=terminated, cut=truncated), {}
+            KEY, team, lived(team, jnp.array(x, jnp.float32), action, reward, ended=terminated, cut=truncated), {}, 0
         )
         seen = np.array(x, np.float64)
         value, p = float(seen @ v[:, 0] + c[0]), np.exp(seen @ w + b) / np.exp(seen @ w + b).sum()
@@ -83,7 +82,7 @@ def test_a_step_is_learned_from_in_the_next_one_with_traces_that_fade_and_end_wi
 @pytest.mark.parametrize("learner", [Reinforce, WeightMaximization])
 def test_where_every_decision_is_an_episode_traces_change_nothing(learner: Any, steps_are_gradients: None) -> None:
     world = unit_v0.world(multiplexer(bits=1), hidden=(3, 2), units="bit")
-    bandit, student = learner((0.1,), baseline="none"), learner((0.1,), baseline="none", trace=0.5)
+    bandit, student = learner((0.1,), baseline="none"), learner((0.1,), baseline="none", trace_decay=0.5)
     run, _ = advance(begin(KEY, world, bandit), 1)
     later, _ = advance(begin(KEY, world, student), 2)
     once, _ = advance(begin(KEY, world, student), 1)
@@ -95,8 +94,8 @@ def test_where_every_decision_is_an_episode_traces_change_nothing(learner: Any, 
 
 
 def test_a_critic_by_map_propagation_raises_its_value_along_the_stimulus() -> None:
-    layers = (Layer("output", "gaussian", 1, ("input",), (3,)),)
-    critic = teams.gather(KEY, layers, (1.0,))
+    chain = (Layer("output", "gaussian", 1, ("input",), (3,)),)
+    critic = layers.new_state(KEY, chain, (1.0,))
     critic = replace(critic, weights=jax.tree.map(lambda w: w + 0.5, critic.weights))
     x = jnp.array([1.0, -2.0, 0.5])
     value, raises = MapPropagation(critic_variance=(0.1,))._look(KEY, critic, x)
@@ -109,22 +108,22 @@ def test_a_reward_beyond_the_limit_counts_as_the_limit(reward: float, counts_as:
     student = MapPropagation((0.1,), variance=(0.1,), critic_rate=(0.1,), critic_variance=(0.1,), reward_limit=5.0)
     team = student.init(KEY, unit_v0.world(multiplexer(bits=1), hidden=()).groups)
     x = jnp.ones(3)
-    limited, _ = student.update(KEY, team, lived(team, x, 1, reward), {})
+    limited, _ = student.update(KEY, team, lived(team, x, 1, reward), {}, 0)
     assert limited.past.reward == counts_as
-    free, _ = replace(student, reward_limit=0.0).update(KEY, team, lived(team, x, 1, reward), {})
+    free, _ = replace(student, reward_limit=0.0).update(KEY, team, lived(team, x, 1, reward), {}, 0)
     assert free.past.reward == reward
 
 
 def test_traces_are_for_one_world_and_one_round_at_a_time() -> None:
     world = unit_v0.world(multiplexer(bits=1), hidden=(2,))
-    run = begin(KEY, world, Reinforce(trace=0.5), num_worlds=2)
+    run = begin(KEY, world, Reinforce(trace_decay=0.5), num_worlds=2)
     assert "one world" in refused(lambda: advance(run, 1))
-    assert "first-order" in refused(lambda: WeightMaximization(form="joint", trace=0.5))
-    assert not td.looks_ahead(Reinforce()) and td.looks_ahead(Reinforce(critic_rate=(0.1,)))
+    assert "first-order" in refused(lambda: WeightMaximization(form="joint", trace_decay=0.5))
+    assert not Reinforce().looks_ahead and Reinforce(critic_rate=(0.1,)).looks_ahead
 
 
 def last_returns(world: Any, learner: Any) -> float:
-    """Mean return of the episodes of the last fifth of 15,000 steps."""
+    """Mean return of the episodes of the last fifth of 15,000 rounds."""
     _, history = train(KEY, world, learner, 15_000)
     returns, episodes = (np.asarray(history.info[name])[0, -3000:].sum() for name in ("returns", "episodes"))
     return float(returns / episodes)

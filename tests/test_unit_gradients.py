@@ -16,7 +16,7 @@ import optax
 import pytest
 from synagents.envs import unit_v0
 
-from synagents.learners.unit import layers as teams
+from synagents.learners.unit import layers
 from synagents.learners.unit.hebbian import coincidences, mean_field, modulated
 from synagents.learners.unit.backprop import Backprop
 from synagents.learners.unit.boltzmann import Boltzmann
@@ -25,7 +25,7 @@ from synagents.learners.unit.reinforce import Reinforce
 from synagents.learners.unit.straight_through import StraightThrough
 from synagents.learners.unit.weight_maximization import WeightMaximization
 from synagents.tasks.multiplexer import multiplexer
-from synagents.agents.units import activity, potential, score
+from synagents.agents.units import activity, potential, score_function
 from synagents.world import Transition
 
 KEY = jax.random.key(7)
@@ -36,7 +36,7 @@ Weights = dict[str, Any]
 
 @pytest.fixture(autouse=True)
 def steps_are_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(teams, "ADAM", optax.identity())
+    monkeypatch.setattr(layers, "ADAM", optax.identity())
 
 
 class Network:
@@ -93,8 +93,8 @@ class Network:
 
         def of_one(transition: Transition) -> Weights:
             alone = jax.tree.map(lambda x: x[:, None], transition)
-            wiser, _ = self.learner.update(KEY, self.team, alone, {})
-            return jax.tree.map(jnp.subtract, wiser.weights, self.team.weights)
+            after, _ = self.learner.update(KEY, self.team, alone, {}, 0)
+            return jax.tree.map(jnp.subtract, after.weights, self.team.weights)
 
         steps = jax.jit(jax.vmap(of_one, in_axes=1))(self.lived())
         return jax.tree.map(lambda step: jnp.tensordot(self.p_upward(self.team.weights), step, 1), steps)
@@ -120,17 +120,21 @@ def test_reinforce_climbs_the_gradient(units: Any, output: Any) -> None:
 
 @pytest.mark.parametrize(("units", "output"), [("sign", "unit"), ("bit", "softmax")])
 def test_joint_weight_maximization_climbs_the_gradient(units: Any, output: Any) -> None:
-    learner = WeightMaximization((1.0,), "joint")
+    learner = WeightMaximization((1.0,), form="joint")
     network = Network(learner, hidden=(3, 2), units=units, output=output, largest=0.5)  # no likelihood ratio is cut
     assert error(network.step(), network.slope(network.p_upward)) < 1e-4
 
 
 @pytest.mark.parametrize("units", ["sign", "bit"])
 def test_per_child_weight_maximization_all_but_climbs_it(units: Any) -> None:
-    network = Network(WeightMaximization((1.0,), "per-child"), hidden=(3, 2), units=units, output="unit", largest=0.5)
+    network = Network(
+        WeightMaximization((1.0,), form="per-child"), hidden=(3, 2), units=units, output="unit", largest=0.5
+    )
     slope = network.slope(network.p_upward)
     assert 1e-6 < error(network.step(), slope) < 0.02
-    one_hidden = Network(WeightMaximization((1.0,), "per-child"), hidden=(4,), units=units, output="unit", largest=0.5)
+    one_hidden = Network(
+        WeightMaximization((1.0,), form="per-child"), hidden=(4,), units=units, output="unit", largest=0.5
+    )
     assert error(one_hidden.step(), one_hidden.slope(one_hidden.p_upward)) < 1e-4
 
 
@@ -158,7 +162,7 @@ def test_a_boltzmann_machine_needs_no_negative_phase_if_its_baseline_is_what_the
         # `modulated` is a mean over all that can happen: paying p times as often makes it an expectation.
         guessed = mean_field(network.team, network.stimulus[None], fields) if control else None
         seen = coincidences(network.team, lived, fields, expected=expected)
-        return teams.by_layer(network.team, modulated((p * len(p) * paid)[None], seen, guessed))
+        return layers.by_layer(network.team, modulated((p * len(p) * paid)[None], seen, guessed))
 
     known = network.reward - earns.reshape(-1)
     for expected in (False, True):
@@ -175,12 +179,12 @@ def test_the_score_given_all_others_teaches_a_settled_network_nothing() -> None:
     first, last = (network.team.weights[name] for name in ("hidden0", "output"))
     field = potential(first, network.stimulus) + network.h[2] @ last.weight.T
     usual = jnp.einsum(
-        "b,bi,bj->ij", p * network.reward, network.stimulus, score(network.layers[0], network.h[1], field)
+        "b,bi,bj->ij", p * network.reward, network.stimulus, score_function(network.layers[0], network.h[1], field)
     )
     assert np.abs(usual).max() < 1e-6 < 1e-2 < np.abs(network.slope(network.p_settled)["hidden0"].weight).max()
 
 
-def test_backpropagation_climbs_the_gradient_of_a_network_without_hidden_luck() -> None:
+def test_backpropagation_climbs_the_gradient_of_a_network_without_random_hidden_units() -> None:
     world = unit_v0.world(multiplexer(bits=1), hidden=(3, 2), units="gaussian")
     learner = Backprop((1.0,), "none")
     team = learner.init(KEY, world.groups)
@@ -196,7 +200,7 @@ def test_backpropagation_climbs_the_gradient_of_a_network_without_hidden_luck() 
         x, obs, actions, u = STIMULI[s], {}, {}, {}
         for turn, name in enumerate(("hidden0", "hidden1", "output")):
             obs[name] = x
-            done, noted = learner.act(KEY, team, {name: x}, turn)
+            done, noted = learner.act(KEY, team, {name: x}, 0, turn)
             actions |= done if name != "output" else {"output": jnp.array([a], jnp.uint8)}
             u |= noted
             x = actions[name]
@@ -204,9 +208,9 @@ def test_backpropagation_climbs_the_gradient_of_a_network_without_hidden_luck() 
         lived = jax.tree.map(
             lambda v: v[None, None], Transition(obs, actions, {0: u}, reward, jnp.bool_(True), jnp.bool_(True))
         )
-        wiser, _ = learner.update(KEY, team, lived, {})
+        after, _ = learner.update(KEY, team, lived, {}, 0)
         p = policy(team.weights, STIMULI[s])[a] / 3
-        total = jax.tree.map(lambda t, new, old, p=p: t + p * (new - old), total, wiser.weights, team.weights)
+        total = jax.tree.map(lambda t, new, old, p=p: t + p * (new - old), total, after.weights, team.weights)
     assert error(total, slope) < 1e-4
 
 
@@ -234,7 +238,7 @@ def test_without_revisions_map_propagation_is_reinforce() -> None:
     team, hidden, output, factors = settling(0)
     slope = jax.grad(log_density)(team.weights, hidden, output)
     step = {
-        name: jax.tree.map(lambda g: 3 * g, teams.correlate(*pair)) for name, pair in zip(slope, factors, strict=True)
+        name: jax.tree.map(lambda g: 3 * g, layers.correlate(*pair)) for name, pair in zip(slope, factors, strict=True)
     }
     assert error(step, slope) < 1e-5
 

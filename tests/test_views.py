@@ -25,11 +25,11 @@ from synagents.envs import synapse_v0
 from synagents.envs.synapse_v0 import SynapseWorld
 from synagents.envs.views import MAX_KEYED_AGENTS, FunctionalEnv, ParallelView, VectorView
 
-from synagents.data import files as data
+from synagents import data
 from synagents.keys import reset_key, round_key, run_key, world_key
 from synagents.loop import advance, begin
 from synagents.settings import settings
-from synagents.tasks import samples
+from synagents.tasks import datasets
 from synagents.world import agent_ids, flat
 from tests.claims import one_sentence, refused, same_bits
 from tests.toys import Relay, pictures
@@ -47,7 +47,7 @@ def small(**options: Any) -> dict[str, Any]:
 def large() -> SynapseWorld:
     """784-32-10: 25,450 agents."""
     pixels = np.random.default_rng(0).integers(0, 256, (80, 784), dtype=np.uint8)
-    task = samples.from_dataset(data.from_arrays("noise", pixels, np.arange(80) % 10), batch_size=20)
+    task = datasets.from_dataset(data.from_arrays("noise", pixels, np.arange(80) % 10), batch_size=20)
     return synapse_v0.world(task, hidden=(32,))
 
 

@@ -7,18 +7,19 @@ import jax.numpy as jnp
 import numpy as np
 from gymnasium import spaces
 
-from synagents.data import files as data
+from synagents import data
 from synagents.settings import settings
-from synagents.tasks import samples
-from synagents.world import Group, Outcome
+from synagents.tasks.datasets import from_dataset
+from synagents.tasks.samples import Samples
+from synagents.world import Group, Metrics, Outcome, World
 
 
-def pictures(*, batch_size: int = 16, loss: str = "cross-entropy") -> samples.Samples:
+def pictures(*, batch_size: int = 16, loss: str = "cross-entropy") -> Samples:
     """48 pictures of 2x3 pixels in three classes, a brighter one for every class; 36 to train on."""
     rng = np.random.default_rng(0)
     labels = np.arange(48) % 3
     pixels = np.float32(0.2 * rng.random((48, 2, 3)) + 0.25 * labels[:, None, None])
-    return samples.from_dataset(data.from_arrays("toy", pixels, labels), batch_size=batch_size, loss=loss)
+    return from_dataset(data.from_arrays("toy", pixels, labels), batch_size=batch_size, loss=loss)
 
 
 def group(size: int, *, name: str = "g", histories: int = 81, actions: int = 3) -> Group:
@@ -36,13 +37,11 @@ class RelayState(NamedTuple):
 
 
 @settings
-class Relay:
+class Relay(World):
     """Two agents fire or not, three others see how many did and are paid one by one for firing as often.
 
-    A life ends by itself after three or four rounds, as its luck will have it.
+    A life ends by itself after three or four rounds, as its key decides.
     """
-
-    interval = 0
 
     @property
     def groups(self) -> tuple[Group, ...]:
@@ -57,22 +56,19 @@ class Relay:
             return {"callers": jnp.zeros(2, jnp.uint8)}
         return {"hearers": jnp.full(3, state.signal, jnp.uint8)}
 
-    def move(self, state: RelayState, actions: dict[str, Any], turn: int) -> RelayState:
+    def move(self, state: RelayState, actions: dict[str, Any], t: Any, turn: int) -> RelayState:
         (fired,) = actions.values()
         total = fired.astype(jnp.int32).sum()
         return state._replace(signal=total) if turn == 0 else state._replace(answer=total)
 
     def resolve(self, key: Any, state: RelayState) -> tuple[RelayState, Outcome]:
         state = state._replace(left=state.left - 1)
-        right = jnp.where(state.signal == state.answer, 1.0, 0.0)
-        reward = {"callers": right, "hearers": right * jnp.arange(3)}
+        right = (state.signal == state.answer).astype(jnp.float32)
+        reward = {"callers": right, "hearers": right * jnp.arange(3, dtype=jnp.float32)}
         return state, Outcome(reward, state.left == 0, jnp.bool_(False), {"loss": 1 - right})
 
-    def refresh(self, key: Any, state: RelayState) -> RelayState:
-        return state
-
-    def evaluate(self, state: RelayState, part: Any) -> dict[str, Any]:
+    def evaluate(self, key: Any, state: RelayState, policy: Any, part: Any) -> Metrics:
         return {"loss": jnp.float32(0)}
 
-    def overview(self, state: RelayState) -> Any:
+    def global_state(self, state: RelayState) -> Any:
         return jnp.stack([state.signal, state.answer]).astype(jnp.float32)

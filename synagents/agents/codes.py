@@ -62,7 +62,7 @@ def digits(actions: Integer[Array, "*n"], rewards: Integer[Array, "*#n"], memory
 
 def one_hots(actions: Integer[Array, "*n"], rewards: Integer[Array, "*#n"], memory: int) -> Float[Array, "*n 6*n"]:
     """The digits as one-hot rows of three, one after the other: what every deep learner accepts."""
-    return jax.nn.one_hot(digits(actions, rewards, memory), 3).reshape(*actions.shape, 6 * memory)
+    return jax.nn.one_hot(digits(actions, rewards, memory), 3, dtype=jnp.float32).reshape(*actions.shape, 6 * memory)
 
 
 def last_action(code: Integer[Array, "..."], memory: int) -> Integer[Array, "..."]:
@@ -77,4 +77,4 @@ def last_reward(code: Integer[Array, "..."]) -> Integer[Array, "..."]:
 
 def all_codes(memory: int) -> Integer[Array, "S"]:
     """Every history code: 0 .. 9^n - 1, int32[S]."""
-    return jnp.arange(num_codes(memory))
+    return jnp.arange(num_codes(memory), dtype=jnp.int32)

@@ -62,7 +62,7 @@ class BenchmarkTask:
 
         Args:
             batch_size: samples per batch, 1 .. the training part.
-            data: folder with the notMNIST images, as in `synagents.tasks.samples.notmnist`.
+            data: folder with the notMNIST images, as in `synagents.tasks.datasets.notmnist`.
         """
         options = dict(self.fixed)
         if self.batched:

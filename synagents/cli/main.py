@@ -35,7 +35,7 @@ def main() -> None:
 
 def _failures() -> tuple[type[Exception], ...]:
     """Errors that speak for themselves; they live in modules that nothing else may have needed so far."""
-    from synagents.data.files import DataError
+    from synagents.data import DataError
     from synagents.run.directory import RunError
 
     return DataError, RunError, FloatingPointError, OSError
@@ -429,7 +429,7 @@ def learners() -> None:
 @click.option("--url", help="A mirror of the published files; checksums stay the same.")
 def download(name: str, out: Path | None, url: str | None) -> None:
     """Fetch the data set NAME (default: notmnist) and check its checksum."""
-    from synagents.data import files as data
+    from synagents import data
 
     print(f"The data are in {data.download(name, out, url)}.")
 

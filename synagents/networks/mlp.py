@@ -4,13 +4,13 @@ Weights start uniform in (-init_scale, init_scale) and biases at 0, as in the or
 """
 
 import numbers
-from typing import Literal, get_args
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from synagents.settings import nearest, require, require_between, settings, static
+from synagents.settings import require, require_between, settings, static
 from synagents.world import Network, Params
 
 __all__ = ["MLP"]
@@ -39,19 +39,15 @@ class MLP(Network):
             len(self.sizes) >= 2 and whole,
             f"A network needs an input and an output layer and at least one unit in each, but sizes are {self.sizes}.",
         )
-        require(
-            isinstance(self.activation, str) and self.activation in _ACTIVATIONS,
-            f"No activation is called {self.activation!r}: {nearest(self.activation, get_args(Activation))}.",
-        )
         require_between("init_scale", self.init_scale, 0)
 
     def init(self, key: Key[Array, ""]) -> Params:
         """Fresh parameters, layer by layer."""
         params = {}
         for layer, (fan_in, fan_out) in enumerate(zip(self.sizes[:-1], self.sizes[1:], strict=True)):
-            unit = jax.random.uniform(jax.random.fold_in(key, layer), (fan_in, fan_out), minval=-1.0, maxval=1.0)
-            params[f"layer{layer}_weight"] = self.init_scale * unit
-            params[f"layer{layer}_bias"] = jnp.zeros(fan_out)
+            unit = jax.random.uniform(jax.random.fold_in(key, layer), (fan_in, fan_out), jnp.float32, -1.0, 1.0)
+            params[f"layer{layer}_weight"] = jnp.asarray(self.init_scale, jnp.float32) * unit
+            params[f"layer{layer}_bias"] = jnp.zeros(fan_out, jnp.float32)
         return params
 
     def apply(self, params: Params, x: Float[Array, "B ..."]) -> Float[Array, "B out"]:

@@ -27,21 +27,21 @@ class Module(Network):
     """A network whose structure is somebody else's; build it by `from_module`.
 
     Attributes:
-        born: the arrays of a fresh module, by group.
-        answer: the outputs of the module with these arrays, for samples as it wants them.
+        fresh: the arrays of a fresh module, by group.
+        answer: the outputs of the module with these arrays, for samples of the shape it takes.
         in_shape: of one such sample.
     """
 
-    born: Callable[[Key[Array, ""]], Params] = static()
+    fresh: Callable[[Key[Array, ""]], Params] = static()
     answer: Callable[[Params, Array], Array] = static()
     in_shape: tuple[int, ...] = static()
 
     def init(self, key: Key[Array, ""]) -> Params:
         """Fresh parameters, as the module itself draws them."""
-        return self.born(key)
+        return self.fresh(key)
 
     def apply(self, params: Params, x: Float[Array, "B ..."]) -> Float[Array, "B out"]:
-        """The outputs for a batch of inputs of any shape with as many numbers as the module wants."""
+        """The outputs for a batch of inputs of any shape with as many numbers as the module takes."""
         return self.answer(params, x.reshape(x.shape[0], *self.in_shape))
 
 
@@ -49,9 +49,9 @@ def from_module(make: Any, in_shape: tuple[int, ...]) -> Module:
     """A network of synapse agents made of any Flax or Equinox module, for `synapse_v0.world(task, network=...)`.
 
     The module must give one row of outputs for each sample, and nothing but its arrays may decide them: there is no
-    place for running statistics or for luck (batch norm, dropout). Arrays of whole numbers, NumPy arrays (Equinox) and
-    plain attributes are part of the structure and the same in all lives. Keep what you build and use it again: another
-    call makes another network, for which JAX compiles anew.
+    place for running statistics or random numbers (batch norm, dropout). Arrays of whole numbers, NumPy arrays
+    (Equinox) and plain attributes are part of the structure and the same in all lives. Keep what you build and use it
+    again: another call makes another network, for which JAX compiles anew.
 
     Args:
         make: a Flax linen module; or a function from a key to an Equinox module, which is called on one sample, or to a
@@ -62,23 +62,24 @@ def from_module(make: Any, in_shape: tuple[int, ...]) -> Module:
         ValueError: if `make` is none of these, cannot answer samples of this shape with a row each, or holds state.
     """
     in_shape = tuple(in_shape)
-    plant, call = _parts(make, in_shape)
-    paths, structure = jax.tree_util.tree_flatten_with_path(plant(jax.random.key(0)))
+    make_tree, call = _parts(make, in_shape)
+    paths, structure = jax.tree_util.tree_flatten_with_path(make_tree(jax.random.key(0)))
     names = _names([path if _is_weights(leaf) else None for path, leaf in paths])
     require(any(names), "The module has no floating-point arrays, so there is nothing for agents to do.")
     # Of weights only the type is kept: agents live in f32, but a module may want to compute in fewer bits.
     kept = [leaf.dtype if name else leaf for name, (_, leaf) in zip(names, paths, strict=True)]
 
-    def born(key: Key[Array, ""]) -> Params:
-        leaves = jax.tree.leaves(plant(key))
+    def fresh(key: Key[Array, ""]) -> Params:
+        leaves = jax.tree.leaves(make_tree(key))
         return {name: leaf.astype(jnp.float32) for name, leaf in zip(names, leaves, strict=True) if name}
 
     def answer(params: Params, x: Array) -> Array:
         leaves = [params[name].astype(own) if name else own for name, own in zip(names, kept, strict=True)]
         return call(jax.tree.unflatten(structure, leaves), x).astype(jnp.float32)
 
-    network = Module(born, answer, in_shape)
-    out = _tried(in_shape, jax.eval_shape, lambda x: answer(born(jax.random.key(0)), x), jnp.zeros((2, *in_shape)))
+    network = Module(fresh, answer, in_shape)
+    two = jax.ShapeDtypeStruct((2, *in_shape), jnp.float32)
+    out = _tried(in_shape, jax.eval_shape, lambda x: answer(fresh(jax.random.key(0)), x), two)
     require(
         out.ndim == 2 and out.shape[0] == 2,
         f"The module must give a row of outputs for each sample, but for two samples it gives {list(out.shape)}.",
@@ -120,7 +121,7 @@ def _made(make: Callable[..., Any]) -> Any:
 
 
 def _linen(module: Any, in_shape: tuple[int, ...]) -> _Parts:
-    blank = jnp.zeros((1, *in_shape))
+    blank = jnp.zeros((1, *in_shape), jnp.float32)
     made = _tried(in_shape, jax.eval_shape, module.init, jax.random.key(0), blank)
     _require_no_state(sorted(set(made) - {"params"}))
     return (
@@ -139,18 +140,18 @@ def _equinox(make: Any, module: Any) -> _Parts:
 
 def _nnx(make: Any, module: Any, in_shape: tuple[int, ...]) -> _Parts:
     nnx = sys.modules["flax.nnx"]
-    graph, params, luck, state, rest = nnx.split(module, nnx.Param, nnx.RngState, nnx.Variable, ...)
+    graph, params, random, state, rest = nnx.split(module, nnx.Param, nnx.RngState, nnx.Variable, ...)
     _require_no_state(sorted({type(variable).__name__ for _, variable in nnx.to_flat_state(state)}))
 
-    luck = nnx.to_pure_dict(luck)  # nnx lets nobody count draws in variables made outside of a traced function
+    random = nnx.to_pure_dict(random)  # a traced function may not count draws in variables made outside of it
 
-    def call(params: Any, x: Array, luck: Any = luck) -> Array:
-        return nnx.merge(graph, params, luck, rest)(x)
+    def call(params: Any, x: Array, random: Any = random) -> Array:
+        return nnx.merge(graph, params, random, rest)(x)
 
-    if luck:  # a recurrent cell carries some and does not use it: what counts is whether it matters
-        x = jax.random.normal(jax.random.key(0), (2, *in_shape))
-        other = jax.tree.map(lambda leaf: leaf + 1 if leaf.dtype == jnp.uint32 else leaf, luck)  # counts of draws
-        once, again = (_tried(in_shape, call, params, x, luck) for luck in (luck, other))
+    if random:  # a recurrent cell has a random state and does not use it: only a state that changes the output counts
+        x = jax.random.normal(jax.random.key(0), (2, *in_shape), jnp.float32)
+        other = jax.tree.map(lambda leaf: leaf + 1 if leaf.dtype == jnp.uint32 else leaf, random)  # counts of draws
+        once, again = (_tried(in_shape, call, params, x, state) for state in (random, other))
         _require_no_state([] if bool((once == again).all()) else ["dropout"])
     return lambda key: nnx.to_pure_dict(nnx.state(make(key), nnx.Param)), call
 
@@ -173,7 +174,14 @@ def _names(paths: list[Any]) -> list[str | None]:
 
 def _entry(part: Any) -> Any:
     """What one step of a path is called: an attribute's name, a dict's key, a list's index."""
-    return next(getattr(part, kind) for kind in ("name", "key", "idx") if hasattr(part, kind))
+    match part:
+        case jax.tree_util.GetAttrKey(name=name):
+            return name
+        case jax.tree_util.SequenceKey(idx=index):
+            return index
+        case jax.tree_util.DictKey(key=key) | jax.tree_util.FlattenedIndexKey(key=key):
+            return key
+    return part
 
 
 def _is_weights(leaf: Any) -> bool:

@@ -103,7 +103,7 @@ class CartPole:
 
     def start(self, key: Key[Array, ""]) -> Float[Array, "4"]:
         """All four numbers within 0.05 of rest."""
-        return jax.random.uniform(key, (4,), minval=-0.05, maxval=0.05)
+        return jax.random.uniform(key, (4,), jnp.float32, minval=-0.05, maxval=0.05)
 
     def observe(self, state: Float[Array, "4"]) -> Float[Array, "4"]:
         """Position (m), velocity (m/s), angle (rad), angular velocity (rad/s)."""
@@ -113,7 +113,7 @@ class CartPole:
         """Euler's method, 0.02 s, a push of 10 N."""
         _, x_dot, theta, theta_dot = state
         pole, total, length = 0.1, 1.1, 0.5  # kg, kg, m
-        force, cos, sin = jnp.where(action == 1, 10.0, -10.0), jnp.cos(theta), jnp.sin(theta)
+        force, cos, sin = jnp.where(action == 1, jnp.float32(10), jnp.float32(-10)), jnp.cos(theta), jnp.sin(theta)
         push = (force + pole * length * theta_dot**2 * sin) / total
         theta_acc = (9.8 * sin - cos * push) / (length * (4 / 3 - pole * cos**2 / total))
         x_acc = push - pole * length * theta_acc * cos / total
@@ -131,7 +131,7 @@ class Acrobot:
 
     def start(self, key: Key[Array, ""]) -> Float[Array, "4"]:
         """All four numbers within 0.1 of hanging at rest."""
-        return jax.random.uniform(key, (4,), minval=-0.1, maxval=0.1)
+        return jax.random.uniform(key, (4,), jnp.float32, minval=-0.1, maxval=0.1)
 
     def observe(self, state: Float[Array, "4"]) -> Float[Array, "6"]:
         """Cosine and sine of both angles, and both angular velocities (rad/s)."""
@@ -165,7 +165,7 @@ class Acrobot:
         v_one = jnp.clip(v_one, -4 * math.pi, 4 * math.pi)
         v_two = jnp.clip(v_two, -9 * math.pi, 9 * math.pi)
         swung = -jnp.cos(one) - jnp.cos(one + two) > 1
-        return jnp.stack([one, two, v_one, v_two]), jnp.where(swung, 0.0, -1.0), swung
+        return jnp.stack([one, two, v_one, v_two]), jnp.where(swung, jnp.float32(0), jnp.float32(-1)), swung
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ class MountainCar:
 
     def start(self, key: Key[Array, ""]) -> Float[Array, "2"]:
         """At rest, near the bottom."""
-        return jnp.stack([jax.random.uniform(key, minval=-0.6, maxval=-0.4), jnp.float32(0)])
+        return jnp.stack([jax.random.uniform(key, (), jnp.float32, minval=-0.6, maxval=-0.4), jnp.float32(0)])
 
     def observe(self, state: Float[Array, "2"]) -> Float[Array, "2"]:
         """Position and velocity."""
@@ -191,7 +191,11 @@ class MountainCar:
         position = jnp.clip(position + velocity, -1.2, 0.6)
         velocity = jnp.where((position == jnp.float32(-1.2)) & (velocity < 0), 0.0, velocity)
         arrived = (position >= 0.45) & (velocity >= 0)
-        return jnp.stack([position, velocity]), jnp.where(arrived, 100.0, 0.0) - 0.1 * push**2, arrived
+        return (
+            jnp.stack([position, velocity]),
+            jnp.where(arrived, jnp.float32(100), jnp.float32(0)) - 0.1 * push**2,
+            arrived,
+        )
 
 
 def cartpole(*, limit: int = 500) -> Control:

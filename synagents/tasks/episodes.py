@@ -2,8 +2,9 @@
 
     loss = -mean over E episodes of sum_t r_t        E = `DecisionTask.evaluation_episodes`, side by side
 
-A bandit's episode is one decision. First questions and everything after them are drawn with keys that no round uses, so
-training meets these episodes by chance alone; where a task has few questions in all, it meets them often.
+A bandit's episode is one decision; an episode that has not ended after LONGEST decisions counts as it stands. First
+questions and everything after them are drawn with keys that no round uses, so training sees these episodes by chance
+alone; where a task has few questions in all, it sees them often.
 """
 
 from collections.abc import Callable
@@ -14,6 +15,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Integer, Key
 
 from synagents.world import DecisionTask, Metrics, Part
+
+LONGEST = 10_000  # decisions: a task without ends is evaluated, too
 
 
 class _Episode(NamedTuple):
@@ -54,9 +57,7 @@ def evaluate(
             earned = now.earned + answer.reward
             return _Episode(state, memory, now.steps + 1, earned, answer.terminated | answer.truncated)
 
-        start = _Episode(
-            task.init(task_key), begin_world(memory_key), jnp.int32(0), jnp.float32(0), jnp.bool_(False)
-        )
-        return jax.lax.while_loop(lambda now: ~now.ended, step, start).earned
+        start = _Episode(task.init(task_key), begin_world(memory_key), jnp.int32(0), jnp.float32(0), jnp.bool_(False))
+        return jax.lax.while_loop(lambda now: ~now.ended & (now.steps < LONGEST), step, start).earned
 
     return {"loss": -jnp.mean(jax.vmap(episode)(keys))}

@@ -70,10 +70,10 @@ def named(loss: str | Loss) -> Loss:
 
 def accuracy(out: Float[Array, "B C"], labels: Num[Array, "B"]) -> Float[Array, ""]:
     """Share of samples whose largest output is their class, in [0, 1]."""
-    return jnp.mean(jnp.argmax(out, axis=1) == labels)
+    return jnp.mean(jnp.argmax(out, axis=1) == labels, dtype=jnp.float32)
 
 
 def _values(target: Array, out: Array) -> Array:
     if jnp.issubdtype(target.dtype, jnp.integer):
-        return jax.nn.one_hot(target, out.shape[1])
+        return jax.nn.one_hot(target, out.shape[1], dtype=out.dtype)
     return target

@@ -61,11 +61,11 @@ class Multiplexer(DecisionTask):
 
     def stimulus(self, state: Question) -> Float[Array, "D"]:
         """The bits as -1 and +1."""
-        return 2.0 * state.x - 1.0
+        return 2 * state.x.astype(jnp.float32) - 1
 
     def respond(self, key: Key[Array, ""], state: Question, action: Integer[Array, ""]) -> tuple[Question, Answer]:
         """+1 or -1, and the next question."""
-        reward = jnp.where(action == self.right_answer(state), 1.0, -1.0)
+        reward = jnp.where(action == self.right_answer(state), jnp.float32(1), jnp.float32(-1))
         return self._ask(key), Answer(reward, jnp.bool_(True), jnp.bool_(False))
 
     def right_answer(self, state: Question) -> Integer[Array, ""]:
@@ -77,7 +77,7 @@ class Multiplexer(DecisionTask):
 
     def _ask(self, key: Key[Array, ""]) -> Question:
         size = self.bits + 2**self.bits
-        words: UInt32[Array, words] = jax.random.bits(key, (-(-size // 32),))  # 32 fair coins in one number
+        words: UInt32[Array, words] = jax.random.bits(key, (-(-size // 32),), jnp.uint32)  # 32 fair coins in one number
         coins = words[:, None] >> jnp.arange(32, dtype=jnp.uint32) & 1
         return Question(coins.reshape(-1)[:size].astype(jnp.uint8))
 

@@ -15,6 +15,7 @@ import numpy as np
 from gymnasium import spaces
 from jaxtyping import Array, Float, Key
 
+from synagents.keys import LARGEST_SEED, seed_key
 from synagents.settings import require_whole, settings, static
 from synagents.world import Answer, DecisionTask
 
@@ -32,6 +33,8 @@ class Point(NamedTuple):
 @settings
 class ScalarRegression(DecisionTask):
     """A bandit whose context is a point and whose action is a number; build it by `scalar_regression`.
+
+    The teacher lies on JAX's default device from the moment the task is made.
 
     Attributes:
         first: A, f32[8, 8].
@@ -76,17 +79,21 @@ class ScalarRegression(DecisionTask):
         return jax.nn.relu(jax.nn.relu(state.x @ self.first) @ self.second)[0]
 
     def _ask(self, key: Key[Array, ""]) -> Point:
-        return Point(jax.random.normal(key, (INPUTS,)))
+        return Point(jax.random.normal(key, (INPUTS,), jnp.float32))
 
 
 def scalar_regression(*, teacher_seed: int = 0, repeats: int = 1) -> ScalarRegression:
     """Say the number that a random network of rectifiers assigns to a point in 8 dimensions; R = -(error)^2.
 
     Args:
-        teacher_seed: seed of the random network, >= 0.
+        teacher_seed: seed of the random network, 0 .. 2^32 - 1.
         repeats: worlds in a row that are asked the same questions, >= 1.
     """
-    require_whole("teacher_seed", teacher_seed, 0, 2**32 - 1)
+    require_whole("teacher_seed", teacher_seed, 0, LARGEST_SEED)
     require_whole("repeats", repeats, 1)
-    first, second = jax.random.split(jax.random.key(teacher_seed))
-    return ScalarRegression(jax.random.normal(first, (INPUTS, INPUTS)), jax.random.normal(second, (INPUTS, 1)), repeats)
+    first, second = jax.random.split(seed_key(teacher_seed))
+    return ScalarRegression(
+        jax.random.normal(first, (INPUTS, INPUTS), jnp.float32),
+        jax.random.normal(second, (INPUTS, 1), jnp.float32),
+        repeats,
+    )

@@ -12,9 +12,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, Num
 
+from synagents.keys import LARGEST_SEED, seed_key
+from synagents.settings import require, require_whole, settings, static
 from synagents.tasks import losses
 from synagents.tasks.losses import Loss
-from synagents.settings import require, require_whole, settings, static
 from synagents.world import Metrics, Part, Task
 
 __all__ = ["boundary", "perceptron", "xor"]
@@ -30,7 +31,7 @@ class Lesson(NamedTuple):
 
 
 @settings
-class School(Task):
+class TaughtTask(Task):
     """A task whose every life has a teacher of its own; build it by `perceptron`, `boundary` or `xor`.
 
     Attributes:
@@ -38,14 +39,14 @@ class School(Task):
         in_shape: of one point.
         out_size: outputs of a student.
         loss: of (student's outputs, teacher's answers).
-        graded: whether answers are classes, so that there is an accuracy.
+        has_classes: whether answers are classes, so that there is an accuracy.
     """
 
     teacher: Callable[[Key[Array, ""]], Lesson] = static()
     in_shape: tuple[int, ...] = static()
     out_size: int = static()
     loss: Loss = static()
-    graded: bool = static()
+    has_classes: bool = static()
 
     def init(self, key: Key[Array, ""]) -> Lesson:
         """A new teacher's lesson."""
@@ -70,10 +71,10 @@ class School(Task):
         x, target = (state.x, state.target) if part == "train" else (state.held_out_x, state.held_out_target)
         out = apply_fn(x)
         metrics = {"loss": self.loss(out, target)}
-        if not self.graded:
+        if not self.has_classes:
             return metrics
         if self.out_size == 1:
-            return metrics | {"accuracy": jnp.mean((out > 0) == (target > 0.5))}
+            return metrics | {"accuracy": jnp.mean((out > 0) == (target > 0.5), dtype=jnp.float32)}
         return metrics | {"accuracy": losses.accuracy(out, target)}
 
 
@@ -97,10 +98,10 @@ class Perceptron:
     def __call__(self, key: Key[Array, ""]) -> Lesson:
         """Draw w and b, and the points of both parts."""
         weight_key, *point_keys = jax.random.split(key, 3)
-        weight = jax.random.uniform(weight_key, (self.inputs + 1, 1), minval=-10.0, maxval=10.0)
+        weight = jax.random.uniform(weight_key, (self.inputs + 1, 1), jnp.float32, minval=-10.0, maxval=10.0)
         parts = []
         for point_key in point_keys:
-            x = jax.random.uniform(point_key, (self.points, self.inputs), minval=-20.0, maxval=20.0)
+            x = jax.random.uniform(point_key, (self.points, self.inputs), jnp.float32, minval=-20.0, maxval=20.0)
             y = weight[0] + x @ weight[1:]
             parts += [x, (y > 0).astype(jnp.float32) if self.logistic else y]
         return Lesson(*parts)
@@ -108,7 +109,7 @@ class Perceptron:
 
 @dataclass(frozen=True)
 class Boundary:
-    """Two classes of points in the square (-1, 1)^2, told apart by a random network.
+    """Two classes of points in the square (-1, 1)^2, separated by a random network.
 
     It has one hidden layer of tanh units; the threshold is the median of its output, so the classes are equally many.
     """
@@ -119,12 +120,12 @@ class Boundary:
 
     def __call__(self, key: Key[Array, ""]) -> Lesson:
         """Draw the teacher's weights, and the points of both parts."""
-        key = key if self.seed is None else jax.random.key(self.seed)
+        key = key if self.seed is None else seed_key(self.seed)
         w_key, b_key, v_key, x_key = jax.random.split(key, 4)
-        w = jax.random.normal(w_key, (2, self.hidden)) * 3.0
-        b = jax.random.normal(b_key, (self.hidden,))
-        v = jax.random.normal(v_key, (self.hidden,))
-        x = jax.random.uniform(x_key, (2 * self.points, 2), minval=-1.0, maxval=1.0)
+        w = jax.random.normal(w_key, (2, self.hidden), jnp.float32) * 3.0
+        b = jax.random.normal(b_key, (self.hidden,), jnp.float32)
+        v = jax.random.normal(v_key, (self.hidden,), jnp.float32)
+        x = jax.random.uniform(x_key, (2 * self.points, 2), jnp.float32, minval=-1.0, maxval=1.0)
         y = jnp.tanh(x @ w + b) @ v
         classes = (y > jnp.median(y)).astype(jnp.int32)
         return Lesson(x[: self.points], classes[: self.points], x[self.points :], classes[self.points :])
@@ -135,14 +136,14 @@ class Xor:
     """The four points (+-1, +-1), class 1 where the signs differ; the held-out points are the same four."""
 
     def __call__(self, key: Key[Array, ""]) -> Lesson:
-        """The lesson, always the same."""
+        """The four points."""
         del key
-        x = jnp.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])
-        classes = jnp.array([0, 1, 1, 0])
+        x = jnp.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]], jnp.float32)
+        classes = jnp.array([0, 1, 1, 0], jnp.int32)
         return Lesson(x, classes, x, classes)
 
 
-def perceptron(*, kind: Literal["linear", "logistic"] = "linear", inputs: int = 2, points: int = 200) -> School:
+def perceptron(*, kind: Literal["linear", "logistic"] = "linear", inputs: int = 2, points: int = 200) -> TaughtTask:
     """Imitate a random perceptron; loss ||y - y*|| / B (Bhargava et al. 2022, section 3.1; SynRL).
 
     Args:
@@ -154,36 +155,36 @@ def perceptron(*, kind: Literal["linear", "logistic"] = "linear", inputs: int = 
     require_whole("inputs", inputs, 1)
     require_whole("points", points, 1)
     logistic = kind == "logistic"
-    return School(
+    return TaughtTask(
         teacher=Perceptron(inputs, points, logistic),
         in_shape=(inputs,),
         out_size=1,
         loss=LogisticNorm() if logistic else losses.PNorm(),
-        graded=logistic,
+        has_classes=logistic,
     )
 
 
-def boundary(*, teacher_hidden: int = 8, points: int = 300, teacher_seed: int | None = None) -> School:
+def boundary(*, teacher_hidden: int = 8, points: int = 300, teacher_seed: int | None = None) -> TaughtTask:
     """Find the decision boundary that a random network draws in the plane (Bhargava et al. 2022, section 3.2).
 
     Args:
         teacher_hidden: hidden units of the teacher, >= 1: more make a more winding boundary.
         points: points to learn from, and as many held out, >= 2.
-        teacher_seed: of one teacher for all lives, >= 0; else every life has its own.
+        teacher_seed: of one teacher for all lives, 0 .. 2^32 - 1; else every life has its own.
     """
     if teacher_seed is not None:
-        require_whole("teacher_seed", teacher_seed, 0, 2**32 - 1)
+        require_whole("teacher_seed", teacher_seed, 0, LARGEST_SEED)
     require_whole("teacher_hidden", teacher_hidden, 1)
     require_whole("points", points, 2)
-    return School(
+    return TaughtTask(
         teacher=Boundary(teacher_hidden, points, teacher_seed),
         in_shape=(2,),
         out_size=2,
         loss=losses.cross_entropy,
-        graded=True,
+        has_classes=True,
     )
 
 
-def xor() -> School:
-    """Tell whether two signs differ: four points, two classes, impossible without hidden units."""
-    return School(teacher=Xor(), in_shape=(2,), out_size=2, loss=losses.cross_entropy, graded=True)
+def xor() -> TaughtTask:
+    """Say whether two signs differ: four points, two classes, impossible without hidden units."""
+    return TaughtTask(teacher=Xor(), in_shape=(2,), out_size=2, loss=losses.cross_entropy, has_classes=True)
