@@ -2,9 +2,9 @@
 
     python studies/accuracy.py [--data DIR] [--only NAME ...] [--json FILE]
 
-Every row runs `synagents train ...` once per seed (the seed also draws the split) and prints mean, 95 % interval
-(Student t over seeds), minimum, and the median of the seconds a command took, start-up and compilation included. Rows
-on notMNIST need its folder in --data or $SYNAGENTS_DATA.
+Every row runs `synagents train ...` once per seed (the seed also draws the split) and prints the mean with its 95 %
+interval over seeds (Student's t), minimum, and the median of the seconds a command took, start-up and compilation
+included. Rows on notMNIST need its folder in --data or $SYNAGENTS_DATA.
 """
 
 import argparse
@@ -14,8 +14,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from statistics import mean, median, stdev
+from statistics import mean, median
 from typing import Any
+
+from common import interval
 
 # name: (command, seeds, the bar it is held to)
 ROWS: dict[str, tuple[str, int, str]] = {
@@ -37,12 +39,11 @@ ROWS: dict[str, tuple[str, int, str]] = {
     ),
     "notmnist": ("notmnist", 3, ""),
 }
-T_95 = {3: 4.303, 5: 2.776, 10: 2.262}  # Student's t, two-sided, by number of seeds
 
 
 def run(command: str, seed: int, folder: Path) -> tuple[dict[str, Any], float]:
-    """One training command; its summary and its seconds by the clock on the wall."""
-    call = [sys.executable, "-c", "from synagents.cli.main import main; main()", "train", *command.split()]
+    """One training command; its summary and its seconds of wall-clock time."""
+    call = [sys.executable, "-m", "synagents", "train", *command.split()]
     call += ["--seed", str(seed), "--json", "--quiet", "--out", str(folder), "--overwrite"]
     started = time.perf_counter()
     done = subprocess.run(call, capture_output=True, text=True, check=False)
@@ -57,6 +58,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder with notMNIST")
     parser.add_argument("--only", nargs="+", default=list(ROWS), choices=list(ROWS), help="rows to run")
     parser.add_argument("--json", type=Path, help="write the rows there")
+    parser.add_argument("--seeds", type=int, help="instead of a row's own number of seeds")
     parser.add_argument("--scratch", type=Path, default=Path("runs/accuracy"), help="where runs leave their files")
     args = parser.parse_args()
     if args.data:
@@ -67,13 +69,14 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|")
     for name in args.only:
         command, seeds, bar = ROWS[name]
+        seeds = args.seeds or seeds
         results = [run(command, seed, args.scratch / name.replace("/", "-")) for seed in range(seeds)]
         accuracies = [100 * summary["accuracy"] for summary, _ in results]
         seconds = [wall for _, wall in results]
-        half = T_95[seeds] * stdev(accuracies) / seeds**0.5
+        half = f"{interval(accuracies):.1f}" if seeds > 1 else ""
         rows.append({"name": name, "command": command, "accuracies": accuracies, "seconds": seconds})
         print(
-            f"| {name} | 0-{seeds - 1} | {mean(accuracies):.1f} +- {half:.1f} | {min(accuracies):.1f} "
+            f"| {name} | 0-{seeds - 1} | {mean(accuracies):.1f} +- {half} | {min(accuracies):.1f} "
             f"| {max(accuracies):.1f} | {median(seconds):.1f}, {max(seconds):.1f} | {bar} |",
             flush=True,
         )

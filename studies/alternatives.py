@@ -1,4 +1,4 @@
-"""What else was tried to train better than `trace`, at equal cost; each part prints its table and keeps what is done.
+"""What else was tried to train better than `trace`, at equal cost; each part prints its table and keeps its cells.
 
     python studies/alternatives.py trace        # its settings, one changed at a time
     python studies/alternatives.py candidates   # several joint moves a round, of which the best is made
@@ -8,70 +8,57 @@ Accuracy is of validation parts of the digits (`BenchmarkTask.design`, splits 0-
 """
 
 import argparse
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from statistics import mean
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy import stats
-from synagents.envs import synapse_v0
+from common import RESULTS, Cells, percent
 
 from synagents import Exponential, RepeatUndo
-from synagents.benchmark import board, suite
+from synagents.benchmark import lines, suite
 from synagents.benchmark.optimizers.snes import utilities
+from synagents.envs import synapse_v0
 from synagents.loop import advance, begin, evaluate
 
-RESULTS = Path(__file__).with_name("results") / "alternatives.jsonl"
+CELLS = Cells(RESULTS / "alternatives.jsonl", "name")
 SPLITS = range(5)
 TASKS = ("digits-0", "digits-16")
 FALLING = (0.0005, 0.001, 0.002, 0.004)  # step sizes to choose from, each falling to a tenth
 
 
-def told(accuracies: list[float]) -> str:
-    """Mean and 95 % interval in percent (Student's t)."""
-    half = stats.sem(accuracies) * stats.t.ppf(0.975, len(accuracies) - 1)
-    return f"{100 * mean(accuracies):.1f} +- {100 * half:.1f}"
-
-
 def kept(name: str, measure: Callable[[], Any]) -> Any:
     """What was measured under this name, now or before."""
-    rows = [json.loads(row) for row in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
-    for row in rows:
-        if row["name"] == name:
-            return row["found"]
-    found = measure()
-    with RESULTS.open("a") as out:
-        out.write(json.dumps({"name": name, "found": found}) + "\n")
-    jax.clear_caches()
-    return found
+    if name not in CELLS:
+        CELLS.add({"name": name, "found": measure()})
+        jax.clear_caches()
+    return CELLS[name]["found"]
 
 
 def trace() -> None:
     """The learner's settings, one changed at a time."""
     changes: list[dict[str, Any]] = [
         {},
-        *({"decay": decay} for decay in (0.9, 0.95, 0.99, 0.995)),
-        *({"explore": explore} for explore in (0.2, 0.35, 0.7, 0.9)),
-        *({"baseline": baseline} for baseline in (0.0, 0.5, 0.99)),
+        *({"trace_decay": decay} for decay in (0.9, 0.95, 0.99, 0.995)),
+        *({"epsilon": epsilon} for epsilon in (0.2, 0.35, 0.7, 0.9)),
+        *({"mean_rate": rate} for rate in (1.0, 0.5, 0.01)),
         {"reward": "sign"},
         *({"batch_size": size, "interval": interval} for size, interval in ((100, 50), (250, 100), (1000, 250))),
     ]
     print(f"| `trace` with | {' | '.join(TASKS)} |\n|---|{'---|' * len(TASKS)}")
     for change in changes:
-        cells = [told(kept(f"trace {name} {change}", partial(_played, name, change))) for name in TASKS]
+        cells = [percent(kept(f"trace {name} {change}", partial(_played, name, change))) for name in TASKS]
         words = " ".join(f"{name}={value}" for name, value in change.items()) or "its usual settings"
         print(f"| {words} | {' | '.join(cells)} |", flush=True)
 
 
 def _played(name: str, change: dict[str, Any]) -> list[float]:
     designs = [(seed, suite.SUITE[name].design(seed)) for seed in SPLITS]
-    return [board.play(task, "trace", change, runs=1, seed=seed).accuracy[0, -1].item() for seed, task in designs]
+    return [lines.play(task, "trace", change, runs=1, seed=seed).accuracy[0, -1].item() for seed, task in designs]
 
 
 def candidates() -> None:
@@ -90,7 +77,7 @@ def _best_size(label: str, measure: Callable[[str, float], list[float]], name: s
     """Accuracy at the best step size."""
     found = {size: kept(f"{label} {name} {size:g}", partial(measure, name, size)) for size in FALLING}
     size = max(found, key=lambda size: mean(found[size]))
-    return f"{told(found[size])} (step size {size:g})"
+    return f"{percent(found[size])} (step size {size:g})"
 
 
 def evolved() -> None:
@@ -99,11 +86,11 @@ def evolved() -> None:
     toy = synapse_v0.world("boundary", hidden=(8,), interval=0, step_size=0.01)
 
     def left(key: jax.Array, logits: jax.Array) -> np.ndarray:
-        """Mean loss of every candidate [P] over teachers that all of them meet."""
-        met = begin(key, toy, RepeatUndo(), num_runs=teachers)
-        everyone = jax.tree.map(lambda x: jnp.concatenate([x] * len(logits)), (met.key, met.state))
+        """Mean loss of every candidate [P] over teachers that are the same for all of them."""
+        begun = begin(key, toy, RepeatUndo(), num_runs=teachers)
+        everyone = jax.tree.map(lambda x: jnp.concatenate([x] * len(logits)), (begun.key, begun.state))
         many = jnp.repeat(jax.nn.softmax(logits), teachers, axis=0)
-        run = replace(met, key=everyone[0], state=everyone[1], mind=many, num_runs=len(many))
+        run = replace(begun, key=everyone[0], state=everyone[1], mind=many, num_runs=len(many))
         _, history = advance(run, rounds)
         return np.asarray(history.info["loss"])[:, -rounds // 10 :].mean(axis=(1, 2)).reshape(-1, teachers).mean(axis=1)
 
@@ -122,7 +109,9 @@ def evolved() -> None:
         return {"logits": np.asarray(centre).tolist(), "before": float(first), "after": float(last)}
 
     got = kept("evolved table", evolve)
-    print(f"\nLoss on toy teachers nobody met: repeat/undo {got['before']:.3f}, evolved {got['after']:.3f}\n")
+    print(
+        f"\nLoss on toy teachers that no table has met: repeat/undo {got['before']:.3f}, evolved {got['after']:.3f}\n"
+    )
     tables = {"repeat/undo": None, "evolved": np.asarray(jax.nn.softmax(jnp.array(got["logits"])))}
     print(f"| table | {' | '.join(TASKS)} |\n|---|{'---|' * len(TASKS)}")
     for label, table in tables.items():

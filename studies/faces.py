@@ -23,12 +23,12 @@ from statistics import median
 
 import jax
 import numpy as np
-from synagents.envs.synapse_v0 import SynapseWorld
-from synagents.envs.views import FunctionalEnv, ParallelView, VectorView
 from throughput import make_world
 
 import synagents
 from synagents.counter import counter_key
+from synagents.envs.synapse_v0 import SynapseWorld
+from synagents.envs.views import FunctionalEnv, ParallelView, VectorView
 
 NETWORKS = ("28-32-2", "784-10", "784-32-10", "784-126-10")
 BATCH = 500

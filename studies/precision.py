@@ -5,27 +5,27 @@
 A reward is a sign, and the loss changes little in a step, so rounding may turn it around. On notMNIST (784-32-10) this
 prints, for products in bfloat16, for first-layer weights on a grid of int8, and for a first layer whose pre-activations
 are updated by the change of the weights and never recomputed: ms per product of a batch, the share of rewards that
-differ from float64's over the same life, and the held-out accuracy after training with it.
+differ from float64's over the same run, and the held-out accuracy after training with it.
 """
 
 import argparse
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from common import repeated, seconds_per_step
 from jax import Array
-from synagents.envs import synapse_v0
 
 import synagents
+from synagents.envs import synapse_v0
 
-STEPS, BATCH, ROUNDS = 20_000, 500, 15
+BATCH, TIMES = 500, 15
 
 
+@synagents.settings
 class LowMLP(synagents.MLP):
     """A perceptron whose products are computed in bfloat16 and summed in float32."""
 
@@ -39,6 +39,7 @@ class LowMLP(synagents.MLP):
         return h
 
 
+@synagents.settings
 class GridMLP(synagents.MLP):
     """A perceptron whose first layer's weights are rounded to 127 steps either side of zero, as in int8."""
 
@@ -49,10 +50,6 @@ class GridMLP(synagents.MLP):
         return super().apply(params | {"layer0_weight": jnp.round(weight / scale) * scale}, x)
 
 
-for kind in (LowMLP, GridMLP):
-    jax.tree_util.register_dataclass(kind, ["init_scale"], ["sizes", "activation"])
-
-
 def milliseconds(product: Callable[..., Array], *args: Array) -> float:
     """Median time of one product, a hundred in a row."""
     many = jax.jit(
@@ -60,13 +57,7 @@ def milliseconds(product: Callable[..., Array], *args: Array) -> float:
             0, 100, lambda i, s: s + product(*a[:-1], a[-1] + i.astype(a[-1].dtype)).sum(), 0.0
         )
     )
-    jax.block_until_ready(many(*args))
-    seconds = []
-    for _ in range(ROUNDS):
-        started = time.perf_counter()
-        jax.block_until_ready(many(*args))
-        seconds.append((time.perf_counter() - started) / 100)
-    return 1e3 * median(seconds)
+    return 1e3 / 100 * seconds_per_step(repeated(lambda: jax.block_until_ready(many(*args))), 1, TIMES)
 
 
 def products() -> dict[str, float]:
@@ -99,9 +90,9 @@ def exact_loss(
     return float(np.mean(np.log(np.exp(out).sum(axis=1)) - out[np.arange(len(out)), labels]))
 
 
-def flipped(world: synapse_v0.SynapseWorld, start: int, steps: int) -> dict[str, float]:
-    """Share of rewards, over `steps` rounds of a life from round `start` on, that are not those of float64."""
-    run, _ = synagents.train(jax.random.key(0), world, synagents.RepeatUndo(), start)
+def flipped(world: synapse_v0.SynapseWorld, start: int, rounds: int) -> dict[str, float]:
+    """Share of rewards, over `rounds` rounds of a run from round `start` on, that are not those of float64."""
+    run, _ = synagents.train(0, world, synagents.RepeatUndo(), start)
     world = replace(world, interval=0)
     run = replace(run, world=world)
     networks = {
@@ -110,19 +101,19 @@ def flipped(world: synapse_v0.SynapseWorld, start: int, steps: int) -> dict[str,
         "int8 grid": GridMLP(world.network.sizes),
     }
     losses = {name: jax.jit(lambda w, x, y, n=n: world.task.loss(n.apply(w, x), y)) for name, n in networks.items()}
-    told: dict[str, list[float]] = {name: [] for name in ("float64", *networks, "updated")}
+    seen: dict[str, list[float]] = {name: [] for name in ("float64", *networks, "updated")}
     first, before = None, None
-    for _ in range(steps):
+    for _ in range(rounds):
         weights, (x, labels) = jax.tree.map(lambda a: a[0, 0], (run.state.weights, run.state.task))
         for name, loss in losses.items():
-            told[name].append(float(loss(weights, x, labels)))
+            seen[name].append(float(loss(weights, x, labels)))
         own, pixels = jax.tree.map(np.asarray, weights), np.asarray(x)
-        told["float64"].append(exact_loss(own, pixels, np.asarray(labels)))
+        seen["float64"].append(exact_loss(own, pixels, np.asarray(labels)))
         first = pixels @ own["layer0_weight"] if first is None else first + pixels @ (own["layer0_weight"] - before)
         before = own["layer0_weight"]
-        told["updated"].append(exact_loss(own, pixels, np.asarray(labels), first))
+        seen["updated"].append(exact_loss(own, pixels, np.asarray(labels), first))
         run, _ = synagents.advance(run, 1)
-    signs = {name: np.diff(values) < 0 for name, values in told.items()}
+    signs = {name: np.diff(values) < 0 for name, values in seen.items()}
     return {name: float(np.mean(sign != signs["float64"])) for name, sign in signs.items() if name != "float64"}
 
 
@@ -130,6 +121,7 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder that holds notMNIST")
+    parser.add_argument("--rounds", type=int, default=20_000, help="of training, a multiple of 40, >= 40")
     args = parser.parse_args()
     print("| product of 500 x 784 x 32 | ms |\n|---|---|")
     for name, ms in products().items():
@@ -140,17 +132,17 @@ def main() -> None:
         hidden=(32,),
         batch_size=BATCH,
         interval=500,
-        step_size=synagents.Exponential(1.5e-3, 1.5e-4, STEPS),
+        step_size=synagents.Exponential(1.5e-3, 1.5e-4, args.rounds),
     )
     print(
-        "\n| rewards turned around, of 1,000 from step | float32 | bfloat16 | int8 grid | updated |"
+        f"\n| rewards turned around, of {args.rounds // 20:,} from round | float32 | bfloat16 | int8 grid | updated |"
         "\n|---|---|---|---|---|"
     )
-    for start in (500, 10_000, 20_000):
-        shares = flipped(world, start, 1000)
+    for start in (args.rounds // 40, args.rounds // 2, args.rounds):
+        shares = flipped(world, start, args.rounds // 20)
         print(f"| {start} | " + " | ".join(f"{100 * share:.1f} %" for share in shares.values()) + " |", flush=True)
     print(
-        f"\n| trained for {STEPS:,} steps with | held-out accuracy, seeds 0-2 (weights then used in float32) |"
+        f"\n| trained for {args.rounds:,} rounds with | held-out accuracy, seeds 0-2 (weights then used in float32) |"
         "\n|---|---|"
     )
     for name, network in (
@@ -161,7 +153,7 @@ def main() -> None:
         accuracies = []
         for seed in range(3):
             trained = replace(world, network=network)
-            run, _ = synagents.train(jax.random.key(seed), trained, synagents.RepeatUndo(), STEPS)
+            run, _ = synagents.train(seed, trained, synagents.RepeatUndo(), args.rounds)
             accuracies.append(float(synagents.evaluate(replace(run, world=world))["accuracy"][0, 0]))
         print(
             f"| {name} | {100 * np.mean(accuracies):.1f} % ({100 * min(accuracies):.1f}-{100 * max(accuracies):.1f}) |",

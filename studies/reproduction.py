@@ -8,14 +8,13 @@
     python studies/reproduction.py print                        # the tables of docs/reproduction.md
 
 A cell is a few runs of one setting. What a cell measured is one line of `studies/results/reproduction.jsonl`,
-written when the cell is done; a command skips the cells that are there, so one that was interrupted goes on.
+written when the cell is done; a command skips the cells that are there, so an interrupted one continues.
 
 Settings are those of Bhargava, Rezaei, Lankarany 2022 and of the authors' code. Our data are 10,000 notMNIST images;
 the paper had 18,724. `published` is the authors' frozen table, `shipped` ours (docs/learned_table.md).
 """
 
 import argparse
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -25,16 +24,15 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import optax
-from scipy import stats
-from synagents.envs import synapse_v0
+from common import RESULTS, Cells, interval
 
 import synagents
+from synagents.envs import synapse_v0
 from synagents.learners.synapse.q_table import QTable
-from synagents.tasks.losses import cross_entropy
 from synagents.networks.mlp import MLP
+from synagents.tasks.losses import cross_entropy
 from synagents.world import Learner
 
-RESULTS = Path(__file__).with_name("results") / "reproduction.jsonl"
 LOOKS = 100  # evaluations of a long run
 STUDENTS = ((4,), (8,), (16,), (8, 8))
 TABLES = ("published", "shipped")
@@ -64,11 +62,11 @@ def perceptrons() -> Iterator[Cell]:
 
 def _perceptron(kind: str, inputs: int) -> dict[str, Any]:
     world = synapse_v0.world("perceptron", kind=kind, inputs=inputs, hidden=(), step_size=0.01, interval=0)
-    learner = QTable(adaptive=True, alpha=0.1, gamma=0.8, explore=0.5)
+    learner = QTable(adaptive=True, alpha=0.1, gamma=0.8, epsilon=0.5)
     first, later = jax.random.split(jax.random.key(0))
     learned, history = synagents.train(first, world, learner, 10_000, num_runs=RUNS)
-    frozen = synagents.begin(later, world, QTable(table=np.zeros((81, 3)), explore=0.1), num_runs=RUNS)
-    frozen, applied = synagents.advance(replace(frozen, mind=frozen.mind._replace(table=learned.mind.table)), 10_000)
+    frozen = synagents.begin(later, world, QTable(table=np.zeros((81, 3)), epsilon=0.1), num_runs=RUNS)
+    frozen, applied = synagents.advance(replace(frozen, mind=learned.mind), 10_000)
     control, drawn = synagents.train(later, world, synagents.Uniform(), 10_000, num_runs=RUNS)
     found: dict[str, Any] = {}
     for name, run, lived in (
@@ -86,7 +84,7 @@ def _perceptron(kind: str, inputs: int) -> dict[str, Any]:
 def boundaries(published: Path | None) -> Iterator[Cell]:
     """Students of several shapes find random boundaries in the plane with a learning table and with frozen ones."""
     policies: dict[str, Callable[[], Learner]] = {
-        "adaptive": lambda: QTable(adaptive=True, explore=0.3, alpha=0.01, gamma=0.9),
+        "adaptive": lambda: QTable(adaptive=True, epsilon=0.3, alpha=0.01, gamma=0.9),
         "shipped": lambda: QTable(synagents.load_table()),
         "uniform": synagents.Uniform,
     }
@@ -111,7 +109,7 @@ def _boundary(hidden: tuple[int, ...], activation: Any, learner: Learner) -> dic
 
 
 def notmnist(hidden: int, data: Path, tables: dict[str, Path | None], runs: int) -> Iterator[Cell]:
-    """The published run: batch 5000 kept for 5000 steps, 500,000 steps, explore .1, a frozen table.
+    """The published run: batch 5000 kept for 5000 rounds, 500,000 rounds, epsilon .1, a frozen table.
 
     Without hidden units five networks share a batch and a split: five thin products become one wide one. With hidden
     units that saves nothing, and every run has a split of its own.
@@ -135,8 +133,8 @@ def _notmnist(hidden: int, data: Path, table: Path | None, first: int, together:
         step_size=synagents.Switch(1e-4, 5e-5, 100_000) if hidden else 1e-4,
         split_seed=first // together,
     )
-    learner = QTable(synagents.load_table(table), explore=0.1)
-    run = synagents.begin(jax.random.key(first), world, learner, num_worlds=together, shared_task=True)
+    learner = QTable(synagents.load_table(table), epsilon=0.1)
+    run = synagents.begin(first, world, learner, num_worlds=together, shared_task=True)
     curve, rewarded, started = [], 0.0, time.perf_counter()
     for _ in range(LOOKS):
         run, history = synagents.advance(run, 500_000 // LOOKS)
@@ -188,15 +186,10 @@ def _gradient(hidden: int, data: Path, optimizer: optax.GradientTransformation) 
     return {"accuracy": accuracy, "seconds": seconds}
 
 
-def half_interval(numbers: np.ndarray) -> float:
-    """Half the 95 % interval of the mean (Student's t), of two numbers or more."""
-    return float(stats.sem(numbers) * stats.t.ppf(0.975, len(numbers) - 1))
-
-
-def told(values: list[float], percent: bool = True) -> str:
+def figures_of(values: list[float], percent: bool = True) -> str:
     """Mean +- half its 95 % interval, and the range, as the tables have them."""
     numbers = np.asarray(values) * (100 if percent else 1)
-    figures = (numbers.mean(), half_interval(numbers), numbers.min(), numbers.max())
+    figures = (numbers.mean(), interval(numbers), numbers.min(), numbers.max())
     mean, half, low, high = (f"{figure:.{2 if percent else 3}f}" for figure in figures)
     return f"{mean} +- {half} ({low}-{high})"
 
@@ -207,8 +200,8 @@ def print_tables(kept: dict[str, dict[str, Any]]) -> None:
     for name, found in kept.items():
         if name.startswith("perceptrons/"):
             for policy, cell in found.items():
-                accuracy = told(cell["accuracy"]) if "accuracy" in cell else ""
-                first, last = told(cell["first"], percent=False), told(cell["last"], percent=False)
+                accuracy = figures_of(cell["accuracy"]) if "accuracy" in cell else ""
+                first, last = figures_of(cell["first"], percent=False), figures_of(cell["last"], percent=False)
                 print(f"| {name.split('/')[1]} | {policy} | {first} | {last} | {accuracy} |")
     policies = ("adaptive", "shipped", "published", "uniform")
     print(f"\n| student | {' | '.join(policies)} |\n|{'---|' * (1 + len(policies))}")
@@ -216,7 +209,7 @@ def print_tables(kept: dict[str, dict[str, Any]]) -> None:
         for activation in ("relu", "tanh"):
             shape = "-".join(map(str, (2, *hidden, 2)))
             cells = [kept.get(f"boundaries/{shape}/{activation}/{policy}") for policy in policies]
-            print(f"| {shape} {activation} | {' | '.join(told(c['accuracy']) if c else '' for c in cells)} |")
+            print(f"| {shape} {activation} | {' | '.join(figures_of(c['accuracy']) if c else '' for c in cells)} |")
     print("\n| run | runs | min | max | mean | 95 % | stdev | seconds per run, median | the paper |\n|" + "---|" * 9)
     for network in ("notmnist-0", "notmnist-32"):
         for line in (*TABLES, "sgd", "adam"):
@@ -224,7 +217,7 @@ def print_tables(kept: dict[str, dict[str, Any]]) -> None:
             if cells:
                 accuracy = 100 * np.array([a for cell in cells for a in cell["accuracy"]])
                 low, high, mean, spread = accuracy.min(), accuracy.max(), accuracy.mean(), accuracy.std(ddof=1)
-                figures = f"{low:.2f} | {high:.2f} | {mean:.2f} | +- {half_interval(accuracy):.2f} | {spread:.2f}"
+                figures = f"{low:.2f} | {high:.2f} | {mean:.2f} | +- {interval(accuracy):.2f} | {spread:.2f}"
                 seconds = np.median([s for cell in cells for s in cell["seconds"]])
                 paper = PAPER[network, "agents" if line in TABLES else "gradient"]
                 print(f"| {network} {line} | {len(accuracy)} | {figures} | {seconds:.0f} | {paper} |")
@@ -255,11 +248,9 @@ def main() -> None:
     )
     parser.add_argument("--table", choices=TABLES, help="play only this one there")
     args = parser.parse_args()
-    RESULTS.parent.mkdir(exist_ok=True)
-    lines = RESULTS.read_text().splitlines() if RESULTS.exists() else []
-    kept = {row["cell"]: row["found"] for row in map(json.loads, lines)}
+    kept = Cells(RESULTS / "reproduction.jsonl", "cell")
     if args.experiment == "print":
-        print_tables(kept)
+        print_tables({name: row["found"] for name, row in kept.rows.items()})
         return
     published = args.data / "synrl_policy.json" if args.data else None
     if args.experiment == "perceptrons":
@@ -278,9 +269,7 @@ def main() -> None:
         if cell.name in kept:
             continue
         started = time.perf_counter()
-        found = cell.measure()
-        with RESULTS.open("a") as file:
-            file.write(json.dumps({"cell": cell.name, "found": found}) + "\n")
+        kept.add({"cell": cell.name, "found": cell.measure()})
         print(f"{cell.name}: {time.perf_counter() - started:.0f} s", flush=True)
 
 

@@ -1,6 +1,6 @@
 """What an agent costs, from a thousand to ten million of them: time, memory, compilation.
 
-    python studies/scaling.py [--sizes 784-32-10 ...] [--picture FILE]
+    python studies/scaling.py [--sizes 784-32-10 ...] [--plot FILE]
     python studies/scaling.py --sizes 28-32-2 784-30000-40000-10 --steps 3        # what 24 GiB hold, in half an hour
 
 For each network (batch 500) processes of their own print: agents; ms of a bare forward pass and its loss; ms per
@@ -15,21 +15,20 @@ import json
 import resource
 import subprocess
 import sys
-import time
 from itertools import pairwise
 from pathlib import Path
-from statistics import median
+from typing import Any
 
 import jax
 import numpy as np
-from throughput import NumpyWorld, forward, make_world
+from common import compilations, repeated, seconds_per_step
+from throughput import NumpyWorld, forward, make_world, training
 
 import synagents
 from synagents.counter import counter_key
 
 NETWORKS = ("28-32-2", "784-10", "784-32-10", "784-320-10", "784-3200-10", "784-12500-16")
 BATCH = 500
-ROUNDS = 5
 
 
 def measure_forward(sizes: tuple[int, ...], steps: int) -> dict[str, float]:
@@ -37,36 +36,26 @@ def measure_forward(sizes: tuple[int, ...], steps: int) -> dict[str, float]:
     world = make_world(sizes, BATCH)
     state = jax.jit(world.reset)(jax.random.key(0))
     play = forward(world, state.weights, *state.task)
-    play(steps)
-    seconds = []
-    for _ in range(ROUNDS if steps > 50 else 2):
-        started = time.perf_counter()
-        play(steps)
-        seconds.append((time.perf_counter() - started) / steps)
-    return {"ms_forward": 1e3 * median(seconds)}
+    return {"ms_forward": 1e3 * seconds_per_step(play, steps, times_of(steps))}
+
+
+def times_of(steps: int) -> int:
+    """How often so many steps are timed: where they are few, one step takes long."""
+    return 5 if steps > 50 else 2
 
 
 def measure(sizes: tuple[int, ...], steps: int) -> dict[str, float]:
     """All figures of training one network; meant for a fresh process, since peak memory never falls."""
-    compiled: list[float] = []
-    jax.monitoring.register_event_duration_secs_listener(
-        lambda event, seconds, **_: compiled.append(seconds) if event.startswith("/jax/core/compile/backend") else None
-    )
+    compiled = compilations("/jax/core/compile/backend")
     world, table = make_world(sizes, BATCH), synagents.load_table()
     learner = synagents.QTable(table)
     agents = sum(group.size for group in world.groups)
-    started = time.perf_counter()
-    run = synagents.begin(jax.random.key(0), world, learner)
+    run = synagents.begin(0, world, learner)
     first = np.asarray(run.state.weights["layer0_weight"][0, 0, 0])
     run, _ = synagents.advance(run, steps)
     jax.block_until_ready(run.state)
     seconds, programs = sum(compiled), len(compiled)
-    whole = []
-    for _ in range(ROUNDS if steps > 50 else 2):
-        started = time.perf_counter()
-        run, _ = synagents.advance(run, steps)
-        jax.block_until_ready(run.state)
-        whole.append((time.perf_counter() - started) / steps)
+    whole = seconds_per_step(training(run), steps, times_of(steps))
     recompiled = len(compiled) - programs
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     moved = float(np.mean(np.asarray(run.state.weights["layer0_weight"][0, 0, 0]) != first))
@@ -75,28 +64,20 @@ def measure(sizes: tuple[int, ...], steps: int) -> dict[str, float]:
     state, mind = (jax.tree.map(lambda x: x[0], tree) for tree in (jax.tree.map(lambda x: x[0], run.state), run.mind))
 
     @jax.jit
-    def agents_alone(state: tuple) -> tuple:
-        def step(state: tuple, key: jax.Array) -> tuple[tuple, None]:
-            actions, _ = learner.act(counter_key(key), mind, world.observe(state), 0)
-            return world.move(state, actions), None
+    def agents_alone(state: Any) -> Any:
+        def step(state: Any, key: jax.Array) -> tuple[Any, None]:
+            actions, _ = learner.act(counter_key(key), mind, world.observe(state), 0, 0)
+            return world.move(state, actions, 0), None
 
         return jax.lax.scan(step, state, jax.random.split(jax.random.key(0), steps))[0]
 
-    jax.block_until_ready(agents_alone(state))
-    alone = []
-    for _ in range(ROUNDS if steps > 50 else 2):
-        started = time.perf_counter()
-        jax.block_until_ready(agents_alone(state))
-        alone.append((time.perf_counter() - started) / steps)
-    figures = {"agents": agents, "steps": steps, "ms": 1e3 * median(whole), "ms_alone": 1e3 * median(alone)}
+    alone = seconds_per_step(repeated(lambda: jax.block_until_ready(agents_alone(state))), 1, times_of(steps)) / steps
+    figures = {"agents": agents, "steps": steps, "ms": 1e3 * whole, "ms_alone": 1e3 * alone}
     figures |= {"compile_seconds": seconds, "recompiled": recompiled, "peak_bytes": peak}
     if agents < 1e5:  # NumPy's own choosing, for comparison
         weights, (x, labels) = state.weights, state.task
         slow = NumpyWorld(world, weights, x, labels, table)
-        started = time.perf_counter()
-        for _ in range(50):
-            slow.choose_and_move()
-        figures["numpy_ms_alone"] = 1e3 * (time.perf_counter() - started) / 50
+        figures["numpy_ms_alone"] = 1e3 * seconds_per_step(repeated(slow.choose_and_move), 50, 1)
     return figures
 
 
@@ -106,7 +87,7 @@ def steps_for(sizes: tuple[int, ...]) -> int:
     return max(50, min(5000, int(2e8 / agents / BATCH * 50)))
 
 
-def picture(rows: list[dict[str, float]], out: Path) -> None:
+def plot(rows: list[dict[str, float]], out: Path) -> None:
     """Time per step against agents: the whole step and the agents' side."""
     from matplotlib.figure import Figure
 
@@ -127,7 +108,7 @@ def main() -> None:
     """Print the table, one fresh process per row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", nargs="+", default=list(NETWORKS), help="networks, the smallest first")
-    parser.add_argument("--picture", type=Path, help="draw ms per step against agents there")
+    parser.add_argument("--plot", type=Path, help="plot ms per step against agents there")
     parser.add_argument("--steps", type=int, help="steps per call [as many as fit into seconds, at least 50]")
     parser.add_argument("--one", help=argparse.SUPPRESS)  # what the processes of the rows are called with
     parser.add_argument("--bare", action="store_true", help=argparse.SUPPRESS)
@@ -159,8 +140,8 @@ def main() -> None:
             f"| {row['recompiled']} | {memory} |",
             flush=True,
         )
-    if args.picture:
-        picture(rows, args.picture)
+    if args.plot:
+        plot(rows, args.plot)
 
 
 if __name__ == "__main__":

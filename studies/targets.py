@@ -17,14 +17,14 @@ from statistics import mean, median
 from typing import Any, NamedTuple
 
 import jax
-from scipy import stats
+from common import interval
 
-from synagents.benchmark import board, scoring, suite
+from synagents.benchmark import lines, scoring, suite
 from synagents.loop import advance, begin, evaluate
 
 # Large batches, since noise of the batch is noise in every reward, and several candidates, whose thin products are one
 # wide one; step sizes so small that the weights of inputs that hardly matter do not wander far.
-_ALONE: dict[str, Any] = {"batch_size": 500, "interval": 100, "candidates": 8, "explore": "0.75", "init_scale": 0.0}
+_ALONE: dict[str, Any] = {"batch_size": 500, "interval": 100, "candidates": 8, "epsilon": "0.75", "init_scale": 0.0}
 _HIDDEN: dict[str, Any] = _ALONE | {"candidates": 4, "init_scale": 0.05}
 
 
@@ -41,21 +41,21 @@ class Goal(NamedTuple):
 GOALS = {
     "notmnist-0/10": Goal("notmnist-0", 10, 88.28, 16_000, _ALONE | {"step_size": "exponential:4e-4:1.5e-5"}),
     "notmnist-0/60": Goal(
-        "notmnist-0", 60, 89.0, 90_000, _ALONE | {"decay": 0.99, "step_size": "exponential:1.5e-4:5e-6"}
+        "notmnist-0", 60, 89.0, 90_000, _ALONE | {"trace_decay": 0.99, "step_size": "exponential:1.5e-4:5e-6"}
     ),
     "notmnist-32/30": Goal(
         "notmnist-32",
         30,
         88.45,
         34_000,
-        _HIDDEN | {"decay": 0.99, "step_size": "exponential:3e-4:1e-5"},
+        _HIDDEN | {"trace_decay": 0.99, "step_size": "exponential:3e-4:1e-5"},
     ),
     "notmnist-32/180": Goal(
         "notmnist-32",
         180,
         89.56,
         205_000,
-        _HIDDEN | {"decay": 0.995, "step_size": "exponential:8e-5:2e-6"},
+        _HIDDEN | {"trace_decay": 0.995, "step_size": "exponential:8e-5:2e-6"},
     ),
 }
 
@@ -63,7 +63,7 @@ GOALS = {
 def play(task: suite.BenchmarkTask, rounds: int, settings: dict[str, Any], seed: int, data: Path) -> dict[str, float]:
     """One run; compiled before the clock starts."""
     world, learner = scoring.build(task, "trace", settings, rounds, data)
-    run = begin(jax.random.key(seed), world, learner)
+    run = begin(seed, world, learner)
     jax.block_until_ready(advance(run, rounds // 10))
     began = time.perf_counter()
     for _ in range(10):
@@ -95,10 +95,10 @@ def main() -> None:
     if args.rounds is not None and (args.rounds < 10 or args.rounds % 10):
         parser.error(f"--rounds must be a positive multiple of 10, but is {args.rounds}.")
     try:
-        given = board.typed(["trace"], [suite.find("notmnist-0")], args.set)
+        given = lines.typed(["trace"], [suite.find("notmnist-0")], args.set)
     except ValueError as error:
         parser.error(str(error))
-    told = {}
+    found = {}
     print("| goal | settings | runs | sample evaluations | accuracy, 95 % interval ", end="")
     print("| loss (training part) | seconds, median and maximum |\n|---|---|---|---|---|---|---|")
     for goal in args.only:
@@ -108,20 +108,19 @@ def main() -> None:
             seed = number if args.design else 100 + number
             split = task.design(seed) if args.design else task.split(seed)
             runs.append(play(split, rounds, settings, seed, args.data))
-        told[goal] = {"settings": settings, "rounds": rounds, "runs": runs}
+        found[goal] = {"settings": settings, "rounds": rounds, "runs": runs}
         accuracy, loss, training_loss, seconds = (
             [run[measure] for run in runs] for measure in ("accuracy", "loss", "training_loss", "seconds")
         )
-        half = stats.sem(accuracy) * stats.t.ppf(0.975, len(runs) - 1)
         words = " ".join(f"{n}={value}" for n, value in settings.items())
         print(
             f"| {name}: {bar} % within {limit:.0f} s | `{words} rounds={rounds}` | {len(runs)} | {runs[0]['cost']:,} "
-            f"| {mean(accuracy):.2f} +- {half:.2f} | {mean(loss):.3f} ({mean(training_loss):.3f}) "
+            f"| {mean(accuracy):.2f} +- {interval(accuracy):.2f} | {mean(loss):.3f} ({mean(training_loss):.3f}) "
             f"| {median(seconds):.1f}, {max(seconds):.1f} |",
             flush=True,
         )
     if args.json:
-        args.json.write_text(json.dumps(told, indent=1) + "\n")
+        args.json.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

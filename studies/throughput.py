@@ -1,40 +1,50 @@
 """A training step against a bare forward pass, and against NumPy: side by side in one run, medians, ratios.
 
-    python studies/throughput.py [--rounds 7] [--json FILE] [--only 784-32-10 ...] [--quick]
+    python studies/throughput.py [--turns 7] [--json FILE] [--only 784-32-10 units ...]
 
-For every network and batch size, these variants take turns, round after round:
+For every network and batch size these variants take turns:
 
     forward       the network and its loss inside a loop that changes the weights slightly, so that nothing is hoisted
     frozen        the whole training step, a frozen table acting
+    trace         the whole training step of the learner that `synagents train` uses when nobody names one
     adaptive      the whole training step, the table learning
     probed        frozen, with all probes every 100 steps
-    numpy         a vectorised float32 transcription of the training step on the same threads
+    numpy         a vectorised float32 transcription of the training step (`frozen`) on the same threads
     forward8      eight networks on one batch: one product with their first layers side by side, and eight losses
     frozen8       eight worlds on one shared batch, a frozen table acting
 
-The columns are throughput ratios to forward (to forward8 for frozen8): 1 means that a training step costs what
-inference costs. The images are random bytes: arithmetic does not care.
+and for a network of units, 11-64-2 on 128 questions of the multiplexer at a time:
+
+    unit-forward    the same network of units that are sure of what they do, and its loss, in such a loop
+    unit-reinforce  the whole training step of REINFORCE: 128 worlds, one learner
+
+The columns are throughput ratios to forward (to forward8 for frozen8, to unit-forward for unit-reinforce): 1 means that
+a training step costs what inference costs. The images are random bytes: arithmetic does not care. All of it takes less
+than ten minutes on two cores.
 """
 
 import argparse
 import json
 import os
-import time
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from common import Step, ratio, take_turns
 from jax import Array
-from synagents.envs import synapse_v0
-from synagents.envs.synapse_v0 import SynapseWorld
 
 import synagents
 from synagents import data
+from synagents.envs import synapse_v0, unit_v0
+from synagents.envs.synapse_v0 import SynapseWorld
+from synagents.learners.unit.reinforce import Reinforce
 from synagents.probes import PROBES
 from synagents.tasks import datasets
+from synagents.tasks.losses import cross_entropy
 
 NETWORKS = {
     "64-32-10": (64, 32, 10),
@@ -43,17 +53,19 @@ NETWORKS = {
     "784-256-256-10": (784, 256, 256, 10),
 }
 BATCHES = (500, 5000)
-SECONDS = 0.4  # of one variant in one round, about
-Step = Callable[[int], None]  # plays so many steps and waits for them
+UNITS = "units"
+QUESTIONS = 128  # of the multiplexer at a time
+PROBE_INTERVAL = 100
+SECONDS = 0.35  # of one variant in one turn, about
 
 
-def make_world(sizes: tuple[int, ...], batch: int) -> SynapseWorld:
+def make_world(sizes: tuple[int, ...], batch: int, **settings: Any) -> SynapseWorld:
     """A world of random images; the batch is kept for ever, so that only steps are timed."""
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (batch * 4 // 3 + 20, sizes[0]), dtype=np.uint8)
     dataset = data.from_arrays("random bytes", pixels, np.arange(len(pixels)) % sizes[-1])
     task = datasets.from_dataset(dataset, batch_size=batch)
-    return synapse_v0.world(task, hidden=sizes[1:-1], step_size=1e-4, interval=0)
+    return synapse_v0.world(task, hidden=sizes[1:-1], step_size=1e-4, interval=0, **settings)
 
 
 def forward(world: SynapseWorld, weights: dict[str, Array], x: Array, labels: Array) -> Step:
@@ -93,7 +105,7 @@ def training(run: synagents.Run, *, probed: bool = False) -> Step:
     probes = tuple(PROBES.values()) if probed else ()
 
     def play(steps: int) -> None:
-        _, history = synagents.advance(run, steps, probes=probes, probe_interval=100)
+        _, history = synagents.advance(run, steps, probes=probes, probe_interval=PROBE_INTERVAL)
         jax.block_until_ready(history.reward)
 
     return play
@@ -115,7 +127,7 @@ class NumpyWorld:
         self.rewards, self.loss = 4, np.inf
 
     def choose_and_move(self) -> None:
-        """Every agent's look-up, luck, nudge and memory."""
+        """Every agent's look-up, random numbers, nudge and memory."""
         explore = self.rng.random(self.agents, dtype=np.float32) < 0.1
         actions = np.where(
             explore,
@@ -131,7 +143,7 @@ class NumpyWorld:
             start += bias.size
         self.history = self.history % 3 * 3 + actions
 
-    def settle(self) -> None:
+    def resolve(self) -> None:
         """Forward pass, loss, reward."""
         h = self.x
         for layer, (weight, bias) in enumerate(self.layers):
@@ -155,82 +167,117 @@ def variants(sizes: tuple[int, ...], batch: int) -> tuple[dict[str, Step], dict[
     """Everything that takes turns for one network and batch size, and the bytes each keeps per agent between steps."""
     world, table = make_world(sizes, batch), synagents.load_table()
     frozen, adaptive = synagents.QTable(table), synagents.QTable(table, adaptive=True)
-    key = jax.random.key(0)
-    one = synagents.begin(key, world, frozen)
-    eight = synagents.begin(key, world, frozen, num_worlds=8, shared_task=True)
+    one = synagents.begin(0, world, frozen)
+    traced = synagents.begin(0, replace(world, reward="delta"), synagents.Trace())
+    eight = synagents.begin(0, world, frozen, num_worlds=8, shared_task=True)
     weights, (x, labels) = jax.tree.map(lambda a: a[0, 0], (one.state.weights, one.state.task))
     wide = jax.tree.map(lambda a: a[0], eight.state.weights)
     slow = NumpyWorld(world, weights, x, labels, table)
     steps = {
         "forward": forward(world, weights, x, labels),
         "frozen": training(one),
-        "adaptive": training(synagents.begin(key, world, adaptive)),
+        "trace": training(traced),
+        "adaptive": training(synagents.begin(0, world, adaptive)),
         "probed": training(one, probed=True),
         "numpy": slow.play,
         "forward8": forward_wide(world, wide, x, labels),
         "frozen8": training(eight),
     }
-    only_weights, weights_and_memories = (
-        sum(array.nbytes for array in jax.tree.leaves(tree)) / slow.agents
-        for tree in (weights, (one.state.weights, one.state.actions))
-    )
-    kept = {name: only_weights if name.startswith("forward") else weights_and_memories for name in steps}
-    return steps, kept
+    bare, usual = per_agent(weights), per_agent((one.state.weights, one.state.actions))
+    kept = {name: bare if name.startswith("forward") else usual for name in steps}
+    return steps, kept | {"trace": per_agent((traced.state.weights, traced.state.actions, traced.memory))}
 
 
-def measure(steps: dict[str, Step], rounds: int) -> dict[str, list[float]]:
-    """Seconds per step of every variant in every round; a round is one turn of each."""
-    counts = {}
-    for name, play in steps.items():
-        play(100)  # compile
-        started = time.perf_counter()
-        play(100)
-        each = (time.perf_counter() - started) / 100
-        counts[name] = max(100, round(SECONDS / each / 100) * 100)
-        play(counts[name])  # compile for this length
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(rounds):
-        for name, play in steps.items():
-            started = time.perf_counter()
-            play(counts[name])
-            seconds[name].append((time.perf_counter() - started) / counts[name])
-    return seconds
+def per_agent(tree: Any) -> float:
+    """Bytes of a tree, over the agents, of which there is one for each weight: its first arrays are the weights."""
+    weights = tree[0] if isinstance(tree, tuple) else tree
+    return sum(a.nbytes for a in jax.tree.leaves(tree)) / sum(a.size for a in jax.tree.leaves(weights))
 
 
-def ratio(seconds: dict[str, list[float]], against: str, name: str) -> float:
-    """Throughput of `name` as a multiple of that of `against`: the median over rounds of their times' ratio."""
-    return median(a / b for a, b in zip(seconds[against], seconds[name], strict=True))
+def unit_variants() -> tuple[tuple[int, ...], dict[str, Step]]:
+    """What takes turns for a network of units: its sizes, a bare forward pass and a training step."""
+    world = unit_v0.world("multiplexer", bits=3, hidden=(64,))
+    learner = Reinforce(learning_rate=(3e-2,))
+    run = synagents.begin(0, world, learner, num_worlds=QUESTIONS)
+    weights = learner.weights(jax.tree.map(lambda a: a[0], run.mind))
+    questions = jax.vmap(world.task.stimulus)(jax.tree.map(lambda a: a[0], run.state.task))
+    answers = jax.vmap(world.task.right_answer)(jax.tree.map(lambda a: a[0], run.state.task)).astype(jnp.int32)
+
+    @jax.jit
+    def play(weights: dict[str, Array], steps: Array) -> dict[str, Array]:
+        def step(_: int, carry: tuple[dict[str, Array], Array]) -> tuple[dict[str, Array], Array]:
+            weights, loss = carry
+            weights = jax.tree.map(lambda w: w + 1e-6 * loss, weights)
+            hidden = jnp.sign(questions @ weights["hidden0.weight"] + weights["hidden0.bias"])
+            return weights, cross_entropy(hidden @ weights["output.weight"] + weights["output.bias"], answers)
+
+        return jax.lax.fori_loop(0, steps, step, (weights, jnp.float32(0)))[0]
+
+    steps = {
+        "unit-forward": lambda count: jax.block_until_ready(play(weights, jnp.int32(count))),
+        "unit-reinforce": training(run),
+    }
+    return world.sizes, steps
+
+
+def rows_of(
+    seconds: dict[str, list[float]], kept: dict[str, float], sizes: tuple[int, ...], batch: int
+) -> list[dict[str, Any]]:
+    """A row for every variant, as `--json` writes it."""
+    rows = []
+    for name, times in seconds.items():
+        against = "unit-forward" if name.startswith("unit") else "forward8" if name.endswith("8") else "forward"
+        worlds = {"frozen8": 8, "forward8": 8, "unit-reinforce": QUESTIONS}.get(name, 1)
+        row = {"name": name, "sizes": list(sizes), "batch": batch, "worlds": worlds}
+        row |= {"ms_per_step": 1e3 * median(times), "ratio_to_forward": ratio(seconds, against, name)}
+        rows.append(row | ({"bytes_per_agent": kept[name]} if name in kept else {}))
+    return rows
+
+
+def images(networks: list[str], batches: list[int], turns: int) -> list[dict[str, Any]]:
+    """Measure and print the networks of synapses."""
+    columns = ("frozen", "trace", "adaptive", "probed")
+    print(f"| network | batch | forward ms | {' | '.join(columns)} | forward8 ms | frozen8 | frozen against numpy |")
+    print("|" + "---|" * (6 + len(columns)))
+    rows = []
+    for network in networks:
+        for batch in batches:
+            steps, kept = variants(NETWORKS[network], batch)
+            seconds = take_turns(steps, turns, seconds=SECONDS, multiples={"probed": PROBE_INTERVAL})
+            rows += rows_of(seconds, kept, NETWORKS[network], batch)
+            ms = {name: f"{1e3 * median(times):.3f}" for name, times in seconds.items()}
+            cells = [f"{ratio(seconds, 'forward', name):.2f}" for name in columns]
+            cells += [ms["forward8"], f"{ratio(seconds, 'forward8', 'frozen8'):.2f}"]
+            against_numpy = f"{ratio(seconds, 'numpy', 'frozen'):.2f} x"
+            print(f"| {network} | {batch} | {ms['forward']} | {' | '.join(cells)} | {against_numpy} |", flush=True)
+    return rows
+
+
+def units(turns: int) -> list[dict[str, Any]]:
+    """Measure and print the network of units."""
+    sizes, steps = unit_variants()
+    seconds = take_turns(steps, turns, seconds=SECONDS, least=100)
+    print("\n| network of units | worlds | forward ms | reinforce |\n|---|---|---|---|")
+    ms, share = 1e3 * median(seconds["unit-forward"]), ratio(seconds, "unit-forward", "unit-reinforce")
+    print(f"| {'-'.join(map(str, sizes))} | {QUESTIONS} | {ms:.3f} | {share:.2f} |", flush=True)
+    return rows_of(seconds, {}, sizes, QUESTIONS)
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7, help="turns of every variant, >= 1")
-    parser.add_argument("--only", nargs="+", default=list(NETWORKS), choices=list(NETWORKS), help="networks")
+    parser.add_argument("--turns", type=int, default=7, help="turns of every variant, >= 1")
+    everything = [*NETWORKS, UNITS]
+    parser.add_argument("--only", nargs="+", default=everything, choices=everything, help="networks")
     parser.add_argument("--batches", nargs="+", type=int, default=list(BATCHES), help="batch sizes")
     parser.add_argument("--json", type=Path, help="write the rows there")
     args = parser.parse_args()
     print(f"{jax.devices()[0].device_kind}, {os.cpu_count()} cores, jax {jax.__version__}, numpy {np.__version__}\n")
-    print(
-        "| network | batch | forward ms | frozen | adaptive | probed | forward8 ms | frozen8 | frozen against numpy |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|")
     rows = []
-    for network in args.only:
-        sizes = NETWORKS[network]
-        for batch in args.batches:
-            steps, kept = variants(sizes, batch)
-            seconds = measure(steps, args.rounds)
-            ratios = {name: ratio(seconds, "forward8" if name.endswith("8") else "forward", name) for name in seconds}
-            for name, times in seconds.items():
-                worlds = 8 if name.endswith("8") else 1
-                row = {"name": name, "sizes": list(sizes), "batch": batch, "worlds": worlds}
-                row |= {"ms_per_step": 1e3 * median(times), "ratio_to_forward": ratios[name]}
-                rows.append(row | {"bytes_per_agent": kept[name]})
-            ms = {name: f"{1e3 * median(times):.3f}" for name, times in seconds.items()}
-            cells = [f"{ratios[name]:.2f}" for name in ("frozen", "adaptive", "probed")]
-            cells += [ms["forward8"], f"{ratios['frozen8']:.2f}", f"{ratio(seconds, 'numpy', 'frozen'):.2f} x"]
-            print(f"| {network} | {batch} | {ms['forward']} | {' | '.join(cells)} |", flush=True)
+    if networks := [name for name in args.only if name != UNITS]:
+        rows += images(networks, args.batches, args.turns)
+    if UNITS in args.only:
+        rows += units(args.turns)
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1))
 

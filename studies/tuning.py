@@ -1,4 +1,4 @@
-"""Choose the settings that the board's lines play with; prints every setting that was tried.
+"""Choose the settings that the benchmark's lines play with; prints every setting that was tried.
 
     python studies/tuning.py --data DIR [--task NAME ...] [--line NAME ...]
     python studies/tuning.py --table                        # of what is done; plays nothing
@@ -7,8 +7,9 @@
 A line begins with the settings below, which were found by hand. Then its step size (for SNES its width) is doubled for
 as long as that helps, and halved for as long as that helps. What helps is the last look's accuracy, or if that is the
 same the mean of all looks, on a fifth cut from the training part of data splits (`BenchmarkTask.design`), one run on
-each; on xor and boundary, where nothing is split, in runs of another seed than the board's. Cells are kept in
-results/tuning.jsonl and never played twice.
+each; on xor and boundary, where nothing is split, in runs of another seed than the scores'. Cells are kept in
+results/tuning.jsonl and never played twice. What is written is complete: settings that are not searched are the
+constructors' defaults, or those below.
 """
 
 import argparse
@@ -22,10 +23,12 @@ from typing import Any
 
 import jax
 import numpy as np
+from common import RESULTS, Cells
 
-from synagents.benchmark import board, suite
+from synagents import registry
+from synagents.benchmark import line_settings, lines, suite
+from synagents.cli import flags
 
-RESULTS = Path(__file__).with_name("results") / "tuning.jsonl"
 CHOSEN = Path(__file__).parents[1] / "synagents" / "assets" / "bench_settings.json"
 SPLITS = {"digits-0": range(5), "digits-16": range(5), "notmnist-0": range(3), "notmnist-32": range(1)}
 RUNS = {"xor": 40, "boundary": 10}  # where nothing is split
@@ -49,7 +52,12 @@ START: dict[tuple[str, str], dict[str, Any]] = {
     ("q-table", "notmnist"): {"step_size": _falling(0.0005)},
     ("trace", "boundary"): {"step_size": "exponential:2e-2:2e-4"},
     ("trace", "digits"): {"step_size": _falling(0.001)},
-    ("trace", "notmnist"): {"batch_size": 200, "interval": 50, "decay": 0.99, "step_size": "exponential:1e-4:5e-6"},
+    ("trace", "notmnist"): {
+        "batch_size": 200,
+        "interval": 50,
+        "trace_decay": 0.99,
+        "step_size": "exponential:1e-4:5e-6",
+    },
     ("one-plus-one-es", "digits"): {"batch_size": 100, "interval": 50, "step_size": _falling(0.004)},
     ("one-plus-one-es", "notmnist"): {"batch_size": 500, "interval": 100, "step_size": _falling(0.003)},
     ("spsa", "digits"): _SMALL | {"step_size": _falling(0.01), "momentum": 0.0},
@@ -65,7 +73,7 @@ START: dict[tuple[str, str], dict[str, Any]] = {
     ("adam", "digits"): _SMALL | {"step_size": _falling(0.003)},
     ("adam", "notmnist"): _MEDIUM | {"step_size": _falling(3e-4)},
 }
-TOY: dict[str, dict[str, Any]] = {  # of baselines on xor and boundary
+TOY: dict[str, dict[str, Any]] = {  # of optimizers on xor and boundary
     "one-plus-one-es": {"step_size": "0.05"},
     "spsa": {"step_size": "0.05"},
     "node-perturbation": {"step_size": "0.3"},
@@ -78,7 +86,7 @@ TOY: dict[str, dict[str, Any]] = {  # of baselines on xor and boundary
 
 def start(task: suite.BenchmarkTask, line: str) -> dict[str, Any]:
     """Where the search begins."""
-    if board.lines()[line] == board.AGENTS:
+    if lines.lines()[line] == lines.AGENTS:
         return AGENTS[task.task] | START.get((line, task.task), {})
     return START[line, task.task] if task.batched else TOY[line]
 
@@ -102,7 +110,7 @@ def climb(worth: Callable[[float], Worth]) -> float:
 
 
 def search(task: suite.BenchmarkTask, line: str, cell: Callable[..., Worth]) -> dict[str, Any]:
-    """The settings it ends with; `cell` tells what settings are worth."""
+    """The settings it ends with; `cell` says what settings are worth."""
     first = start(task, line)
     return scaled(first, climb(lambda factor: cell(task, line, scaled(first, factor))))
 
@@ -114,11 +122,12 @@ def key(task: suite.BenchmarkTask, line: str, settings: dict[str, Any]) -> str:
 
 def play(task: suite.BenchmarkTask, line: str, settings: dict[str, Any], data: Path | None) -> np.ndarray:
     """Accuracy [runs, looks]; a run is a split, where there are any."""
+    settings = complete(task, line, settings)
     if not task.batched:
-        return board.play(task, line, settings, runs=RUNS[task.name], seed=1).accuracy
+        return lines.play(task, line, settings, runs=RUNS[task.name], seed=1).accuracy
     splits = SPLITS[task.name]
     return np.concatenate(
-        [board.play(task.design(seed), line, settings, runs=1, seed=seed, data=data).accuracy for seed in splits]
+        [lines.play(task.design(seed), line, settings, runs=1, seed=seed, data=data).accuracy for seed in splits]
     )
 
 
@@ -130,7 +139,7 @@ def choose(cell: Callable[..., Worth]) -> dict[str, dict[str, Any]]:
     """The settings of every line on every task; where the search has not ended, those it begins with."""
     chosen: dict[str, dict[str, Any]] = {}
     for task in suite.SUITE.values():
-        for line in board.lines():
+        for line in lines.lines():
             try:
                 settings = search(task, line, cell)
             except Missing:
@@ -139,19 +148,39 @@ def choose(cell: Callable[..., Worth]) -> dict[str, dict[str, Any]]:
     return chosen
 
 
+def complete(task: suite.BenchmarkTask, line: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Every setting of a line on a task: those that were searched, and below them the constructors' defaults."""
+    usual = {name: flag.default for name, flag in line_settings.known_settings(line, task).items()}
+    if lines.lines()[line] == lines.AGENTS:
+        learner: Any = registry.find("learners", line)
+        usual |= line_settings.rewards_for(learner.needs) | ({} if task.batched else {"interval": 0})
+        if "table" in usual:
+            usual["table"] = "shipped" if usual.get("adaptive") is False else "zeros"
+    return {name: flags.plain(value) for name, value in (usual | settings).items()}
+
+
+def write(chosen: dict[str, dict[str, Any]]) -> None:
+    """The asset: a line of text for each line of the benchmark."""
+    blocks = []
+    for name, of_lines in chosen.items():
+        full = {line: complete(suite.SUITE[name], line, settings) for line, settings in of_lines.items()}
+        rows = ",\n".join(f"  {json.dumps(line)}: {json.dumps(settings)}" for line, settings in full.items())
+        blocks.append(f" {json.dumps(name)}: {{\n{rows}\n }}")
+    CHOSEN.write_text("{\n" + ",\n".join(blocks) + "\n}\n")
+
+
 def main() -> None:
-    """Play what is missing, or tell."""
+    """Play what is missing, or show what is done."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder with the notMNIST images")
     parser.add_argument("--task", action="append", choices=list(suite.SUITE), help="only these")
-    parser.add_argument("--line", action="append", choices=list(board.lines()), help="only these")
+    parser.add_argument("--line", action="append", choices=list(lines.lines()), help="only these")
     parser.add_argument("--table", action="store_true", help="print what was tried and play nothing")
     parser.add_argument("--choose", action="store_true", help="write what was chosen and play nothing")
     args = parser.parse_args()
-    rows = [json.loads(row) for row in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
-    done = {row["key"]: row for row in rows}
+    done = Cells(RESULTS / "tuning.jsonl")
     tasks = [suite.SUITE[name] for name in args.task or suite.SUITE]
-    lines = args.line or list(board.lines())
+    players = args.line or list(lines.lines())
     quiet = args.table or args.choose
 
     def cell(task: suite.BenchmarkTask, line: str, settings: dict[str, Any]) -> Worth:
@@ -167,27 +196,25 @@ def main() -> None:
             row = {"key": name, "task": task.name, "line": line, "settings": settings}
             row |= {"accuracy": accuracy[:, -1].tolist(), "average": float(accuracy.mean())}
             row["seconds"] = round(time.perf_counter() - began, 1)
-            with RESULTS.open("a") as out:
-                out.write(json.dumps(row) + "\n")
-            done[name] = row
+            done.add(row)
             print(f"{task.name} {line} {settings} {mean(row['accuracy']):.4f} ({row['seconds']} s)", file=sys.stderr)
         return mean(done[name]["accuracy"]), done[name]["average"]
 
     if not quiet:
         for task in tasks:
-            for line in lines:
+            for line in players:
                 search(task, line, cell)
                 jax.clear_caches()
         return
     chosen = choose(cell)
     if args.table:
         print("| task | line | settings | accuracy on validation parts | chosen |\n|---|---|---|---|---|")
-        for row in sorted(done.values(), key=lambda row: (list(suite.SUITE).index(row["task"]), row["line"])):
-            told = " ".join(f"{name}={value}" for name, value in row["settings"].items())
+        for row in sorted(done.rows.values(), key=lambda row: (list(suite.SUITE).index(row["task"]), row["line"])):
+            words = " ".join(f"{name}={value}" for name, value in row["settings"].items())
             mark = "yes" if chosen.get(row["task"], {}).get(row["line"]) == row["settings"] else ""
-            print(f"| {row['task']} | `{row['line']}` | `{told}` | {mean(row['accuracy']):.4f} | {mark} |")
+            print(f"| {row['task']} | `{row['line']}` | `{words}` | {mean(row['accuracy']):.4f} | {mark} |")
     if args.choose:
-        CHOSEN.write_text(json.dumps(chosen, indent=1) + "\n")
+        write(chosen)
 
 
 if __name__ == "__main__":

@@ -3,13 +3,14 @@
     python studies/units.py --list                          # the cells of every study, and which are done
     python studies/units.py [--only STUDY ...] [--runs 10] [--max-cells N]
     python studies/units.py --table                         # the tables of docs/units.md, of what is done
-    python studies/units.py --picture docs/units.png
+    python studies/units.py --plot docs/units.png
 
-A cell is one training: a rule, a task, a network, learning rates, `--runs` independent runs side by side. Each leaves
-one line in results/units.jsonl as soon as it is done, and is never played twice, so a study may be stopped and gone on
-with. Studies: `rates` looks for each rule's best learning rates on every problem (three runs, of a seed of their own),
-`multiplexer` compares all rules at one rate and at their best (k = 3, 4, 5, one and two hidden layers), `width` from 16
-to 256 units, `published` and `control` are the settings of the sources, and `ours` changes one thing of them.
+A cell is one training: a rule, a task, a network, learning rates, `--runs` independent runs side by side (weight
+maximization in control tasks: 20, on lunar-lander 10). Each leaves one line in results/units.jsonl as soon as it is
+done, and is never played twice, so a study may be stopped and continued. Studies: `rates` looks for each rule's best
+learning rates on every problem (three runs, of a seed of their own), `multiplexer` compares all rules at one rate and
+at their best (k = 3, 4, 5, one and two hidden layers), `width` from 16 to 256 units, `published` and `control` are the
+settings of the sources, and `ours` changes one thing of them.
 """
 
 import argparse
@@ -23,14 +24,13 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from scipy import stats
+from common import RESULTS, Cells, compilations, interval
 
-from synagents.cli.build import build
+from synagents.cli.build import preset
+from synagents.cli.presets import recommended
 from synagents.loop import advance, begin
-from synagents.cli.presets import recipe
-from synagents.run.fit import versions
+from synagents.run.config import versions
 
-RESULTS = Path(__file__).with_name("results")
 RULES = (
     "reinforce", "straight-through", "weight-maximization", "per-child", "boltzmann", "boltzmann-field", "recurrent",
     "map-propagation", "backprop",
@@ -55,7 +55,7 @@ class Cell(NamedTuple):
     study: str
     rule: str
     task: str
-    settings: str  # JSON: what differs from the recipe
+    settings: str  # JSON: what differs from the preset
     steps: int
     worlds: int
     episodes: int  # that count, or 0 for all
@@ -78,17 +78,17 @@ class Cell(NamedTuple):
 def cell(
     study: str, rule: str, task: str, runs: int, *, steps: int, worlds: int, episodes: int = 0, **settings: Any
 ) -> Cell:
-    """A cell from what differs from the recipe."""
+    """A cell from what differs from the preset."""
     return Cell(study, rule, task, json.dumps(settings, sort_keys=True), steps, worlds, episodes, runs, seed=0)
 
 
 def settings_of(rule: str) -> tuple[str, dict[str, Any]]:
-    """The learner behind a rule of the comparison, and what it is given beside its recipe."""
+    """The learner behind a rule of the comparison, and what it is given beside its preset."""
     if rule in ("weight-maximization", "per-child"):
         form = {"form": "per-child"} if rule == "per-child" else {}
         return "weight-maximization", {"units": "sign", "baseline": "average", **form}
     if rule == "boltzmann-field":
-        return "boltzmann", {"baseline": "average", "control": "mean-field", "repeats": 1}
+        return "boltzmann", {"baseline": "average", "control_variate": "mean-field", "repeats": 1}
     return rule, {}
 
 
@@ -108,7 +108,7 @@ def search(rule: str, bits: int, hidden: tuple[int, ...]) -> list[Cell]:
     return [multiplexer("rates", rule, 3, bits, hidden, rate)._replace(seed=1) for rate in among]
 
 
-def best_rate(done: dict[str, dict], rule: str, bits: int, hidden: tuple[int, ...]) -> str | None:
+def best_rate(done: Cells, rule: str, bits: int, hidden: tuple[int, ...]) -> str | None:
     """The rate of the highest mean reward among those looked at, once all are."""
     cells = search(rule, bits, hidden)
     if not all(c.key in done for c in cells):
@@ -123,9 +123,7 @@ def rates() -> Iterable[Cell]:
             yield from search(rule, bits, hidden)
 
 
-def comparison(
-    study: str, runs: int, done: dict[str, dict], networks: Iterable[tuple[int, tuple[int, ...]]]
-) -> Iterable[Cell]:
+def comparison(study: str, runs: int, done: Cells, networks: Iterable[tuple[int, tuple[int, ...]]]) -> Iterable[Cell]:
     """All rules at one rate and at their best."""
     for bits, hidden in networks:
         for rule in RULES:
@@ -134,7 +132,7 @@ def comparison(
                     yield multiplexer(study, rule, runs, bits, hidden, rate)
 
 
-def published(runs: int, done: dict[str, dict]) -> Iterable[Cell]:
+def published(runs: int, done: Cells) -> Iterable[Cell]:
     """The sources' own settings on the multiplexer and the regression, and every other rule at its best beside them."""
     yield cell("published", "weight-maximization", "multiplexer", runs, steps=800_000, worlds=1)
     yield cell("published", "map-propagation", "multiplexer", min(runs, 3), steps=31_250, worlds=128)
@@ -145,26 +143,31 @@ def published(runs: int, done: dict[str, dict]) -> Iterable[Cell]:
             yield multiplexer("published", rule, min(runs, 3), 5, TWO, rate)._replace(steps=31_250)
 
 
+CONTROL_RUNS, LANDER_RUNS = 20, 10  # of weight maximization, whose runs differ more than those of the other rules
+
+
 def control(runs: int) -> Iterable[Cell]:
     """The sources' settings of control: mean return of the first so many episodes."""
     for task, episodes, steps in (("cartpole", 1000, 500_000), ("acrobot", 500, 130_000)):
         yield cell("control", "map-propagation", task, runs, steps=steps, worlds=1, episodes=episodes)
     for task, episodes, steps in (("cartpole", 1000, 500_000), ("acrobot", 1000, 160_000)):
-        yield cell("control", "weight-maximization", task, runs, steps=steps, worlds=1, episodes=episodes)
+        yield cell("control", "weight-maximization", task, CONTROL_RUNS, steps=steps, worlds=1, episodes=episodes)
     yield cell("control", "map-propagation", "mountain-car", runs, steps=500_000, worlds=1, episodes=500)
-    for rule, episodes in (("map-propagation", 2500), ("weight-maximization", 3000)):
-        yield cell("control", rule, "lunar-lander", 3, steps=1_500_000, worlds=1, episodes=episodes)
+    yield cell("control", "map-propagation", "lunar-lander", 3, steps=1_500_000, worlds=1, episodes=2500)
+    yield cell("control", "weight-maximization", "lunar-lander", LANDER_RUNS, steps=1_800_000, worlds=1, episodes=3000)
 
 
 def ours(runs: int) -> Iterable[Cell]:
     """Weight maximization with units of {-1, 1} in place of {0, 1}, all else as published."""
     for task, steps in (("cartpole", 500_000), ("acrobot", 160_000)):
-        yield cell("ours", "weight-maximization", task, runs, steps=steps, worlds=1, episodes=1000, units="sign")
-    told: dict[str, Any] = {"bits": 4, "units": "sign", "baseline": "none"}
-    yield cell("ours", "weight-maximization", "multiplexer", runs, steps=800_000, worlds=1, **told)
+        yield cell(
+            "ours", "weight-maximization", task, CONTROL_RUNS, steps=steps, worlds=1, episodes=1000, units="sign"
+        )
+    settings: dict[str, Any] = {"bits": 4, "units": "sign", "baseline": "none"}
+    yield cell("ours", "weight-maximization", "multiplexer", runs, steps=800_000, worlds=1, **settings)
 
 
-def cells(only: list[str], runs: int, done: dict[str, dict]) -> Iterable[Cell]:
+def cells(only: list[str], runs: int, done: Cells) -> Iterable[Cell]:
     """Everything that was asked for."""
     studies: dict[str, Any] = {
         "rates": rates,
@@ -185,13 +188,10 @@ def play(one: Cell) -> dict[str, Any]:
     """Train; return every run's mean reward (of all episodes, or the first `episodes`), final reward, and a curve."""
     learner, given = settings_of(one.rule) if one.task == "multiplexer" and json.loads(one.settings) else (one.rule, {})
     given |= {name: tuple(v) if isinstance(v, list) else v for name, v in json.loads(one.settings).items()}
-    made = build(one.task, learner, given, steps=one.steps, seed=one.seed)
-    compiled: list[float] = []
-    jax.monitoring.register_event_duration_secs_listener(
-        lambda event, seconds, **_: compiled.append(seconds) if event.startswith("/jax/core/compile/") else None
-    )
+    made = preset(one.task, learner, seed=one.seed, rounds=one.steps, **given)
+    compiled = compilations()
     started = time.perf_counter()
-    run = begin(jax.random.key(one.seed), made.world, made.learner, num_worlds=one.worlds, num_runs=one.runs)
+    run = begin(one.seed, made.world, made.learner, num_worlds=one.worlds, num_runs=one.runs)
     chunk, returns, ended = max(one.steps // 100, 1), [], []
     for _ in range(one.steps // chunk):
         run, history = advance(run, chunk)
@@ -215,12 +215,10 @@ def play(one: Cell) -> dict[str, Any]:
     }
 
 
-def interval(values: list[float]) -> str:
-    """Mean and 95 % interval over runs (Student's t)."""
-    if len(values) == 1:
-        return f"{values[0]:.3g}"
-    half = stats.sem(values) * stats.t.ppf(0.975, len(values) - 1)
-    return f"{mean(values):.3f} +- {half:.3f}" if abs(mean(values)) < 10 else f"{mean(values):.1f} +- {half:.1f}"
+def figures_of(values: list[float]) -> str:
+    """Mean and half the 95 % interval over runs (Student's t)."""
+    digits = 3 if abs(mean(values)) < 10 else 1
+    return f"{mean(values):.{digits}f} +- {interval(values):.{digits}f}"
 
 
 def table(rows: list[dict[str, Any]], study: str) -> None:
@@ -232,35 +230,35 @@ def table(rows: list[dict[str, Any]], study: str) -> None:
         return (row["task"], row["steps"], str(row["settings"].get("hidden", "")), -mean(row["mean_reward"]))
 
     for row in sorted(rows, key=place):
-        told = row["settings"]
-        usual = recipe(row["task"], row["rule"])
-        bits = told.get("bits", usual.get("bits"))
-        hidden = "-".join(map(str, told.get("hidden", usual.get("hidden", ()))))
-        words = " ".join(f"{name}={value}" for name, value in told.items() if name not in ("bits", "hidden"))
+        settings = row["settings"]
+        usual = recommended(row["task"], row["rule"])
+        bits = settings.get("bits", usual.get("bits"))
+        hidden = "-".join(map(str, settings.get("hidden", usual.get("hidden", ()))))
+        words = " ".join(f"{name}={value}" for name, value in settings.items() if name not in ("bits", "hidden"))
         print(
             f"| {row['task']}{f' k = {bits}' if bits else ''} | {hidden} | `{row['rule']}` "
-            f"| {words or 'as published'} | {row['runs']} | {interval(row['mean_reward'])} "
-            f"| {interval(row['final_reward'])} | {row['seconds']:.0f} |"
+            f"| {words or 'as published'} | {row['runs']} | {figures_of(row['mean_reward'])} "
+            f"| {figures_of(row['final_reward'])} | {row['seconds']:.0f} |"
         )
 
 
-def matrix(done: dict[str, dict[str, Any]], networks: Iterable[tuple[int, tuple[int, ...]]], runs: int) -> None:
+def matrix(done: Cells, networks: Iterable[tuple[int, tuple[int, ...]]], runs: int) -> None:
     """Rules by problems: run average and its interval, at one rate for all, and at each rule's best with that rate."""
     columns = list(networks)
     heads = [f"k = {bits}, {'-'.join(map(str, hidden))}" for bits, hidden in columns]
     for title, at_best in ((f"every rule at {EQUAL}", False), ("every rule at its best rates", True)):
         print(f"\n**{title}**\n\n| rule | {' | '.join(heads)} |\n|{'---|' * (1 + len(heads))}")
         for rule in RULES:
-            told = []
+            cells_of_rule = []
             for bits, hidden in columns:
                 rate = best_rate(done, rule, bits, hidden) if at_best else EQUAL
-                row = done.get(multiplexer("", rule, runs, bits, hidden, rate).key) if rate else None
-                word = interval(row["mean_reward"]) + (f" ({rate})" if at_best else "") if row else ""
-                told.append(word.replace("0.", "."))
-            print(f"| `{rule}` | {' | '.join(told)} |")
+                row = done.rows.get(multiplexer("", rule, runs, bits, hidden, rate).key) if rate else None
+                word = figures_of(row["mean_reward"]) + (f" ({rate})" if at_best else "") if row else ""
+                cells_of_rule.append(word.replace("0.", "."))
+            print(f"| `{rule}` | {' | '.join(cells_of_rule)} |")
 
 
-def picture(rows: list[dict[str, Any]], out: Path) -> None:
+def plot(rows: list[dict[str, Any]], out: Path) -> None:
     """Learning curves of every rule at its best rate, one panel per problem."""
     from matplotlib.figure import Figure
 
@@ -297,12 +295,10 @@ def main() -> None:
     parser.add_argument("--max-cells", type=int, default=None, help="stop after so many")
     parser.add_argument("--list", action="store_true", help="name the cells and play none")
     parser.add_argument("--table", action="store_true", help="print the tables of what is done and play nothing")
-    parser.add_argument("--picture", type=Path, help="draw the learning curves of what is done and play nothing")
+    parser.add_argument("--plot", type=Path, help="plot the learning curves of what is done and play nothing")
     args = parser.parse_args()
-    file = args.results / "units.jsonl"
-    rows = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-    done = {row["key"]: row for row in rows}
-    if args.table or args.picture:
+    done = Cells(args.results / "units.jsonl")
+    if args.table or args.plot:
         if args.table:
             matrix(done, NETWORKS[: 2 * len(UPDATES)], args.runs)
             matrix(done, NETWORKS[2 * len(UPDATES) :], args.runs)
@@ -310,10 +306,9 @@ def main() -> None:
             seen = [done[one.key] for one in cells([study], args.runs, done) if one.key in done]
             if seen:
                 table(seen, study)
-        if args.picture:
-            picture(rows, args.picture)
+        if args.plot:
+            plot(list(done.rows.values()), args.plot)
         return
-    args.results.mkdir(parents=True, exist_ok=True)
     played, program = 0, ""
     for one in cells(args.only, args.runs, done):
         if args.list:
@@ -323,16 +318,11 @@ def main() -> None:
                 jax.clear_caches()
                 program = one.program
             got = play(one)
-            row = (
-                one._asdict() | {"settings": json.loads(one.settings), "key": one.key} | got | {"versions": versions()}
-            )
-            with file.open("a") as out:
-                out.write(json.dumps(row) + "\n")
-            rows.append(row)
-            done[one.key] = row
+            row = one._asdict() | {"settings": json.loads(one.settings), "key": one.key}
+            done.add(row | got | {"versions": versions()})
             played += 1
-            told = f"{interval(got['mean_reward'])} ({got['seconds']:.0f} s)"
-            print(one.study, one.rule, one.task, one.settings, told, file=sys.stderr, flush=True)
+            found = f"{figures_of(got['mean_reward'])} ({got['seconds']:.0f} s)"
+            print(one.study, one.rule, one.task, one.settings, found, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

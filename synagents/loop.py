@@ -12,6 +12,7 @@ Randomness is never chained (`synagents.keys`), so results do not depend on how 
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, NamedTuple
@@ -103,7 +104,8 @@ def advance(
         ValueError: if a number is out of range, an interval is not a multiple of `rollout_length`, or several rounds
             are to be learned from at once in a world with candidates.
     """
-    require(isinstance(run, Run), f"advance goes on with a Run, such as `begin` gives, and not with {run!r:.60}.")
+    if not isinstance(run, Run):  # no `require`: its sentence would print all arrays of a run at every call
+        raise ValueError(f"advance goes on with a Run, such as `begin` gives, and not with {run!r:.60}.")
     require_whole("rounds", rounds, 1)
     check_intervals(run.world, rollout_length, probe_interval if probes else None)
     require(
@@ -113,12 +115,7 @@ def advance(
         run.t % rollout_length == 0,
         f"This run has played {run.t} rounds, which is no multiple of rollout_length {rollout_length}.",
     )
-    probes = tuple(probes)
-    names = [getattr(probe, "__name__", None) for probe in probes]
-    require(
-        None not in names and len(set(names)) == len(names),
-        "Probes are recorded under their names: give functions with a different __name__ each.",
-    )
+    probes = check_probes(probes)
     # Refreshes and probes happen only where blocks of rounds begin: a branch inside every round would copy the batch.
     block = math.gcd(rounds, *((run.t, run.world.interval) if run.world.interval else ()))
     if probes:
@@ -249,6 +246,17 @@ def check_intervals(world: World, rollout_length: int, probe_interval: int | Non
             probe_interval % rollout_length == 0,
             f"probe_interval must be a positive multiple of rollout_length {rollout_length}, but is {probe_interval}.",
         )
+
+
+def check_probes(probes: Iterable[Probe]) -> tuple[Probe, ...]:
+    """The probes as a tuple; ValueError unless each is a function with a name of its own."""
+    probes = tuple(probes)
+    names = [getattr(probe, "__name__", None) for probe in probes]
+    require(
+        None not in names and len(set(names)) == len(names),
+        "Probes are recorded under their names: give functions with a different __name__ each.",
+    )
+    return probes
 
 
 def check_finite(history: History, start: int = 0) -> None:

@@ -13,6 +13,7 @@ import inspect
 import pkgutil
 import re
 import sys
+import traceback
 import typing
 from collections.abc import Callable
 from functools import cache
@@ -43,7 +44,9 @@ def find(kind: str, name: str) -> Callable[..., Any]:
     """
     module, colon, own = name.partition(":")
     if colon:
-        return imported(module, own)
+        made_by = imported(module, own)
+        require(callable(made_by), f"{name} is neither a class nor a function: name what makes one.")
+        return made_by
     if name not in offers(kind):
         raise ValueError(
             f"No {kind.rpartition('.')[2].removesuffix('s')} is called {name!r}: {nearest(name, offers(kind))}."
@@ -84,7 +87,10 @@ def task_kind(task: str) -> type:
     constructor = find("tasks", task)
     if isinstance(constructor, type):
         return constructor
-    kind = typing.get_type_hints(constructor).get("return") if callable(constructor) else None
+    try:
+        kind = typing.get_type_hints(constructor).get("return")
+    except NameError:  # it names something that is not imported there
+        kind = None
     if not isinstance(kind, type):
         raise ValueError(
             f"{task} does not say what it makes: annotate what it returns, such as `def mine() -> synagents.Task`."
@@ -132,9 +138,10 @@ def imported(module: str, name: str) -> Any:
     Raises:
         ValueError: in one sentence, if there is no such module or name, or the module has a mistake.
     """
+    require(bool(module and name), f"{module}:{name} says too little: write module:Name, as in mine:Learner.")
     sys.path.insert(0, "")
     try:
-        return getattr(importlib.import_module(module), name)
+        loaded = importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name and (error.name == module or module.startswith(f"{error.name}.")):
             raise ValueError(
@@ -145,11 +152,17 @@ def imported(module: str, name: str) -> Any:
         raise ValueError(
             f"The module {module!r} is not Python ({error.msg}, {error.filename}, line {error.lineno}): mend that line."
         ) from error
-    except AttributeError as error:
-        raise ValueError(f"The module {module!r} has no {name!r}: write module:Name.") from error
-    except Exception as error:  # whatever somebody's module does when it is imported
-        raise ValueError(
-            f"The module {module!r} cannot be imported ({type(error).__name__}: {error}): mend it first."
-        ) from error
+    except (Exception, SystemExit) as error:  # whatever somebody's module does when it is imported
+        reason = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")
+        raise ValueError(f"The module {module!r} cannot be imported ({reason}, {_where(error)}): mend it.") from error
     finally:
         sys.path.remove("")
+    there = [public for public in vars(loaded) if not public.startswith("_")]
+    require(hasattr(loaded, name), f"The module {module!r} has no {name!r}: {nearest(name, there)}.")
+    return getattr(loaded, name)
+
+
+def _where(error: BaseException) -> str:
+    """The file and line in which an error was raised."""
+    *_, last = traceback.extract_tb(error.__traceback__)
+    return f"{last.filename}, line {last.lineno}"

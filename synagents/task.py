@@ -26,7 +26,12 @@ Part = Literal["train", "held_out"]
 
 
 class Network(ABC):
-    """Two pure functions; any pytree of arrays keyed by group name will do as parameters."""
+    """Two pure functions; any pytree of arrays keyed by group name will do as parameters.
+
+    A network that is named on the command line (`--network`) is made for the task: parameters `in_shape` and `out_size`
+    of its constructor are the task's, a parameter `sizes` is (numbers of a sample, *hidden, out_size) with a flag
+    `--hidden`, and all others are flags.
+    """
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:

@@ -1,6 +1,7 @@
 """Scores: what is counted, what is kept, how sure a figure is."""
 
 import gzip
+import inspect
 import json
 import os
 from pathlib import Path
@@ -8,12 +9,13 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from synagents.envs import synapse_v0
 
-from synagents import Exponential, RepeatUndo, begin, evaluate, train
-from synagents.benchmark import board, results, scoring, statistics, suite, workers
+from synagents import Exponential, RepeatUndo, begin, evaluate, registry, train
+from synagents.benchmark import line_settings, lines, results, scoring, statistics, suite, workers
 from synagents.benchmark.results import Curves
-from synagents.cli.main import main
+from synagents.cli import presets
+from synagents.cli.main import run as command
+from synagents.envs import synapse_v0
 from synagents.report.scores import costs, duels, markdown
 from tests.claims import refused, same_bits
 
@@ -58,7 +60,7 @@ def test_runs_are_resampled_within_their_task_and_never_across() -> None:
 
 
 @pytest.mark.parametrize(("change", "passes"), [("compare", 1 + 10), ("reevaluate", 1 + 10 + 3)])
-def test_a_life_costs_its_first_score_its_rounds_and_its_reevaluations(change: str, passes: int) -> None:
+def test_a_run_costs_its_first_loss_its_rounds_and_its_reevaluations(change: str, passes: int) -> None:
     world = synapse_v0.world("digits", hidden=(), batch_size=50, interval=3, batch_change=change)
     assert scoring.spent(world, 10) == 50 * passes  # batches begin at rounds 0, 3, 6 and 9
     assert scoring.spent(world, 0) == 50
@@ -94,43 +96,97 @@ def test_settings_are_chosen_on_a_fifth_of_the_training_part_of_another_split() 
     assert XOR.design(7) == XOR
 
 
+# Settings
+
+PAIRS = [(name, line) for name in suite.SUITE for line in lines.lines()]
+
+
+@pytest.mark.parametrize(("name", "line"), PAIRS)
+def test_every_setting_of_every_line_on_every_task_is_written_in_the_asset(name: str, line: str) -> None:
+    task = suite.find(name)
+    written = line_settings.chosen(task, line)
+    assert set(written) == set(line_settings.known_settings(line, task))
+    assert not set(written) & set(task.frozen)
+    kept = set(inspect.signature(registry.find("tasks", task.task)).parameters) - {"data"}
+    if not line_settings.is_optimizer(line):
+        assert kept <= set(written) | set(task.frozen)
+
+
+def objects(task: suite.BenchmarkTask, line: str) -> list[str]:
+    """Everything that a line on a task is made of, as text."""
+    leaves, structure = jax.tree.flatten(scoring.build(task, line, {}, 100, None))
+    return [*(repr(np.asarray(leaf).tolist()) for leaf in leaves), str(structure)]
+
+
+@pytest.mark.parametrize("name", ["xor", "boundary", "digits-0"])
+def test_presets_may_change_without_a_score_changing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    task, agents = suite.find(name), [line for line, kind in lines.lines().items() if kind == lines.AGENTS]
+    before = {line: objects(task, line) for line in agents}
+    nonsense = {"step_size": "7", "interval": 3, "reward": "sign", "batch_size": 9, "epsilon": "0.9", "gamma": 0.1}
+    for table in [value for value in vars(presets).values() if isinstance(value, dict)]:
+        for key in list(table):
+            monkeypatch.setitem(table, key, dict(nonsense))
+    assert {line: objects(task, line) for line in agents} == before
+
+
+def test_a_learner_that_the_asset_does_not_have_plays_in_the_references_world_with_its_own_defaults(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = "from synagents import Trace\n\n\nclass Graded(Trace):\n    pass\n"
+    (tmp_path / "graded_learner.py").write_text(own)
+    settings = line_settings.chosen(XOR, "graded_learner:Graded")
+    assert settings["step_size"] == line_settings.chosen(XOR, "q-table")["step_size"]
+    assert (settings["reward"], settings["batch_change"]) == ("delta", "reevaluate")
+    assert settings["epsilon"] == 0.5 and "adaptive" not in settings
+
+
+def test_a_setting_without_a_value_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = {"xor": {"trace": {"step_size": "0.01"}}}
+    monkeypatch.setattr(line_settings, "_written", lambda: written)
+    assert "no value for the setting activation of trace" in refused(lambda: scoring.build(XOR, "trace", {}, 1, None))
+
+
 # Scores
 
 
-@pytest.mark.parametrize("line", board.lines())
+@pytest.mark.parametrize("line", lines.lines())
 def test_every_line_plays_a_task_and_spends_no_more_than_its_budget(line: str) -> None:
-    played = board.play(SMALL, line, runs=2)
+    played = lines.play(SMALL, line, runs=2)
     assert played.accuracy.shape == played.loss.shape == (2, 101)
     assert (np.diff(played.cost) >= 0).all() and 0.9 * SMALL.budget < played.cost[-1] <= SMALL.budget
     assert np.isfinite(played.loss).all() and (played.accuracy <= 1).all()
 
 
-def test_all_lines_begin_with_the_same_networks_and_the_same_lessons() -> None:
-    first = [board.play(SMALL, line, runs=2).loss[:, 0] for line in ("uniform", "adam")]
+def test_all_lines_begin_with_the_same_networks_and_the_same_batches() -> None:
+    first = [lines.play(SMALL, line, runs=2).loss[:, 0] for line in ("uniform", "adam")]
     np.testing.assert_allclose(*first, rtol=1e-6)
 
 
 def test_runs_are_those_of_the_training_loop() -> None:
     step_size = Exponential(0.02, 0.001, 400)
     world = synapse_v0.world("xor", hidden=(4,), interval=0, step_size=step_size)
-    alone, _ = train(jax.random.key(3), world, RepeatUndo(), 400, num_runs=2, worlds="loop")
+    alone, _ = train(jax.random.key(3), world, RepeatUndo(), 400, num_runs=2, world_axis="loop")
     given = {"step_size": "exponential:0.02:0.001"}
-    played = board.play(SMALL, "repeat-undo", given, runs=2, seed=3)
+    played = lines.play(SMALL, "repeat-undo", given, runs=2, seed=3)
     assert same_bits(played.loss[:, -1].astype(np.float32), np.asarray(evaluate(alone)["loss"][:, 0]))
-    born = begin(jax.random.key(3), world, RepeatUndo(), num_runs=2, worlds="loop")
+    born = begin(jax.random.key(3), world, RepeatUndo(), num_runs=2, world_axis="loop")
     assert same_bits(played.loss[:, 0].astype(np.float32), np.asarray(evaluate(born)["loss"][:, 0]))
 
 
 def test_what_the_benchmark_fixes_cannot_be_set() -> None:
-    assert "fixes hidden" in refused(lambda: board.play(SMALL, "uniform", {"hidden": (8,)}))
-    assert "no setting 'hidden'" in refused(lambda: board.typed(["trace"], [XOR], ["hidden=8"]))
-    assert "NAME=VALUE" in refused(lambda: board.typed(["trace"], [XOR], ["decay"]))
-    assert "did you mean 'decay'" in refused(lambda: board.typed(["trace"], [XOR], ["decoy=1"]))
-    assert board.typed(["trace"], [XOR], ["decay=0.5", "step-size=0.1"]) == {"decay": 0.5, "step_size": "0.1"}
+    assert "fixes hidden" in refused(lambda: lines.play(SMALL, "uniform", {"hidden": (8,)}))
+    assert "no setting 'hidden'" in refused(lambda: lines.typed(["trace"], [XOR], ["hidden=8"]))
+    assert "NAME=VALUE" in refused(lambda: lines.typed(["trace"], [XOR], ["trace-decay"]))
+    assert "did you mean 'trace_decay'" in refused(lambda: lines.typed(["trace"], [XOR], ["trace-decoy=1"]))
+    assert lines.typed(["trace"], [XOR], ["trace-decay=0.5", "step-size=0.1"]) == {
+        "trace_decay": 0.5,
+        "step_size": "0.1",
+    }
 
 
-def test_unknown_lines_and_tasks_are_told_with_the_nearest() -> None:
-    assert "did you mean 'trace'" in refused(lambda: board.play(SMALL, "traces"))
+def test_unknown_lines_and_tasks_are_refused_with_the_nearest_name() -> None:
+    assert "did you mean 'trace'" in refused(lambda: lines.play(SMALL, "traces"))
     assert "did you mean 'digits-16'" in refused(lambda: suite.find("synapse/digits-17-v0"))
 
 
@@ -152,6 +208,16 @@ def test_the_file_has_the_layout_that_marl_eval_reads(tmp_path: Path) -> None:
     assert run["absolute_metrics"] == {"accuracy": [0.75], "loss": [0.25]}
 
 
+def test_scores_that_cannot_be_written_leave_the_old_file_whole(tmp_path: Path) -> None:
+    path = tmp_path / "scores.json"
+    results.write(path, {XOR.id: {"mine": curves(0.75)}})
+    before = path.read_bytes()
+    (tmp_path / "scores.json.part").mkdir()  # where the new file would be prepared
+    with pytest.raises(OSError):
+        results.write(path, {XOR.id: {"mine": curves(0.5)}})
+    assert path.read_bytes() == before
+
+
 @pytest.mark.parametrize("content", [b"", b"{}", b"[" * 100_000, b'{"synagents": {"a": {"b": {"c": 1}}}}', b"\xff"])
 def test_a_file_without_scores_is_refused_in_one_sentence(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "bad.json").write_bytes(content)
@@ -161,23 +227,23 @@ def test_a_file_without_scores_is_refused_in_one_sentence(tmp_path: Path, conten
 
 
 def test_what_a_file_has_is_not_played_again_nor_what_is_asked_for_twice(tmp_path: Path) -> None:
-    told: list[str] = []
+    begun: list[str] = []
     for players in (["uniform", "uniform"], ["uniform", "adam"]):
-        board.fill(tmp_path / "scores.json", [SMALL, SMALL], players, runs=2, tell=told.append)
-    assert [line.split()[0] for line in told] == ["uniform", "adam"]
+        lines.fill(tmp_path / "scores.json", [SMALL, SMALL], players, runs=2, tell=begun.append)
+    assert [line.split()[0] for line in begun] == ["uniform", "adam"]
 
 
 def test_several_workers_write_the_same_scores_in_the_same_order(tmp_path: Path) -> None:
     for number in (1, 2):
-        board.fill(tmp_path / f"{number}.json", [SMALL], ["trace", "uniform", "adam"], runs=2, workers=number)
+        lines.fill(tmp_path / f"{number}.json", [SMALL], ["trace", "uniform", "adam"], runs=2, workers=number)
     assert (tmp_path / "1.json").read_bytes() == (tmp_path / "2.json").read_bytes()
 
 
-def test_where_one_line_fails_in_a_worker_what_had_begun_is_kept_and_the_sentence_told(tmp_path: Path) -> None:
+def test_where_one_line_fails_in_a_worker_what_had_begun_is_kept_and_the_sentence_is_raised(tmp_path: Path) -> None:
     path, players = tmp_path / "scores.json", ["uniform", "unifrom", "adam"]
-    assert "uniform" in refused(lambda: board.fill(path, [SMALL], players, runs=2, workers=2))
+    assert "uniform" in refused(lambda: lines.fill(path, [SMALL], players, runs=2, workers=2))
     assert "uniform" in results.read(path)[SMALL.id]
-    assert "workers" in refused(lambda: board.fill(path, [SMALL], players, workers=0))
+    assert "workers" in refused(lambda: lines.fill(path, [SMALL], players, workers=0))
 
 
 def test_workers_share_the_cores_and_none_is_without() -> None:
@@ -225,10 +291,11 @@ MINE = '''
 import jax.numpy as jnp
 from synagents.learners.choice import sample
 from synagents.settings import settings
+from synagents.world import Learner
 
 
 @settings
-class Mine:
+class Mine(Learner):
     """Always up.
 
     Attributes:
@@ -240,10 +307,10 @@ class Mine:
     def init(self, key, groups):
         return jnp.tile(jnp.array([0.0, 0.0, 1.0]), (81, 1))
 
-    def act(self, key, mind, obs, turn):
+    def act(self, key, mind, obs, t, turn):
         return sample(key, mind, obs), ()
 
-    def update(self, key, mind, transition, last_obs):
+    def update(self, key, mind, transition, last_obs, t):
         return mind, {}
 '''
 
@@ -255,13 +322,13 @@ def test_a_learner_of_ones_own_is_scored_and_compared(
     monkeypatch.setitem(suite.SUITE, "xor", SMALL)
     (tmp_path / "my_learner.py").write_text(MINE)
     for line, out in (("my_learner:Mine", "a.json"), ("uniform", "b.json")):
-        arguments = ["bench", "--learner", line, "--task", "xor", "--runs", "2", "--out", out]
+        arguments = ["bench", "--learner", line, "--task", "xor", "--num-runs", "2", "--out", out]
         assert _run(monkeypatch, arguments) == 0
     assert "| my_learner:Mine |" in capsys.readouterr().out
-    compared = ["bench", "compare", "a.json", "b.json", "--against", "uniform", "--picture", "curves.png"]
+    compared = ["bench", "compare", "a.json", "b.json", "--against", "uniform", "--plot", "curves.png"]
     assert _run(monkeypatch, compared) == 0
-    told = capsys.readouterr().out
-    assert "| my_learner:Mine |" in told and "| uniform |" in told and "better than one of uniform" in told
+    shown = capsys.readouterr().out
+    assert "| my_learner:Mine |" in shown and "| uniform |" in shown and "better than one of uniform" in shown
     assert (tmp_path / "curves.png").stat().st_size > 5000
     assert _run(monkeypatch, ["bench", "compare", "c.json"]) == 2
     assert "There are no scores at c.json" in capsys.readouterr().err
@@ -269,6 +336,4 @@ def test_a_learner_of_ones_own_is_scored_and_compared(
 
 def _run(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> int:
     monkeypatch.setattr("sys.argv", ["synagents", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    return int(ended.value.code or 0)
+    return command()

@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from synagents.cli.main import main
-from synagents.run.directory import Folder
+from synagents.cli.main import run as command
+from synagents.run.session import Session
 from synagents.run.tables import load_table
 from tests.test_data import write_pair
 
 TINY = ["xor", "--steps", "40", "--hidden", "2", "--quiet"]
 SUMMARY = {
-    "task", "learner", "sizes", "agents", "steps", "seed", "worlds", "runs", "loss", "train_accuracy", "held_out_loss",
-    "accuracy", "accuracy_by_run", "score", "score_name", "seconds", "compile_seconds", "steps_per_second",
-    "agent_steps_per_second", "checkpoint_seconds", "weights_sha256",
+    "task", "learner", "sizes", "data", "agents", "steps", "seed", "worlds", "runs", "loss", "train_accuracy",
+    "held_out_loss", "accuracy", "accuracy_by_run", "score", "score_name", "seconds", "compile_seconds",
+    "steps_per_second", "agent_steps_per_second", "checkpoint_seconds", "weights_sha256",
 }  # fmt: skip
 
 
@@ -46,16 +46,15 @@ def synagents(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
 
     def run(*words: str) -> Said:
         monkeypatch.setattr(sys, "argv", ["synagents", *words])
-        with pytest.raises(SystemExit) as stop:
-            main()
+        code = command()
         heard = capsys.readouterr()
-        return Said(int(stop.value.code or 0), heard.out, heard.err)
+        return Said(code, heard.out, heard.err)
 
     return run
 
 
 def test_help_takes_less_than_a_second() -> None:
-    call = [sys.executable, "-c", "from synagents.cli.main import main; main()", "--help"]
+    call = [sys.executable, "-m", "synagents", "--help"]
     took = []
     for _ in range(3):
         started = time.perf_counter()
@@ -74,12 +73,12 @@ def test_a_run_leaves_its_files_and_a_whole_summary(synagents: Command, tmp_path
     assert (summary["task"], summary["sizes"], summary["agents"]) == ("xor", [2, 2, 2], 12)
     assert summary["score"] == summary["accuracy"] == summary["accuracy_by_run"][0]
     config = json.loads((tmp_path / "here/config.json").read_text())
-    assert config["settings"]["hidden"] == "2" and config["settings"]["decay"] == 0.98
+    assert config["settings"]["hidden"] == "2" and config["settings"]["trace_decay"] == 0.98
     with (tmp_path / "here/metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert rows[-1]["step"] == "40"
     assert float(rows[-1]["held_out_accuracy"]) == pytest.approx(summary["accuracy"], abs=1e-5)
-    assert {"loss", "reward_rate", "alignment", "action_mix.layer0_weight.2"} <= set(rows[0])
+    assert {"loss", "reward_rate", "probe.alignment", "probe.action_mix.layer0_weight.2"} <= set(rows[0])
     with np.load(tmp_path / "here/weights.npz", allow_pickle=False) as weights:
         assert weights["layer0_weight"].shape == (1, 1, 2, 2)
 
@@ -94,7 +93,9 @@ def test_the_same_command_gives_the_same_weights_and_another_seed_gives_others(
 
 
 def test_runs_and_worlds_are_all_reported(synagents: Command) -> None:
-    summary = json.loads(synagents("train", *TINY, "--runs", "3", "--worlds", "2", "--shared-task", "--json").out)
+    summary = json.loads(
+        synagents("train", *TINY, "--num-runs", "3", "--num-worlds", "2", "--shared-task", "--json").out
+    )
     assert (summary["runs"], summary["worlds"], len(summary["accuracy_by_run"])) == (3, 2, 3)
     assert summary["accuracy"] == pytest.approx(np.mean(summary["accuracy_by_run"]))
 
@@ -136,13 +137,25 @@ def test_schedules_are_read_as_they_are_written(synagents: Command, tmp_path: Pa
 def test_a_team_of_units_is_told_what_it_earned_over_the_whole_run_and_at_its_end(
     synagents: Command, tmp_path: Path
 ) -> None:
-    words = ["multiplexer", "--bits", "1", "--hidden", "4", "--learner", "reinforce", "--steps", "40", "--worlds", "8"]
-    summary = json.loads(synagents("train", *words, "--out", "u", "--runs", "2", "--json", "--quiet").out)
+    words = [
+        "multiplexer",
+        "--bits",
+        "1",
+        "--hidden",
+        "4",
+        "--learner",
+        "reinforce",
+        "--steps",
+        "40",
+        "--num-worlds",
+        "8",
+    ]
+    summary = json.loads(synagents("train", *words, "--out", "u", "--num-runs", "2", "--json", "--quiet").out)
     assert set(summary) == SUMMARY | {"mean_reward", "final_reward", "mean_reward_by_run"}
     assert (summary["sizes"], summary["agents"], summary["worlds"]) == ([3, 4, 2], 5, 8)
     with (tmp_path / "u/metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    returns = [float(row["returns"]) for row in rows]  # every round is an episode here, and every look one round
+    returns = [float(row["world.returns"]) for row in rows]  # every round is an episode here, and every look one round
     assert summary["mean_reward"] == summary["score"] == pytest.approx(np.mean(returns), abs=1e-4)
     assert summary["final_reward"] == pytest.approx(np.mean(returns[-8:]), abs=1e-4)
     assert np.mean(summary["mean_reward_by_run"]) == pytest.approx(summary["mean_reward"], abs=1e-4)
@@ -151,29 +164,42 @@ def test_a_team_of_units_is_told_what_it_earned_over_the_whole_run_and_at_its_en
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["digits", "--learner", "reinforce"], "reinforce does not fit digits: it learns in unit_v0"),
-        (["multiplexer", "--learner", "q-table"], "q-table does not fit multiplexer: it learns in synapse_v0"),
+        (["digits", "--learner", "reinforce"], "reinforce does not fit digits: it learns in worlds of unit agents"),
+        (
+            ["multiplexer", "--learner", "q-table"],
+            "q-table does not fit multiplexer: it learns in worlds of synapse agents",
+        ),
         (["multiplexer", "--hidden", "8"], "variance must be one number"),
         (["multiplexer", "--learning-rate", "0.1,fast"], "'fast' is not a schedule"),
         (["multiplexer", "--variance", "a"], "write 0.3,1"),
-        (["multiplexer", "--learner", "boltzmann", "--worlds", "3"], "no multiple of that"),
+        (["multiplexer", "--learner", "boltzmann", "--num-worlds", "3"], "no multiple of that"),
         (["digts"], "did you mean 'digits'"),
         (["--learner", "q-tabel"], "did you mean 'q-table'"),
-        (["--hiden", "3"], "did you mean '--hidden'"),
-        (["--learner", "uniform", "--alpha", "0.1"], "uniform on digits has no --alpha: there are --hidden"),
+        (["--hiden", "3"], "There is no flag --hiden: the nearest is --hidden."),
+        (["--lerner", "trace"], "There is no flag --lerner: the nearest is --learner."),
+        (
+            ["--learner", "uniform", "--alpha", "0.1"],
+            "uniform on digits has no --alpha: `synagents train digits --help` shows the flags.",
+        ),
         (["xor", "--batch-size", "3"], "trace on xor has no --batch-size"),
         (["--hidden", "0"], "write 64,32 or none"),
         (["--hidden", "many"], "write 64,32 or none"),
         (["--batch-size", "5000"], "batch_size must lie in 1 .. 1348"),
-        (["--learner", "q-table", "--explore", "1.5"], "explore must lie in [0, 1], but is 1.5."),
+        (["--learner", "q-table", "--epsilon", "1.5"], "epsilon must lie in [0, 1], but is 1.5."),
         (["--step-size", "linear:a:b"], "is not a schedule"),
         (
-            ["--interval", "250", "--rollout_length", "3", "--steps", "300"],
+            ["--interval", "250", "--rollout-length", "3", "--steps", "300"],
             "interval must be a multiple of rollout_length 3",
         ),
-        (["--steps", "7", "--rollout_length", "2", "--interval", "0"], "multiple of rollout_length 2"),
-        (["--steps", "0"], "0 is not in the range x>=1"),
-        (["--seed", "-1"], "-1 is not in the range x>=0"),
+        (["--steps", "7", "--rollout-length", "2", "--interval", "0"], "multiple of rollout_length 2"),
+        (["--steps", "0"], "'0' is not a whole number >= 1."),
+        (["--seed", "-1"], "'-1' is not a whole number in 0 .. 2^32 - 1."),
+        (["--seed", "4294967296"], "'4294967296' is not a whole number in 0 .. 2^32 - 1."),
+        (["--steps", "1.5e0"], "'1.5e0' is not a whole number >= 1."),
+        (["multiplexer", "--shared-task"], "has no --shared-task"),
+        (["multiplexer", "--network", "mlp"], "leave --network out"),
+        (["--network", "from-module"], "from_module needs make, which cannot be typed on a command line"),
+        (["--network", "mpl"], "did you mean 'mlp'"),
         (["--loss", "hinge"], "No loss is called 'hinge'"),
         (["--probe", "alignmnt"], "did you mean 'alignment'"),
         (["--memory", "10"], "memory must be a whole number in 1 .. 9"),
@@ -212,19 +238,19 @@ def test_a_run_that_was_stopped_is_resumed_by_its_directory_alone(
 ) -> None:
     words = [*TINY, "--learner", "q-table", "--adaptive", "--probe", "alignment", "--step-size", "linear:0.05:0.01"]
     assert synagents("train", *words, "--out", "whole").code == 0
-    add = Folder.add
+    record = Session.record
 
-    def interrupt(folder: Folder, rows: list[Any], step: int, *rest: Any) -> None:
-        add(folder, rows, step, *rest)
-        if step == 17:
+    def interrupt(session: Session, run: Any, *rest: Any) -> None:
+        record(session, run, *rest)
+        if run.t == 17:
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(Folder, "add", interrupt)
+    monkeypatch.setattr(Session, "record", interrupt)
     said = synagents("train", *words, "--out", "run")
-    assert said.code == 1
+    assert said.code == 130
     assert said.sentence == "Error: Stopped at step 17 of 40, all saved: `synagents resume run` goes on."
     assert not (tmp_path / "run/summary.json").exists()
-    monkeypatch.setattr(Folder, "add", add)
+    monkeypatch.setattr(Session, "record", record)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     said = synagents("resume", "../run", "--json", "--quiet")
@@ -291,7 +317,7 @@ def test_data_that_changed_or_went_since_the_run_began_are_told(synagents: Comma
     assert said.code == 2 and "has changed (world.task.x, world.task.held_out_x): put back the data" in said.sentence
     shutil.rmtree(tmp_path / "mine")
     said = synagents("resume", "run", "--steps", "8")
-    assert said.code == 2 and "put the data set's IDX files there" in said.sentence
+    assert said.code == 2 and "mine holds no data set (there is no such folder)" in said.sentence
     write_pair(tmp_path / "mine", "train", pixels, labels)
     assert synagents("resume", "run", "--steps", "8", "--quiet").code == 0
 
@@ -302,16 +328,20 @@ def test_data_that_changed_or_went_since_the_run_began_are_told(synagents: Comma
         (lambda config: config | {"task": "digts"}, 2, "did you mean 'digits'"),
         (lambda config: config | {"settings": config["settings"] | {"hiden": "3"}}, 2, "has no setting hiden"),
         (lambda config: config | {"settings": config["settings"] | {"hidden": [3]}}, 2, "--hidden cannot be [3]"),
-        (lambda config: config | {"settings": config["settings"] | {"decay": "x"}}, 2, "--decay cannot be 'x'"),
-        (lambda config: config | {"settings": config["settings"] | {"decay": 0.7}}, 2, "learner.decay 0.98, not 0.7"),
-        (lambda config: config | {"probes": ["alignmnt"]}, 2, "did you mean 'alignment'"),
         (
-            lambda config: {k: v for k, v in config.items() if k != "task"},
+            lambda config: config | {"settings": config["settings"] | {"trace_decay": "x"}},
             2,
-            "by calling `synagents.run.fit.fit` again",
+            "--trace-decay cannot be 'x'",
         ),
-        (lambda config: config | {"worlds": None}, 1, "says worlds is None, which cannot be"),
-        (lambda config: config | {"format": "synagents-run/0"}, 1, "in a form that this one does not read"),
+        (
+            lambda config: config | {"settings": config["settings"] | {"trace_decay": 0.7}},
+            2,
+            "learner.trace_decay 0.98, not 0.7",
+        ),
+        (lambda config: config | {"probe_names": ["alignmnt"]}, 2, "did you mean 'alignment'"),
+        (lambda config: {k: v for k, v in config.items() if k != "task"}, 2, "by calling `synagents.fit` again"),
+        (lambda config: config | {"num_worlds": None}, 1, "says num_worlds is None, which cannot be"),
+        (lambda config: config | {"format": "synagents-run/0"}, 1, "does not read it: go on with that version"),
         (lambda config: [config], 1, "config.json is damaged"),
     ],
 )
@@ -326,8 +356,8 @@ def test_a_configuration_that_says_something_else_is_told_in_a_sentence(
     assert (said.code, told in said.sentence) == (code, True), said.sentence
 
 
-def test_resume_and_picture_want_a_run(synagents: Command, tmp_path: Path) -> None:
-    for words in (["resume", "nowhere"], ["resume", "."], ["picture", "."]):
+def test_resume_and_plot_want_a_run(synagents: Command, tmp_path: Path) -> None:
+    for words in (["resume", "nowhere"], ["resume", "."], ["plot", "."]):
         said = synagents(*words)
         assert said.code == 2 and "There is no run in" in said.sentence
     assert list(tmp_path.iterdir()) == []
@@ -336,7 +366,7 @@ def test_resume_and_picture_want_a_run(synagents: Command, tmp_path: Path) -> No
 def test_a_loss_that_explodes_stops_the_run_and_says_when(synagents: Command, tmp_path: Path) -> None:
     said = synagents("train", *TINY, "--step-size", "1e30", "--out", "x")
     assert said.code == 1
-    assert "The loss is not finite from step 2 on" in said.sentence
+    assert "The loss is not finite from round 2 on" in said.sentence
     assert not (tmp_path / "x/summary.json").exists()
 
 
@@ -368,10 +398,10 @@ def test_help_speaks_of_the_chosen_task_and_learner_and_gives_units(synagents: C
 
 
 def test_every_flag_of_every_task_and_learner_is_explained() -> None:
-    from synagents.cli.build import pairs, sections
+    from synagents.cli.build import Names, pairs, sections
 
     for task, learner in pairs():
-        for flags in sections(task, learner).values():
+        for flags in sections(Names(task, learner, "mlp" if task == "digits" else None)).values():
             for flag in flags.values():
                 assert len(flag.help) > 15, (task, learner, flag.name)
 
@@ -391,9 +421,9 @@ def test_learn_table_writes_a_table_that_trains(synagents: Command, tmp_path: Pa
 
 def test_a_run_becomes_a_picture(synagents: Command, tmp_path: Path) -> None:
     assert synagents("train", *TINY, "--out", "p", "--probe", "alignment,action_mix").code == 0
-    assert synagents("picture", "p").code == 0
+    assert synagents("plot", "p").code == 0
     assert (tmp_path / "p/picture.png").read_bytes().startswith(b"\x89PNG")
-    nothing = synagents("picture", "nowhere")
+    nothing = synagents("plot", "nowhere")
     assert nothing.code == 2 and "There is no run in nowhere" in nothing.sentence
 
 

@@ -4,16 +4,25 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 import pytest
 from synagents.envs import synapse_v0, unit_v0
 
-from synagents import Exponential, QTable, RepeatUndo, Trace, Uniform, evaluate, load_table, registry, train
-from synagents.cli import build as experiment
+from synagents import (
+    Exponential,
+    QTable,
+    RepeatUndo,
+    Trace,
+    Uniform,
+    evaluate,
+    load_table,
+    preset,
+    registry,
+    train,
+)  # fmt: skip
 from synagents.registry import find
 
-KEY = jax.random.key(0)
+KEY = 0
 
 
 def accuracy(world: Any, learner: Any, steps: int, runs: int = 1) -> np.ndarray:
@@ -52,7 +61,7 @@ def test_the_published_table_teaches_digits(published_table: Path) -> None:
 
 def test_the_published_table_teaches_letters(notmnist_folder: Path, published_table: Path) -> None:
     world = synapse_v0.world("notmnist", data=notmnist_folder, hidden=(), step_size=3e-4, batch_size=500, interval=500)
-    published = QTable(load_table(published_table), explore=0.1)
+    published = QTable(load_table(published_table), epsilon=0.1)
     assert accuracy(world, published, 8000)[0] > 0.35 > 0.25 > accuracy(world, Uniform(), 8000)[0]
 
 
@@ -68,7 +77,7 @@ def random_on_boundaries() -> float:
 
 
 def test_a_table_that_starts_from_zeros_finds_boundaries_while_it_learns() -> None:
-    assert of_boundaries(QTable(adaptive=True, explore=0.1)) > 0.8 > 0.65 > random_on_boundaries()
+    assert of_boundaries(QTable(adaptive=True, epsilon=0.1)) > 0.8 > 0.65 > random_on_boundaries()
 
 
 @pytest.mark.parametrize("name", ["sarsa", "expected-sarsa", "double-q", "policy-gradient", "actor-critic"])
@@ -94,15 +103,14 @@ def random_on_the_multiplexer() -> float:
     return earned(unit_v0.world(bits=1, hidden=(16,)), Uniform())
 
 
-OF_UNITS = [name for name in registry.offers("learners") if registry.worlds("learners", name) == ("unit_v0",)]
+OF_UNITS = [name for name in registry.offers("learners") if registry.families(name) == ("unit",)]
 
 
 @pytest.mark.parametrize("name", OF_UNITS)
 def test_every_rule_of_units_assigns_credit_to_hidden_units(name: str) -> None:
     given: dict[str, Any] = {"bits": 1, "hidden": (16,), "learning_rate": "0.05"}
     given |= {"variance": (0.3,)} if name == "map-propagation" else {}
-    team = experiment.build("multiplexer", name, given, steps=600, seed=0)
-    assert (
-        earned(team.world, team.learner) > 0.7
-    )  # seven of eight questions make 0.75; a linear policy never exceeds 0.5
+    spec = preset("multiplexer", name, rounds=600, num_worlds=64, **given)
+    # Seven of eight questions make 0.75; a linear policy never exceeds 0.5.
+    assert earned(spec.world, spec.learner) > 0.7
     assert abs(random_on_the_multiplexer()) < 0.1

@@ -1,6 +1,7 @@
 """Whatever stops a run, it goes on exactly: no row lost, none told twice, the same bits in the end; or one sentence."""
 
 import csv
+import hashlib
 import json
 import os
 import resource
@@ -23,42 +24,28 @@ import pytest
 from synagents.envs import synapse_v0
 
 import synagents
-from synagents.run import directory as folders
-from synagents.run import fit as runs
-from synagents.run.directory import Folder, RunError, described
-from synagents.learners.synapse.q_table import QTable
-from synagents.probes import reward_rate
-from synagents.run.fit import Interrupted, Look, fit, weights_sha256
-from tests.claims import one_sentence, same_bits
-
-KEY = jax.random.key(3)
-WORLD = synapse_v0.world("xor", hidden=(2,), interval=0, step_size=0.05)
-LEARNER = QTable(adaptive=True, alpha=0.1, rate="per-step")
-STEPS = 12
-
-
-class Killed(BaseException):
-    """What no `except` of ours catches, as nothing catches kill -9."""
-
-
-def play(folder: Path | Folder, steps: int = STEPS, **options: Any) -> tuple[Any, dict[str, Any]]:
-    """Go on with the run in `folder`; a checkpoint at every look, unless `options` say otherwise."""
-    return fit(KEY, WORLD, LEARNER, steps, folder, **{"checkpoint_seconds": 0, "tell": lambda line: None, **options})
-
-
-def result(folder: Path) -> tuple[bytes, bytes, str, float]:
-    """All that a run leaves which may not depend on its luck with the machine."""
-    summary = json.loads((folder / "summary.json").read_text())
-    metrics, table = (folder / "metrics.csv").read_bytes(), json.loads((folder / "table.json").read_text())
-    return metrics, json.dumps(table).encode(), summary["weights_sha256"], summary["loss"]
+from synagents.learners.synapse.trace import Trace
+from synagents.run import config as configs
+from synagents.run import session as sessions
+from synagents.run.config import first_rounds_of, read_config, versions
+from synagents.run.directory import RunDirectory
+from synagents.run.files import RunError
+from synagents.run.fit import Look
+from synagents.run.reading import open_run, read_metrics
+from synagents.run.results import weights_sha256
+from synagents.run.spec import RunSpec
+from synagents.run.stopping import Interrupted
+from synagents.world import World
+from tests.claims import same_bits
+from tests.runs import CROWD, ROUNDS, SPEC, WORLD, Killed, at, damage, play, refused, result
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that nobody ever stopped."""
-    folder = tmp_path_factory.mktemp("undisturbed") / "run"
-    play(folder, checkpoint_seconds=None)
-    return folder
+    """A run that was never stopped."""
+    directory = tmp_path_factory.mktemp("undisturbed") / "run"
+    play(directory, checkpoint_seconds=None)
+    return directory
 
 
 @pytest.fixture
@@ -67,24 +54,6 @@ def stopped(tmp_path: Path) -> Path:
     with pytest.raises(Killed):
         play(tmp_path / "run", watch=at(7, Killed))
     return tmp_path / "run"
-
-
-def at(step: int, what: type[BaseException] | Callable[[], object]) -> Callable[[Look], None]:
-    """Something that happens at a step."""
-
-    def watch(look: Look) -> None:
-        if look.step == step:
-            if isinstance(what, type):
-                raise what
-            what()
-
-    return watch
-
-
-def refused(call: Callable[[], Any], kind: type[Exception] = RunError) -> str:
-    with pytest.raises(kind) as error:
-        call()
-    return one_sentence(str(error.value).replace(".csv", "").replace(".json", "").replace(".safetensors", ""))
 
 
 # Nothing is lost
@@ -159,20 +128,20 @@ class Half:
 def test_a_run_that_dies_at_any_moment_of_its_dealings_with_files_ends_as_one_that_never_did(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folders, "KEEP", 2)
+    monkeypatch.setattr(sessions, "KEEP", 2)
     machine = Machine(monkeypatch)
     play(tmp_path / "whole", 4)
     moments, expected = machine.done, result(tmp_path / "whole")
     assert moments > 50
     for moment in range(1, moments + 1):
-        folder = tmp_path / str(moment)
+        directory = tmp_path / str(moment)
         machine.begin(moment, loses_power=moment % 2 == 0)
         with pytest.raises(Killed):
-            play(folder, 4)
+            play(directory, 4)
         machine.begin()
-        play(folder, 4)
-        assert result(folder) == expected, f"killed at operation {moment}"
-        assert not Folder(folder).damaged() and not list(folder.rglob("*.part"))
+        play(directory, 4)
+        assert result(directory) == expected, f"killed at operation {moment}"
+        assert not RunDirectory(directory).damaged() and not list(directory.rglob("*.part"))
 
 
 def test_five_times_killed_by_the_system_nothing_is_lost(tmp_path: Path) -> None:
@@ -192,9 +161,9 @@ def test_a_run_stopped_again_and_again_ends_as_one_that_never_was(undisturbed: P
     assert result(tmp_path / "run") == result(undisturbed)
     assert summary["weights_sha256"] == weights_sha256(run)
     with (tmp_path / "run/metrics.csv").open(newline="") as file:
-        assert [int(row["step"]) for row in csv.DictReader(file)] == list(range(1, STEPS + 1))
+        assert [int(row["step"]) for row in csv.DictReader(file)] == list(range(1, ROUNDS + 1))
     with (tmp_path / "run/timings.csv").open(newline="") as file:
-        assert [int(row["step"]) for row in csv.DictReader(file)] == list(range(1, STEPS + 1))
+        assert [int(row["step"]) for row in csv.DictReader(file)] == list(range(1, ROUNDS + 1))
 
 
 def test_without_any_checkpoint_the_run_is_played_from_its_start(undisturbed: Path, tmp_path: Path) -> None:
@@ -205,15 +174,27 @@ def test_without_any_checkpoint_the_run_is_played_from_its_start(undisturbed: Pa
     assert result(tmp_path / "run") == result(undisturbed)
 
 
-def test_many_runs_and_worlds_with_probes_and_a_horizon_go_on_exactly(tmp_path: Path) -> None:
-    options: dict[str, Any] = {"num_runs": 2, "num_worlds": 2, "shared_task": True, "rollout_length": 2}
-    options |= {"probes": (reward_rate,), "probe_interval": 4}
-    play(tmp_path / "whole", **options)
+def test_many_runs_and_worlds_with_probes_and_rollouts_go_on_exactly(tmp_path: Path) -> None:
+    play(tmp_path / "whole", CROWD)
     with pytest.raises(Killed):
-        play(tmp_path / "run", watch=at(6, Killed), **options)
-    play(tmp_path / "run", **options)
+        play(tmp_path / "run", CROWD, watch=at(6, Killed))
+    play(tmp_path / "run", CROWD)
     for name in ("metrics.csv", "table_0.json", "table_1.json"):
         assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_a_learner_with_memory_in_eight_worlds_goes_on_exactly(tmp_path: Path) -> None:
+    world = replace(WORLD, reward="delta", batch_change="reevaluate")
+    spec = replace(SPEC, world=world, learner=Trace(), num_worlds=8)
+    whole, _ = play(tmp_path / "whole", spec)
+    with pytest.raises(Killed):
+        play(tmp_path / "run", spec, watch=at(7, Killed))
+    saved, _ = open_run(tmp_path / "run", spec)
+    assert saved.t == 6 and saved.memory.trace["layer0_weight"].shape == (1, 8, 4)
+    assert np.abs(saved.memory.trace["layer0_weight"]).max() > 0
+    run, _ = play(tmp_path / "run", spec)
+    assert same_bits((run.state, run.memory, run.mind), (whole.state, whole.memory, whole.mind))
+    assert (tmp_path / "run/metrics.csv").read_bytes() == (tmp_path / "whole/metrics.csv").read_bytes()
 
 
 def test_a_finished_run_is_not_played_again(undisturbed: Path) -> None:
@@ -223,14 +204,13 @@ def test_a_finished_run_is_not_played_again(undisturbed: Path) -> None:
     assert looks == [] and result(undisturbed) == before and summary["weights_sha256"] == before[2]
 
 
-def test_the_checksum_is_over_weights_in_flat_order_and_then_the_mind() -> None:
-    import hashlib
-
-    run = synagents.begin(KEY, WORLD, LEARNER)
-    parts = [run.state.weights[group.name] for group in WORLD.groups] + [run.mind.table, run.mind.rounds]
+def test_the_checksum_is_over_weights_in_flat_order_then_minds_and_memories() -> None:
+    run = SPEC.begin()
+    run = replace(run, memory=(np.arange(3, dtype=np.float32),))
+    parts = [run.state.weights[group.name] for group in WORLD.groups] + [*jax.tree.leaves(run.mind), *run.memory]
     expected = hashlib.sha256(b"".join(np.asarray(part).tobytes() for part in parts)).hexdigest()
     assert weights_sha256(run) == expected
-    assert weights_sha256(replace(run, mind=run.mind._replace(rounds=run.mind.rounds + 1))) != expected
+    assert weights_sha256(replace(run, memory=(run.memory[0] + 1,))) != expected
 
 
 # More steps
@@ -243,20 +223,29 @@ def test_more_steps_extend_a_finished_run(undisturbed: Path, tmp_path: Path) -> 
     assert result(tmp_path / "run")[1:] == result(tmp_path / "longer")[1:]
     old = (undisturbed / "metrics.csv").read_bytes()
     assert (tmp_path / "run/metrics.csv").read_bytes().startswith(old)
-    config = folders.read_config(tmp_path / "run")
-    assert (config["steps"], config["extended_from"], folders.first_steps_of(config)) == (20, [STEPS], STEPS)
+    config = read_config(tmp_path / "run")
+    assert (config["rounds"], config["extended_from"], first_rounds_of(config)) == (20, [ROUNDS], ROUNDS)
+
+
+def looks(done: int, rounds: int, *extended_from: int, world: World = WORLD) -> list[int]:
+    return list(replace(SPEC, world=world, rounds=rounds).looks(done, extended_from))
 
 
 def test_looks_stay_where_they_were_when_a_run_is_extended() -> None:
-    assert list(runs._looks(0, [1000], 0, 1))[:3] == [10, 20, 30]
-    assert list(runs._looks(990, [1000, 2005], 0, 1))[:3] == [1000, 1010, 1020]
-    assert list(runs._looks(1990, [1000, 2005], 0, 1)) == [2000, 2005]
-    assert list(runs._looks(17, [25, 40], 0, 1)) == list(range(18, 41))
-    assert list(runs._looks(2005, [1000, 2005], 0, 1)) == []
+    assert looks(0, 1000)[:3] == [10, 20, 30]
+    assert looks(990, 2005, 1000)[:3] == [1000, 1010, 1020]
+    assert looks(1990, 2005, 1000) == [2000, 2005]
+    assert looks(17, 40, 25) == list(range(18, 41))
+    assert looks(2005, 2005, 1000) == []
+
+
+def test_looks_do_not_depend_on_where_a_run_was_interrupted() -> None:
+    whole = looks(0, 10_007)
+    assert all(looks(done, 10_007) == [look for look in whole if look > done] for done in (1, 99, 100, 5_003, 10_006))
 
 
 def test_a_long_run_is_looked_at_every_ten_thousand_rounds() -> None:
-    assert list(runs._looks(0, [5_000_000], 250, 1))[:2] == [10_000, 20_000]
+    assert looks(0, 5_000_000, world=replace(WORLD, interval=250))[:2] == [10_000, 20_000]
 
 
 def test_fewer_steps_than_before_are_refused(undisturbed: Path) -> None:
@@ -299,6 +288,24 @@ def test_asked_twice_it_stops_at_once(undisturbed: Path, tmp_path: Path) -> None
     assert result(tmp_path / "run") == result(undisturbed)
 
 
+def test_a_signal_that_is_ignored_stays_ignored(undisturbed: Path, tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in a background job of a shell, or under nohup
+    try:
+        play(tmp_path / "run", watch=at(5, lambda: os.kill(os.getpid(), signal.SIGINT)))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert result(tmp_path / "run") == result(undisturbed)
+
+
+def test_asked_to_stop_before_the_first_round_it_says_so_and_goes_on_from_there(
+    undisturbed: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(Interrupted, match="Stopped at step 0 of 12, all saved"):
+        play(tmp_path / "run", compiling=lambda: os.kill(os.getpid(), signal.SIGTERM))
+    play(tmp_path / "run")
+    assert result(tmp_path / "run") == result(undisturbed)
+
+
 def test_outside_the_main_thread_signals_are_left_alone(tmp_path: Path) -> None:
     done: list[Any] = []
     thread = threading.Thread(target=lambda: done.append(play(tmp_path / "run")))
@@ -316,7 +323,7 @@ def test_the_last_three_checkpoints_and_the_best_are_kept(tmp_path: Path) -> Non
     assert kept == ["best.safetensors", *(f"step-{step:010d}.safetensors" for step in (10, 11, 12))]
     with (tmp_path / "run/metrics.csv").open(newline="") as file:
         scores = [float(row["held_out_accuracy"]) for row in csv.DictReader(file)]
-    best = synagents.load(tmp_path / "run/checkpoints/best.safetensors", synagents.begin(KEY, WORLD, LEARNER))
+    best = synagents.load(tmp_path / "run/checkpoints/best.safetensors", SPEC.begin())
     assert best.t == 1 + int(np.argmax(scores))
     assert float(synagents.evaluate(best)["accuracy"].mean()) == max(scores)
 
@@ -324,15 +331,9 @@ def test_the_last_three_checkpoints_and_the_best_are_kept(tmp_path: Path) -> Non
 def test_nothing_depends_on_when_checkpoints_are_taken(undisturbed: Path, tmp_path: Path) -> None:
     play(tmp_path / "run", checkpoint_seconds=0)
     assert result(tmp_path / "run") == result(undisturbed)
-    one, other = (synagents.load(folder / "checkpoints/best.safetensors", synagents.begin(KEY, WORLD, LEARNER))
-                  for folder in (undisturbed, tmp_path / "run"))  # fmt: skip
+    one, other = (synagents.load(directory / "checkpoints/best.safetensors", SPEC.begin())
+                  for directory in (undisturbed, tmp_path / "run"))  # fmt: skip
     assert one.t == other.t and same_bits((one.state, one.mind), (other.state, other.mind))
-
-
-def damage(file: Path) -> None:
-    body = bytearray(file.read_bytes())
-    body[len(body) // 2] ^= 4
-    file.write_bytes(body)
 
 
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before_and_that_is_said(
@@ -365,12 +366,12 @@ def test_a_damaged_best_checkpoint_is_said_and_replaced(stopped: Path) -> None:
     said: list[str] = []
     play(stopped, tell=said.append)
     assert any("best look so far is lost" in line for line in said)
-    synagents.load(stopped / "checkpoints/best.safetensors", synagents.begin(KEY, WORLD, LEARNER))
+    synagents.load(stopped / "checkpoints/best.safetensors", SPEC.begin())
 
 
 def test_a_checkpoint_of_another_run_is_passed_over(undisturbed: Path, stopped: Path, tmp_path: Path) -> None:
     with pytest.raises(Killed):
-        fit(jax.random.key(4), WORLD, LEARNER, STEPS, tmp_path / "other", checkpoint_seconds=0, watch=at(9, Killed))
+        play(tmp_path / "other", replace(SPEC, seed=4), watch=at(9, Killed))
     name = "checkpoints/step-0000000008.safetensors"
     shutil.copy(tmp_path / "other" / name, stopped / name)
     said: list[str] = []
@@ -382,14 +383,14 @@ def test_the_manifest_knows_every_file(undisturbed: Path) -> None:
     manifest = json.loads((undisturbed / "manifest.json").read_text())
     files = {path.relative_to(undisturbed).as_posix() for path in undisturbed.rglob("*") if path.is_file()}
     assert set(manifest["files"]) == files - {"manifest.json", ".lock"}
-    assert manifest["sessions"][0] == {"from_step": 0, "versions": runs.versions()}
-    assert Folder(undisturbed).damaged() == []
+    assert manifest["sessions"][0] == {"from_step": 0, "versions": versions()}
+    assert RunDirectory(undisturbed).damaged() == []
 
 
 def test_a_manifest_that_is_damaged_is_made_anew(undisturbed: Path, stopped: Path) -> None:
     (stopped / "manifest.json").write_bytes(b'{"files": [')
     play(stopped)
-    assert result(stopped) == result(undisturbed) and Folder(stopped).damaged() == []
+    assert result(stopped) == result(undisturbed) and RunDirectory(stopped).damaged() == []
 
 
 # Faults
@@ -465,27 +466,29 @@ def test_a_full_disk_is_told_and_the_run_goes_on_once_there_is_room(
 
 
 def test_a_directory_that_cannot_be_written_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = runs.versions()  # what another user may not even read, where the packages are this user's own
-    monkeypatch.setattr(runs, "versions", lambda: known)
+    known = versions()  # what another user may not even read: packages of this user's own
+    for place in ("spec", "session"):
+        monkeypatch.setattr(f"synagents.run.{place}.versions", lambda: known)
+    monkeypatch.setattr(configs, "version", lambda name: known[name])
     with tempfile.TemporaryDirectory() as place:  # the test's own directories are closed to other users
         os.chmod(place, 0o755)
-        folder = Path(place) / "run"
-        play(folder, 2)
-        for path in (folder, *folder.rglob("*")):
+        directory = Path(place) / "run"
+        play(directory, 2)
+        for path in (directory, *directory.rglob("*")):
             os.chmod(path, 0o555 if path.is_dir() else 0o444)
         user = os.geteuid()
         if user == 0:
             os.seteuid(65534)  # who may do everything is not stopped by permissions
         try:
-            with pytest.raises(PermissionError, match=str(folder)):
-                play(folder, 4)
+            with pytest.raises(PermissionError, match=str(directory)):
+                play(directory, 4)
             with pytest.raises(PermissionError, match=place):
-                play(folder / "new", 4)
+                play(directory / "new", 4)
         finally:
             os.seteuid(user)
-            for path in (folder, *folder.rglob("*")):
+            for path in (directory, *directory.rglob("*")):
                 os.chmod(path, 0o755)
-        play(folder, 4)
+        play(directory, 4)
 
 
 def test_a_clock_that_jumps_changes_nothing(undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -503,26 +506,54 @@ def test_a_clock_that_jumps_changes_nothing(undisturbed: Path, tmp_path: Path, m
     assert seconds == sorted(seconds) and seconds[0] > 0
 
 
-def rewrite(folder: Path, **changes: Any) -> None:
-    config = json.loads((folder / "config.json").read_text()) | changes
-    (folder / "config.json").write_text(json.dumps(config))
+def rewrite(directory: Path, **changes: Any) -> None:
+    config = json.loads((directory / "config.json").read_text()) | changes
+    (directory / "config.json").write_text(json.dumps(config))
 
 
-def test_a_configuration_of_an_older_version_is_told(stopped: Path) -> None:
-    rewrite(stopped, format=None, versions={"synagents": "0.0.9"})
-    assert "was written by synagents 0.0.9 in a form that this one does not read" in refused(lambda: play(stopped))
-    rewrite(stopped, format=folders.FORMAT)
+# config.json as version 0.1.0 wrote it, without most of what it says of the world and the learner.
+CONFIG_0_1_0 = {
+    "format": "synagents-run/1", "task": "xor", "learner": "repeat-undo", "sizes": [2, 4, 2], "seed": 0,
+    "settings": {"hidden": "4", "interval": 0, "step_size": "0.01"}, "data": {}, "steps": 10000, "worlds": 1, "runs": 1,
+    "shared_task": False, "rollout_length": 1, "probes": [], "probe_interval": 100, "key": [0, 0],
+    "built": {"world": "SynapseWorld", "learner": "RepeatUndo"},
+    "versions": {"synagents": "0.1.0", "jax": "0.10.0", "jaxlib": "0.10.0", "numpy": "2.3.5", "python": "3.11.9",
+                 "device": "cpu cpu"},
+    "extended_from": [],
+}  # fmt: skip
+
+
+def test_a_run_of_version_0_1_0_is_refused_with_the_version_that_reads_it(tmp_path: Path) -> None:
+    directory = tmp_path / "run"
+    directory.mkdir()
+    (directory / "config.json").write_text(json.dumps(CONFIG_0_1_0))
+    before = [path.name for path in directory.iterdir()]
+    for call in (
+        play,
+        read_metrics,
+        read_config,
+        lambda path: open_run(path, SPEC),
+        lambda p: RunDirectory(p).config(),
+    ):
+        told = refused(lambda call=call: call(directory)).replace("0.1.0", "0-1-0")
+        assert "config was written by synagents 0-1-0, and synagents" in told and "go on with that version" in told
+    assert [path.name for path in directory.iterdir()] == before
+
+
+def test_a_run_that_began_with_other_versions_goes_on_and_that_is_told(stopped: Path) -> None:
+    rewrite(stopped, versions={"synagents": "0.2.9"})
     said: list[str] = []
     play(stopped, tell=said.append)
-    assert said[0].startswith(f"The run in {stopped} began with synagents 0.0.9, not {runs.versions()['synagents']};")
+    assert said[0].startswith(f"The run in {stopped} began with synagents 0.2.9, not {versions()['synagents']};")
     assert said[0].endswith("its last digits may differ from here on.")
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("steps", "12"), ("steps", 0), ("steps", True), ("extended_from", [3, 1]), ("extended_from", None),
-        ("worlds", -1), ("shared_task", 1), ("probes", "loss"), ("built", []), ("versions", None), ("key", [0.5]),
+        ("rounds", "12"), ("rounds", 0), ("rounds", True), ("extended_from", [3, 1]), ("extended_from", None),
+        ("num_worlds", -1), ("shared_task", 1), ("probes", "loss"), ("built", []), ("versions", None), ("seed", 0.5),
+        ("seed", -1),
     ],
 )  # fmt: skip
 def test_a_configuration_that_cannot_be_is_told(stopped: Path, name: str, value: Any) -> None:
@@ -537,49 +568,22 @@ def test_a_damaged_configuration_is_told(stopped: Path) -> None:
 
 def test_other_settings_than_the_run_began_with_are_told(stopped: Path) -> None:
     other = replace(WORLD, step_size=0.01, bias_gain=3.0)
-    told = refused(lambda: fit(KEY, other, LEARNER, STEPS, stopped), ValueError)
+    told = refused(lambda: play(stopped, replace(SPEC, world=other)), ValueError)
     assert "began with other settings (world.step_size 0.05, not 0.01; world.bias_gain 2.0, not 3.0)" in told
-    assert "key [0, 3], not [0, 4]" in refused(
-        lambda: fit(jax.random.key(4), WORLD, LEARNER, STEPS, stopped), ValueError
-    )
-    assert "worlds 1, not 2" in refused(lambda: play(stopped, num_worlds=2), ValueError)
+    assert "seed 3, not 4" in refused(lambda: play(stopped, replace(SPEC, seed=4)), ValueError)
+    assert "num_worlds 1, not 2" in refused(lambda: play(stopped, replace(SPEC, num_worlds=2)), ValueError)
     assert "other settings (learner QTable, not RepeatUndo):" in refused(
-        lambda: fit(KEY, WORLD, synagents.RepeatUndo(), STEPS, stopped), ValueError
+        lambda: play(stopped, replace(SPEC, learner=synagents.RepeatUndo())), ValueError
     )
 
 
 def test_data_that_changed_since_the_run_began_are_told(tmp_path: Path) -> None:
-    def world(brightest: float) -> Any:
+    def spec(brightest: float, rounds: int) -> RunSpec:
         x = np.linspace(0, brightest, 60).reshape(20, 3)
-        return synapse_v0.world(
-            synagents.from_arrays(x, np.arange(20) % 2, loss="cross-entropy", batch_size=4), hidden=(), interval=0
-        )
+        task = synagents.from_arrays(x, np.arange(20) % 2, loss="cross-entropy", batch_size=4)
+        return replace(SPEC, world=synapse_v0.world(task, hidden=(), interval=0), rounds=rounds)
 
-    fit(KEY, world(1.0), LEARNER, 2, tmp_path / "run")
-    told = refused(lambda: fit(KEY, world(0.5), LEARNER, 4, tmp_path / "run"), ValueError)
+    play(tmp_path / "run", spec(1.0, 2))
+    told = refused(lambda: play(tmp_path / "run", spec(0.5, 4)), ValueError)
     assert "has changed (world.task.x, world.task.held_out_x): put back the data or tables as they were" in told
-    fit(KEY, world(1.0), LEARNER, 4, tmp_path / "run")
-
-
-# What was run
-
-
-def test_what_was_run_is_told_by_settings_checksums_and_names() -> None:
-    told = dict(described("world", WORLD)) | dict(described("learner", QTable(np.ones((81, 3), np.float32))))
-    assert told["world"] == "SynapseWorld" and told["world.network.sizes"] == [2, 2, 2]
-    assert told["world.step_size"] == 0.05 and told["world.task.loss"] == "cross_entropy"
-    assert told["learner.table"].startswith("array float32[81, 3] sha256 ")
-    assert json.loads(json.dumps(told)) == told
-    assert dict(described("x", (1, float("nan"), jax.numpy.float32(0.5), Path("a"), print))) == {
-        "x": [1, "nan", 0.5, "a", "print"]
-    }
-    assert dict(described("x", [LEARNER]))["x.0.alpha"] == 0.1
-
-
-@pytest.mark.parametrize("steps", [0, -1, 3])
-def test_steps_are_a_positive_multiple_of_the_horizon(tmp_path: Path, steps: int) -> None:
-    assert "multiple of rollout_length 2" in refused(
-        lambda: play(tmp_path / "run", steps, rollout_length=2), ValueError
-    )
-    assert not list(tmp_path.iterdir())
-    assert "checkpoint_seconds" in refused(lambda: play(tmp_path / "run", checkpoint_seconds=-1), ValueError)
+    play(tmp_path / "run", spec(1.0, 4))

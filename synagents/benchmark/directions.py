@@ -1,7 +1,7 @@
 """Random directions in the space of all weights, alike in structure to the weights themselves.
 
-The cheap generator of the agents (`synagents.counter`) draws them, so a line to beat pays no more for its luck than a
-learner does.
+The agents' cheap generator (`synagents.counter`) draws them, so that random numbers cost an optimizer no more time than
+they cost a learner.
 """
 
 import jax
@@ -16,7 +16,7 @@ from synagents.world import Params
 def gaussian(key: Key[Array, ""], weights: Params) -> Params:
     """Independent standard normal numbers."""
     flat, unravel = ravel_pytree(weights)
-    return unravel(jax.random.normal(counter_key(key), flat.shape))
+    return unravel(jax.random.normal(counter_key(key), flat.shape, jnp.float32))
 
 
 def signs(key: Key[Array, ""], weights: Params) -> Params:

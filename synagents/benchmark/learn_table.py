@@ -1,9 +1,9 @@
-"""Learn a table on toys, then freeze it and train networks it has never seen: the reference paper's finding.
+"""Learn a table on toys, then freeze it and let it train networks it has never seen: the reference paper's finding.
 
-Several candidates each go to school with several random teachers, one after the other; every lesson ends as soon as its
-boundary is found, because a table that goes on learning on a solved toy unlearns. Each candidate's table after each
-lesson is then frozen and tried on teachers that no candidate has met; the one that leaves the lowest loss there wins.
-No image is seen by anyone.
+Several candidate tables learn side by side, each on several random teachers, one after the other. A lesson, the time
+with one teacher, ends as soon as the teacher's boundary is found, because a table that goes on learning on a solved toy
+unlearns. Each candidate's table after each lesson is then frozen and compared with the others on teachers that no
+candidate has met; the table that leaves the lowest loss there is chosen. No image data is used.
 """
 
 from collections.abc import Callable
@@ -15,9 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
+from synagents import keys
 from synagents.learners.synapse.q_table import QTable
 from synagents.loop import Run, advance, begin
-from synagents.settings import require
+from synagents.settings import require, require_whole
 from synagents.world import World
 
 CHUNK = 250  # rounds between looks at the loss
@@ -26,59 +27,62 @@ CHUNK = 250  # rounds between looks at the loss
 class Learned(NamedTuple):
     """A table and how it was chosen."""
 
-    table: np.ndarray  # f32[S, 3]
+    table: np.ndarray  # f32[S, A]
     exam_loss: float  # of the chosen table: mean over the exam's teachers
     exam_losses: np.ndarray  # f32[candidates, lessons] of every table
     solved: np.ndarray  # bool[candidates, lessons] whether the lesson was learned in time
 
 
 def learn_table(
-    key: Key[Array, ""],
+    key: int | Key[Array, ""],
     toy: World,
     *,
     learner: QTable,
     candidates: int = 16,
     lessons: int = 4,
     solved_loss: float = 0.1,
-    lesson_steps: int = 10_000,
+    lesson_rounds: int = 10_000,
     exam_teachers: int = 16,
-    exam_steps: int = 2_000,
-    exam_explore: float = 0.1,
+    exam_rounds: int = 2_000,
+    exam_epsilon: float = 0.1,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Learned:
     """Learn, select and return one table.
 
     Args:
-        key: random key of everything.
+        key: random key of everything, or a seed in 0 .. 2^32 - 1.
         toy: a world whose task draws a new teacher at every reset.
         learner: an adaptive QTable; every candidate starts from its table.
         candidates: tables that learn side by side, >= 1.
         lessons: teachers each candidate learns from, >= 1.
         solved_loss: a lesson ends when the mean loss of the last rounds falls below this.
-        lesson_steps: rounds after which a lesson ends anyway.
+        lesson_rounds: rounds after which a lesson ends anyway, >= 1.
         exam_teachers: held-out teachers on which the frozen tables are compared, >= 1.
-        exam_steps: rounds each frozen table trains a fresh student there.
-        exam_explore: exploration of the frozen tables, a probability in [0, 1].
+        exam_rounds: rounds for which each frozen table trains a fresh student there, >= 1.
+        exam_epsilon: probability in [0, 1] of a uniform action of the frozen tables.
         tell: receives a line of progress now and then.
 
     Raises:
         ValueError: if the learner is not adaptive or a number is out of range.
     """
     require(learner.adaptive, "Only an adaptive QTable can learn a table: give QTable(adaptive=True).")
-    require(min(candidates, lessons, exam_teachers, lesson_steps, exam_steps) >= 1, "Every count must be at least 1.")
-    school_key, exam_key = jax.random.split(key)
+    counts = {"candidates": candidates, "lessons": lessons, "lesson_rounds": lesson_rounds}
+    counts |= {"exam_teachers": exam_teachers, "exam_rounds": exam_rounds}
+    for name, count in counts.items():
+        require_whole(name, count, 1)
+    lesson_key, exam_key = jax.random.split(keys.seed_key(key))
     mind, tables, solved = None, [], []
     for lesson in range(lessons):
-        run = begin(jax.random.fold_in(school_key, lesson), toy, learner, num_runs=candidates)
+        run = begin(jax.random.fold_in(lesson_key, lesson), toy, learner, num_runs=candidates)
         run = run if mind is None else replace(run, mind=mind)
-        run, done = _attend(run, solved_loss, lesson_steps)
+        run, done = _learn(run, solved_loss, lesson_rounds)
         mind = run.mind
-        tables.append(np.asarray(mind.table))
+        tables.append(np.asarray(jax.vmap(learner.action_values)(mind)))
         solved.append(done)
         tell(f"lesson {lesson + 1} of {lessons}: {done.sum()} of {candidates} candidates found the boundary")
     every = np.stack(tables, axis=1)  # [candidates, lessons, S, A]
     losses = np.array(
-        [[_examine(exam_key, toy, table, exam_teachers, exam_steps, exam_explore) for table in one] for one in every]
+        [[_examine(exam_key, toy, table, exam_teachers, exam_rounds, exam_epsilon) for table in one] for one in every]
     )
     best = np.unravel_index(np.argmin(losses), losses.shape)
     tell(
@@ -88,10 +92,10 @@ def learn_table(
     return Learned(every[best], float(losses[best]), losses, np.stack(solved, axis=1))
 
 
-def _attend(run: Run, solved_loss: float, steps: int) -> tuple[Run, np.ndarray]:
-    """One lesson of all candidates; a candidate that has solved it stops learning there and then."""
+def _learn(run: Run, solved_loss: float, rounds: int) -> tuple[Run, np.ndarray]:
+    """One lesson of all candidates; a candidate that has solved it stops learning at once."""
     done = np.zeros(run.num_runs, bool)
-    while run.t < steps and not done.all():
+    while run.t < rounds and not done.all():
         later, history = advance(run, CHUNK)
         keep = jnp.asarray(done)
         mind = jax.tree.map(
@@ -104,9 +108,9 @@ def _attend(run: Run, solved_loss: float, steps: int) -> tuple[Run, np.ndarray]:
     return run, done
 
 
-def _examine(key: Key[Array, ""], toy: World, table: np.ndarray, teachers: int, steps: int, explore: float) -> float:
-    """Mean final loss of a frozen table over unseen teachers; the same key means the same teachers and luck."""
-    run = begin(key, toy, QTable(table=jnp.asarray(table), explore=explore), num_runs=teachers)
-    _, history = advance(run, steps)
-    final = float(np.mean(history.info["loss"][:, -max(steps // 10, 1) :]))
+def _examine(key: Key[Array, ""], toy: World, table: np.ndarray, teachers: int, rounds: int, epsilon: float) -> float:
+    """Mean final loss of a frozen table over unseen teachers; the same key gives the same teachers and actions."""
+    run = begin(key, toy, QTable(table=jnp.asarray(table), epsilon=epsilon), num_runs=teachers)
+    _, history = advance(run, rounds)
+    final = float(np.mean(history.info["loss"][:, -max(rounds // 10, 1) :]))
     return final if np.isfinite(final) else np.inf

@@ -1,30 +1,27 @@
-"""The lines of the board and the settings each plays with; what is finished is kept, so that a board can grow.
+"""The lines of the benchmark: who plays, and the file of scores, to which every finished score is added.
 
-A line is a learner (its agents share a policy), or a rule to beat that has no agents (`baselines`), of which some
-follow a gradient. Settings were chosen on validation parts cut from training parts (`BenchmarkTask.design`), never on
-what is held out here: `studies/tuning.py` searches them and writes `assets/bench_settings.json`.
+A line is a learner, whose agents share a policy, or an optimizer without agents (`benchmark.optimizers`); some
+optimizers follow the gradient. Settings were chosen on validation parts cut from training parts
+(`BenchmarkTask.design`), never on what is held out here: `studies/tuning.py` searches them and writes
+`assets/bench_settings.json`.
 """
 
-import json
+import math
 from collections.abc import Callable, Sequence
-from functools import cache, partial
-from importlib.resources import files
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import jax
-import numpy as np
-
 from synagents import registry
-from synagents.cli import build as experiment
-from synagents.cli import flags
 from synagents.benchmark import results
-from synagents.benchmark.optimizers import Problem
 from synagents.benchmark.drive import drive
-from synagents.benchmark.results import Board, Curves
+from synagents.benchmark.line_settings import BATCH, complete, is_optimizer, known_settings
+from synagents.benchmark.optimizers import Problem
+from synagents.benchmark.results import Curves, Scores
 from synagents.benchmark.scoring import score
-from synagents.benchmark.suite import POINTS, BenchmarkTask
+from synagents.benchmark.suite import ACTIVATION, INIT_SCALE, POINTS, BenchmarkTask
 from synagents.benchmark.workers import spread
+from synagents.cli import flags
 from synagents.networks.mlp import MLP
 from synagents.settings import nearest, require
 
@@ -32,23 +29,12 @@ AGENTS, NO_AGENTS, GRADIENT = "agents", "no agents", "gradient"
 
 
 def lines() -> dict[str, str]:
-    """The kind of every line there is, by name: all learners of synapse worlds, and all baselines."""
-    learners = [name for name in registry.offers("learners") if "synapse_v0" in registry.worlds("learners", name)]
+    """The kind of every line there is, by name: all learners of worlds of synapses, and all optimizers."""
+    learners = [name for name in registry.offers("learners") if "synapse" in registry.families(name)]
     kinds = dict.fromkeys(learners, AGENTS)
-    for name, constructor in registry.offers("benchmark.baselines").items():
+    for name, constructor in registry.offers("benchmark.optimizers").items():
         kinds[name] = GRADIENT if constructor.__module__.endswith(".gradient") else NO_AGENTS
     return kinds
-
-
-@cache
-def _settings() -> dict[str, dict[str, dict[str, Any]]]:
-    return json.loads((files("synagents") / "assets" / "bench_settings.json").read_text())
-
-
-def chosen(task: BenchmarkTask, line: str) -> dict[str, Any]:
-    """The settings a line plays with; a learner that the board does not have plays with those of the reference."""
-    there = _settings()[task.name]
-    return there.get(line, there["q-table"])
 
 
 def play(
@@ -64,8 +50,8 @@ def play(
 
     Args:
         task: of the suite.
-        line: a learner's or a baseline's name, or module:Class of a learner.
-        given: settings by parameter name that replace the board's.
+        line: a learner's or an optimizer's name, or module:Class of a learner.
+        given: settings by parameter name that replace those of the benchmark.
         runs: independent runs, >= 1.
         seed: of the runs.
         data: folder with the notMNIST images.
@@ -74,11 +60,10 @@ def play(
         ValueError: if there is no such line, or a setting is not its own or out of range.
         FloatingPointError: if the loss is not finite.
     """
-    own = chosen(task, line) | (given or {})
-    if line in registry.offers("benchmark.baselines"):
-        return _driven(task, line, own, runs, seed, data)
+    if is_optimizer(line):
+        return _driven(task, line, given or {}, runs, seed, data)
     require(":" in line or line in lines(), f"No line is called {line!r}: {nearest(line, lines())}.")
-    return score(task, line, own, runs=runs, seed=seed, data=data)
+    return score(task, line, given or {}, runs=runs, seed=seed, data=data)
 
 
 def fill(
@@ -92,37 +77,37 @@ def fill(
     data: Path | None = None,
     workers: int = 1,
     tell: Callable[[str], None] = lambda line: None,
-) -> Board:
-    """Play what a file of scores lacks, and add each cell when it is finished.
+) -> Scores:
+    """Play what a file of scores lacks, and add each score when it is finished.
 
     Args:
         path: the file.
         tasks: of the suite.
         players: the lines.
-        given: settings by parameter name that replace the board's.
+        given: settings by parameter name that replace those of the benchmark.
         runs: independent runs, >= 1.
         seed: of the runs.
         data: folder with the notMNIST images.
-        workers: cells played at a time, each in a process with its share of the cores, >= 1.
-        tell: what to do with a sentence about each cell that begins.
+        workers: scores made at a time, each in a process with its share of the cores, >= 1.
+        tell: receives a sentence about each score that begins.
 
     Raises:
         ValueError: if there is no such line, or a setting is not its own or out of range.
-        FloatingPointError: if a loss is not finite; what the others have by then is kept.
+        FloatingPointError: if a loss is not finite; scores that were finished by then are kept.
     """
-    board = results.read(path) if path.exists() else {}
-    order = {task: dict.fromkeys((*board.get(task.id, {}), *players)) for task in tasks}
-    missing = [(task, line) for task, lines in order.items() for line in lines if line not in board.get(task.id, {})]
+    scores = results.read(path) if path.exists() else {}
+    order = {task: dict.fromkeys((*scores.get(task.id, {}), *players)) for task in tasks}
+    missing = [(task, line) for task, lines in order.items() for line in lines if line not in scores.get(task.id, {})]
     cell = partial(play, given=given, runs=runs, seed=seed, data=data)
 
     def begun(of: tuple[BenchmarkTask, str]) -> None:
         tell(f"{of[1]} on {of[0].id}: {runs} runs of {of[0].budget:,} sample evaluations")
 
     for (task, line), curves in spread(cell, missing, workers, begun):
-        there = board.get(task.id, {}) | {line: curves}
-        board[task.id] = {name: there[name] for name in order[task] if name in there}
-        results.write(path, board)
-    return board
+        there = scores.get(task.id, {}) | {line: curves}
+        scores[task.id] = {name: there[name] for name in order[task] if name in there}
+        results.write(path, scores)
+    return scores
 
 
 def typed(players: Sequence[str], tasks: Sequence[BenchmarkTask], pairs: Sequence[str]) -> dict[str, Any]:
@@ -143,26 +128,12 @@ def typed(players: Sequence[str], tasks: Sequence[BenchmarkTask], pairs: Sequenc
     return given
 
 
-def known_settings(line: str, task: BenchmarkTask) -> dict[str, flags.Flag]:
-    """What may be set of a line on a task, by parameter name; the benchmark's own settings are not among it."""
-    if line not in registry.offers("benchmark.baselines"):
-        titled = experiment.sections(task.task, line)
-        known = {name: flag for section in titled.values() for name, flag in section.items()}
-        return {name: flag for name, flag in known.items() if name not in task.frozen}
-    batches = {name: flags.Flag(name, int, None, "") for name in ("batch_size", "interval") if task.batched}
-    return batches | flags.flags_of(registry.find("benchmark.baselines", line))
-
-
 def _driven(task: BenchmarkTask, line: str, given: dict[str, Any], runs: int, seed: int, data: Path | None) -> Curves:
-    """A baseline's curves: schedules run over the share of the budget that is spent."""
-    constructor, known = registry.find("benchmark.baselines", line), known_settings(line, task)
-    for name in given:
-        require(name in known, f"{line} has no setting {name!r}: {nearest(name, known)}.")
-    rule = {name: given[name] for name in ("batch_size", "interval") if name in given}
-    rest = {name: value for name, value in given.items() if name not in rule}
-    made = task.make(rule.get("batch_size", 100), data=data)
-    network = MLP((int(np.prod(made.in_shape)), *task.hidden, made.out_size))
-    problem = Problem(network, made, rule.get("interval", 10) if task.batched else 0)
-    baseline = constructor(**{name: flags.value(known[name], value, 1) for name, value in rest.items()})
-    curve = drive(jax.random.key(seed), baseline, problem, task.budget, num_runs=runs, looks=POINTS)
+    """An optimizer's curves; its schedules run over the share of the budget that is spent."""
+    values = complete(task, line, given, 1)
+    batch_size, interval = (values.pop(name, 0) for name in BATCH)
+    made = task.make(batch_size, data=data)
+    network = MLP((math.prod(made.in_shape), *task.hidden, made.out_size), ACTIVATION, INIT_SCALE)
+    optimizer = registry.find("benchmark.optimizers", line)(**values)
+    curve = drive(seed, optimizer, Problem(network, made, interval), task.budget, num_runs=runs, looks=POINTS)
     return Curves(curve.cost, curve.held_out["accuracy"], curve.held_out["loss"])

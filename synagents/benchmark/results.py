@@ -1,4 +1,4 @@
-"""Scores as a file: the layout that marl-eval reads, so that other tools draw the same runs.
+"""Scores as a file: the layout that marl-eval reads, so that other tools can plot the same runs.
 
     {"synagents": {task id: {line: {"seed_0": {"step_0": {"step_count": cost, "accuracy": [a], "loss": [l]}, ...,
                                                "absolute_metrics": {"accuracy": [last], "loss": [last]}}, ...}}}}
@@ -9,7 +9,6 @@ what the run had spent, in sample evaluations.
 
 import gzip
 import json
-import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Integer
 
+from synagents.run.files import write_whole
 from synagents.settings import require
 
 ENVIRONMENT = "synagents"
@@ -37,21 +37,19 @@ class Curves(NamedTuple):
         return np.where(reached.any(axis=1), self.cost[reached.argmax(axis=1)], np.inf)
 
 
-Board = dict[str, dict[str, Curves]]  # {task id: {line: curves}}
+Scores = dict[str, dict[str, Curves]]  # {task id: {line: curves}}
 
 
-def write(path: Path, board: Board) -> None:
-    """Write all scores, whole or not at all."""
+def write(path: Path, scores: Scores) -> None:
+    """Write all scores, whole or not at all; OSError where the file cannot be written."""
     whole: dict[str, Any] = {ENVIRONMENT: {}}
-    for task, lines in board.items():
-        whole[ENVIRONMENT][task] = {line: _said(curves) for line, curves in lines.items()}
-    aside = path.with_name(f"{path.name}.part")
+    for task, lines in scores.items():
+        whole[ENVIRONMENT][task] = {line: _to_json(curves) for line, curves in lines.items()}
     text = json.dumps(whole).encode()
-    aside.write_bytes(gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
-    os.replace(aside, path)
+    write_whole(path, gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
 
 
-def read(path: Path) -> Board:
+def read(path: Path) -> Scores:
     """The scores in a file that `write` wrote.
 
     Raises:
@@ -65,24 +63,24 @@ def read(path: Path) -> Board:
     try:
         content = path.read_bytes()
         tasks = json.loads(gzip.decompress(content) if path.suffix == ".gz" else content)[ENVIRONMENT]
-        return {task: {line: _understood(runs) for line, runs in lines.items()} for task, lines in tasks.items()}
+        return {task: {line: _from_json(runs) for line, runs in lines.items()} for task, lines in tasks.items()}
     except (ValueError, OSError, EOFError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise ValueError(sentence) from error
 
 
-def merged(boards: Sequence[Board], names: Sequence[str]) -> Board:
-    """All scores in one board; a line that several boards have is told apart by its board's name."""
-    counts = Counter(line for board in boards for line in {line for lines in board.values() for line in lines})
-    together: Board = {}
-    for board, name in zip(boards, names, strict=True):
-        for task, lines in board.items():
+def merged(files: Sequence[Scores], names: Sequence[str]) -> Scores:
+    """The scores of several files together; a line that several files have gets its file's name beside its own."""
+    counts = Counter(line for scores in files for line in {line for lines in scores.values() for line in lines})
+    together: Scores = {}
+    for scores, name in zip(files, names, strict=True):
+        for task, lines in scores.items():
             for line, curves in lines.items():
-                told = line if counts[line] == 1 else f"{line} ({name})"
-                together.setdefault(task, {})[told] = curves
+                label = line if counts[line] == 1 else f"{line} ({name})"
+                together.setdefault(task, {})[label] = curves
     return together
 
 
-def _said(curves: Curves) -> dict[str, Any]:
+def _to_json(curves: Curves) -> dict[str, Any]:
     runs = {}
     for index, (accuracy, loss) in enumerate(zip(curves.accuracy, curves.loss, strict=True)):
         steps: dict[str, Any] = {
@@ -94,7 +92,7 @@ def _said(curves: Curves) -> dict[str, Any]:
     return runs
 
 
-def _understood(runs: dict[str, Any]) -> Curves:
+def _from_json(runs: dict[str, Any]) -> Curves:
     points = [[run[f"step_{point}"] for point in range(len(run) - 1)] for run in runs.values()]
     cost = np.array([[point["step_count"] for point in run] for run in points])
     accuracy, loss = (np.array([[p[n][0] for p in run] for run in points], float) for n in ("accuracy", "loss"))

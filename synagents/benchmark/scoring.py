@@ -3,16 +3,17 @@
 cost = B (1 + C rounds + refreshes [reevaluate])       B samples per batch, C candidate moves per round
 """
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from synagents.cli import build as experiment
+from synagents import registry
+from synagents.benchmark.line_settings import complete, world_settings
 from synagents.benchmark.results import Curves
 from synagents.benchmark.suite import POINTS, BenchmarkTask
+from synagents.envs import synapse_v0
 from synagents.envs.synapse_v0 import SynapseWorld
 from synagents.loop import advance, begin, evaluate
 from synagents.settings import require
@@ -27,7 +28,7 @@ def score(
     Args:
         task: of the suite.
         learner: a learner's name, or module:Class.
-        given: settings of the world and the learner by parameter name, as `synagents train` takes them.
+        given: settings of the world and the learner by parameter name that replace those of the benchmark.
         runs: independent runs, >= 1; run k draws from the k-th key of `seed`.
         seed: of the runs; the data split belongs to the task.
         data: folder with the notMNIST images.
@@ -36,11 +37,11 @@ def score(
         ValueError: if a setting is out of range or the budget does not pay for 100 rounds.
         FloatingPointError: if the loss is not finite.
     """
-    rounds = 0
+    rounds = 1
     for _ in range(2):  # a decay spans the run, whose length is known once the world is
-        world, mind = build(task, learner, given, rounds or 1, data)
+        world, mind = build(task, learner, given, rounds, data)
         rounds = affordable(world, task.budget)
-    run = begin(jax.random.key(seed), world, mind, num_runs=runs, worlds="loop")
+    run = begin(seed, world, mind, num_runs=runs, world_axis="loop")
     first = evaluate(run)
     cost, accuracy, loss = [spent(world, 0)], [first["accuracy"]], [first["loss"]]
     for _ in range(POINTS):
@@ -58,14 +59,28 @@ def score(
 def build(
     task: BenchmarkTask, learner: str, given: dict[str, Any], rounds: int, data: Path | None
 ) -> tuple[SynapseWorld, Learner]:
-    """The task's world and the learner; what the benchmark fixes cannot be given."""
-    for name in given:
-        require(name not in task.frozen, f"The benchmark fixes {name} of {task.id}: leave it out.")
-    folder = {"data": data} if task.task == "notmnist" else {}
-    made = experiment.build(task.task, learner, given | task.frozen | folder, steps=rounds, seed=0)
-    if not isinstance(made.world, SynapseWorld):
-        raise ValueError(f"The benchmark is played in synapse_v0, for which {learner} is not made: score another one.")
-    return replace(made.world, task=task.seen(made.world.task)), made.learner
+    """The task's world and the learner, from the benchmark's own settings alone.
+
+    Args:
+        task: of the suite.
+        learner: a learner's name, or module:Class.
+        given: settings by parameter name that replace those of the benchmark.
+        rounds: the length of decays that name none.
+        data: folder with the notMNIST images.
+
+    Raises:
+        ValueError: if the learner is not made for worlds of synapses, or a setting is fixed, unknown or out of range.
+    """
+    require(
+        "synapse" in registry.families(learner),
+        f"The benchmark is played in worlds of synapses, for which {learner} is not made: score another one.",
+    )
+    values = complete(task, learner, given, rounds)
+    own = {name: value for name, value in values.items() if name not in world_settings(task)}
+    size = values.get("batch_size", 0)
+    of_world = {name: value for name, value in values.items() if name not in own and name != "batch_size"}
+    world = synapse_v0.world(task.make(size, data=data), hidden=task.hidden, **of_world)
+    return world, registry.find("learners", learner)(**own)
 
 
 def batch_size(world: SynapseWorld) -> int:
@@ -75,7 +90,7 @@ def batch_size(world: SynapseWorld) -> int:
 
 
 def spent(world: SynapseWorld, rounds: int) -> int:
-    """Sample evaluations of a life of so many rounds, the first score and re-evaluations included."""
+    """Sample evaluations of so many rounds, the first loss and re-evaluations included."""
     refreshes = (rounds - 1) // world.interval if world.interval and rounds else 0
     passes = 1 + world.candidates * rounds + (refreshes if world.batch_change == "reevaluate" else 0)
     return batch_size(world) * passes

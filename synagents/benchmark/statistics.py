@@ -3,9 +3,10 @@
     IQM(scores) = mean of the middle half of all runs on all tasks
     P(X > Y)    = mean over tasks of the share of pairs of runs in which X's is the better (ties count half)
 
-Runs are resampled within each task (a stratum), the statistic is taken of every resample, and the interval is between
-its 2.5 % and 97.5 % quantiles. (Agarwal et al. 2021, "Deep Reinforcement Learning at the Edge of the Statistical
-Precipice"; Gorsane et al. 2022 for cooperative teams. Their library does not import beside a present pandas.)
+Runs are resampled within each task (a stratum), the statistic is taken of every resample, and the interval goes from
+its 2.5 % to its 97.5 % quantile. (Agarwal et al. 2021, "Deep Reinforcement Learning at the Edge of the Statistical
+Precipice"; Gorsane et al. 2022 for cooperative teams. Their library, rliable, fails to import with current
+pandas, so the few lines are written here.)
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ from scipy import stats
 
 RESAMPLES = 2000
 
-Scores = Sequence[Float[np.ndarray, "runs"]]  # one array for each task; tasks may differ in their number of runs
+RunsByTask = Sequence[Float[np.ndarray, "runs"]]  # one array for each task; tasks may differ in their number of runs
 
 
 class Estimate(NamedTuple):
@@ -31,17 +32,17 @@ class Estimate(NamedTuple):
         return f"{self.value:.3f} ({self.low:.3f}-{self.high:.3f})"
 
 
-def mean(scores: Scores) -> float:
+def mean(scores: RunsByTask) -> float:
     """The mean over tasks of each task's mean over runs."""
     return float(np.mean([np.mean(task) for task in scores]))
 
 
-def interquartile_mean(scores: Scores) -> float:
+def interquartile_mean(scores: RunsByTask) -> float:
     """The mean of the middle half of all runs on all tasks: robust as a median, precise as a mean."""
     return float(stats.trim_mean(np.concatenate(scores), 0.25))
 
 
-def improvement(scores: Scores, others: Scores) -> float:
+def improvement(scores: RunsByTask, others: RunsByTask) -> float:
     """Probability in [0, 1] that a run of the first is better than one of the second, on a task drawn at random."""
     better = [
         np.mean((mine[:, None] > theirs) + 0.5 * (mine[:, None] == theirs))
@@ -50,7 +51,7 @@ def improvement(scores: Scores, others: Scores) -> float:
     return float(np.mean(better))
 
 
-def bootstrap(statistic: Callable[..., float], *groups: Scores, seed: int = 0) -> Estimate:
+def bootstrap(statistic: Callable[..., float], *groups: RunsByTask, seed: int = 0) -> Estimate:
     """A statistic of one or more lines' scores with its stratified bootstrap interval.
 
     Args:

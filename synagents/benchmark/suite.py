@@ -2,7 +2,7 @@
 
 Each fixes the network, one data split (or one teacher), the loss, what a line may spend, and when it is looked at. The
 currency is the sample evaluation: one sample through one forward pass; a backward pass counts two more. What a line
-does with its budget is its own business: batches of any size drawn from the training part, kept for as long as it
+does with its budget is its own decision: batches of any size drawn from the training part, kept for as long as it
 likes, since every sample is charged. Held-out accuracy is looked at every 1 % of the budget, and the score is the last
 one, never the best. (The unit follows the reference paper's argument: no gradient, one forward pass per step.)
 """
@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from synagents import registry
+from synagents.networks.mlp import Activation
 from synagents.settings import nearest, require
 from synagents.tasks.samples import Samples, validation
 from synagents.world import Task
 
 VERSION = "v0"
 POINTS = 100  # looks at a run, beside the one before it begins
+ACTIVATION: Activation = "relu"  # of the hidden units, and the half-width of the initial weights, of the networks that
+INIT_SCALE = 0.1  # optimizers train; those of the agents are among their own settings
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class BenchmarkTask:
         name: short name; `id` is what is written into files.
         task: the library's task.
         hidden: units of the hidden layers.
-        fixed: the task's options that are part of the benchmark: the split, the teacher.
+        fixed: the task's options that are part of the benchmark: the split, the scale of pixels, the teacher.
         budget: sample evaluations a run may spend.
         designing: whether what is held out is cut from the training part, for choosing settings.
     """
@@ -83,6 +86,7 @@ class BenchmarkTask:
 
 
 _SPLIT = (("split_seed", 0), ("held_out", 0.25), ("loss", "cross-entropy"))
+_DIGITS, _LETTERS = (*_SPLIT, ("scale", 16.0)), (*_SPLIT, ("scale", 255.0))
 SUITE = {
     task.name: task
     for task in (
@@ -90,10 +94,10 @@ SUITE = {
         BenchmarkTask(
             "boundary", "boundary", (8,), (("teacher_hidden", 8), ("points", 300), ("teacher_seed", 0)), 3_000_000
         ),
-        BenchmarkTask("digits-0", "digits", (), _SPLIT, 20_000_000),
-        BenchmarkTask("digits-16", "digits", (16,), _SPLIT, 20_000_000),
-        BenchmarkTask("notmnist-0", "notmnist", (), _SPLIT, 30_000_000),
-        BenchmarkTask("notmnist-32", "notmnist", (32,), _SPLIT, 30_000_000),
+        BenchmarkTask("digits-0", "digits", (), _DIGITS, 20_000_000),
+        BenchmarkTask("digits-16", "digits", (16,), _DIGITS, 20_000_000),
+        BenchmarkTask("notmnist-0", "notmnist", (), _LETTERS, 30_000_000),
+        BenchmarkTask("notmnist-32", "notmnist", (32,), _LETTERS, 30_000_000),
     )
 }
 

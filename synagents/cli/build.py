@@ -1,45 +1,360 @@
-"""From names and settings to a world and a learner: what `synagents train` and a run's config.json mean.
+"""From names and settings to what is played: `preset` is the command `synagents train`, in Python.
+
+    synagents train digits --out runs/a   =   synagents.fit(synagents.preset("digits"), "runs/a")
 
 The task and the learner choose the world: the one that both are made for (`synagents.registry`). A setting is looked
-for in this order: given by hand, the recipe of the task and learner, the constructor's default.
+for in this order: given by hand, the preset of the task and learner (`synagents.cli.presets`), the default.
 """
 
+import contextlib
+import difflib
+import inspect
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
+
 from synagents import registry
-from synagents.cli import flags
+from synagents.cli import flags, presets
 from synagents.cli.flags import Flag
-from synagents.cli.presets import recipe
-from synagents.settings import nearest, require
-from synagents.world import Learner, World
+from synagents.loop import Run
+from synagents.probes import PROBES, Probe
+from synagents.run import reading
+from synagents.run.config import read_config
+from synagents.run.spec import RunSpec
+from synagents.settings import nearest, require, require_whole
+from synagents.task import Task
+from synagents.world import AnyLearner, LearnerBase, RewardKind, World
+
+PRESET_NETWORK = "mlp"  # what a world builds where no network is named; its settings are the world's then
+SHAPES = ("in_shape", "out_size", "sizes")  # parameters of networks that come from the task
+HIDDEN = Flag("hidden", tuple[int, ...], (32,), "units of the hidden layers, each >= 1; none for no hidden layer.")
 
 
-class Experiment(NamedTuple):
-    """What is to be run."""
+class Names(NamedTuple):
+    """What is to be built, by name or `module:Name`."""
+
+    task: str
+    learner: str
+    network: str | None = None
+
+
+class Built(NamedTuple):
+    """A world and a learner, and what they are made of."""
 
     world: World
-    learner: Learner
-    settings: dict[str, Any]  # every setting by parameter name, as plain values: what `rebuild` takes
-    spanning: tuple[str, ...]  # the settings that decay over the run's steps, since they name no length
+    learner: AnyLearner
+    settings: dict[str, Any]  # every setting by parameter name, as config.json keeps it
+    can_be_kept: bool  # whether config.json can say them all, so that a run goes on by its directory alone
 
 
-def pairs() -> list[tuple[str, str]]:
-    """Every task with every learner that fits it."""
-    there = [(task, learner) for task in registry.offers("tasks") for learner in registry.offers("learners")]
-    return [pair for pair in there if _shared(*pair)]
+def preset(
+    task: str = "digits",
+    learner: str | None = None,
+    *,
+    network: str | None = None,
+    seed: int = 0,
+    rounds: int | None = None,
+    num_worlds: int | None = None,
+    num_runs: int = 1,
+    shared_task: bool = False,
+    rollout_length: int = 1,
+    probes: Iterable[str | Probe] = (),
+    probe_interval: int = 100,
+    **settings: Any,
+) -> RunSpec:
+    """What `synagents train` plays for these names and flags.
+
+    Args:
+        task: a task's name (`synagents tasks` lists them), or "module:Name" of one of your own.
+        learner: a learner's name or "module:Name"; None for the usual one of the task's world.
+        network: a network's name or "module:Name"; None for the world's own.
+        seed: of everything, also of the data split, in 0 .. 2^32 - 1.
+        rounds: to play, >= 1 (`--steps` on the command line); None for the preset's.
+        num_worlds: worlds that share one learner, >= 1; None for the preset's.
+        num_runs: independent learners with worlds of their own, >= 1.
+        shared_task: let the worlds of a run see one batch.
+        rollout_length: rounds per update of the learner, >= 1.
+        probes: names, "module:Name" or functions of (world, round), to be recorded in metrics.csv.
+        probe_interval: rounds between probed rounds, >= 1.
+        **settings: of the world, the network, the task and the learner, under the names that `synagents train TASK
+            --help` shows, such as `hidden=(64,)`; texts are read as the command line reads them.
+
+    Raises:
+        ValueError: if there is nothing of such a name, a setting belongs to none of them or is out of range, or the
+            learner does not fit the task.
+    """
+    names = _checked(task, learner, network)
+    usual = presets.recommended(names.task, names.learner)
+    rounds = presets.usual_rounds(names.task, names.learner) if rounds is None else rounds
+    require_whole("rounds", rounds, 1)
+    built = build(names, settings, rounds=rounds, seed=seed)
+    probes = tuple(probes)
+    return RunSpec(
+        built.world,
+        built.learner,
+        rounds,
+        seed=seed,
+        num_worlds=usual.get("num_worlds", 1) if num_worlds is None else num_worlds,
+        num_runs=num_runs,
+        shared_task=shared_task,
+        rollout_length=rollout_length,
+        probes=tuple(find_probe(probe) if isinstance(probe, str) else probe for probe in probes),
+        probe_interval=probe_interval,
+        about=_about(names, built, probes),
+    )
+
+
+def _checked(task: str, learner: str | None, network: str | None) -> Names:
+    for name, given in (("task", task), ("learner", learner), ("network", network)):
+        require(
+            given is None or isinstance(given, str),
+            f"A preset takes the {name}'s name, but this is a {type(given).__name__}: of objects build "
+            "synagents.RunSpec(world, learner, rounds).",
+        )
+    return Names(task, learner or registry.usual_learner(task), network)
+
+
+def _about(names: Names, built: Built, probes: tuple[str | Probe, ...]) -> dict[str, Any]:
+    """What config.json says first, enough for `rebuild` where everything has a name."""
+    about: dict[str, Any] = {"task": names.task, "learner": names.learner}
+    about |= {"network": names.network} if names.network else {}
+    about |= {"sizes": list(built.world.sizes), "data": dict(built.world.task.description)}
+    by_name = built.can_be_kept and all(isinstance(probe, str) for probe in probes)
+    return about | ({"settings": built.settings, "probe_names": list(probes)} if by_name else {})
+
+
+def rebuild(config: dict[str, Any]) -> RunSpec:
+    """What a run's config.json says, as a preset; decays without a length span the rounds first asked for.
+
+    Raises:
+        ValueError: if it is not the configuration of a preset, or a setting is none that this version knows.
+    """
+    task, learner, network, settings, probes = (
+        config.get(name) for name in ("task", "learner", "network", "settings", "probe_names")
+    )
+    if not (
+        isinstance(task, str)
+        and isinstance(learner, str)
+        and isinstance(network, str | None)
+        and isinstance(settings, dict)
+        and isinstance(probes, list)
+    ):
+        raise ValueError("This run was begun from objects in Python: go on with it by calling `synagents.fit` again.")
+    known = known_settings(Names(task, learner, network))
+    for name in settings:
+        require(name in known, f"This version has no setting {name} of {learner} on {task}: use the one that began it.")
+    rounds = (*config["extended_from"], config["rounds"])
+    run = {name: config[name] for name in ("num_worlds", "num_runs", "shared_task", "rollout_length", "probe_interval")}
+    given = {name: flags.given(known[name], value) for name, value in settings.items()}
+    spec = preset(task, learner, network=network, seed=config["seed"], rounds=rounds[0], probes=probes, **run, **given)
+    return replace(spec, rounds=rounds[-1])
+
+
+def open_run(directory: str | Path, spec: RunSpec | None = None) -> tuple[Run, dict[str, Any] | None]:
+    """The last saved state of the run in a directory, and its summary, or None where it is not finished.
+
+    Args:
+        directory: of a run.
+        spec: what was played; None builds it again from the names in config.json.
+
+    Raises:
+        FileNotFoundError: if there is no run.
+        ValueError: if the run was begun from objects in Python, and no spec is given, or another one.
+        RunError: if its files cannot be understood.
+    """
+    return reading.open_run(directory, rebuild(read_config(directory)) if spec is None else spec)
+
+
+def build(names: Names, given: dict[str, Any], *, rounds: int, seed: int = 0, by_preset: bool = True) -> Built:
+    """Make the world and the learner.
+
+    Args:
+        names: of the task, the learner and the network.
+        given: settings by parameter name; those that are None count as not given.
+        rounds: the length of decays that do not name their own.
+        seed: of the data split, unless `given` says otherwise.
+        by_preset: whether presets apply; otherwise what is not given is the constructor's default.
+
+    Raises:
+        ValueError: if a setting belongs to none of them, or is out of range, or the learner does not fit the task.
+    """
+    titled = sections(names)
+    known = {name: flag for section in titled.values() for name, flag in section.items()}
+    given = {name: value for name, value in given.items() if value is not None}
+    for name in given:
+        require(name in known, _unknown(name, names, known))
+    chosen = {name: default(flag, names, by_preset=by_preset) for name, flag in known.items()} | given
+    if "split_seed" in known and "split_seed" not in given:
+        chosen["split_seed"] = seed
+    if "table" in known and "table" not in given:
+        chosen["table"] = "shipped" if chosen.get("adaptive") is False else "zeros"
+    for name, value in chosen.items():
+        require(value is not flags.MISSING, f"{names.learner} on {names.task} needs a value: give {known[name].name}.")
+        chosen[name] = flags.read(known[name], value) if isinstance(value, str) else value
+    made = {name: flags.value(known[name], value, rounds) for name, value in chosen.items()}
+    world, learner = _made(names, {title: {name: made[name] for name in part} for title, part in titled.items()})
+    _require_fit(names, world, learner, by_hand=bool(given))
+    kept = {name: flags.kept(known[name], value) for name, value in chosen.items()}
+    return Built(world, learner, kept, all(flags.can_be_kept(known[name], value) for name, value in chosen.items()))
+
+
+def sections(names: Names) -> dict[str, dict[str, Flag]]:
+    """The flags of the world, the network if one is named, the task and the learner, each under a title.
+
+    Raises:
+        ValueError: if there is nothing of such a name, or the learner is made for other worlds than the task.
+    """
+    builder = registry.worlds()[family_of(names.task, names.learner)].world
+    usual = network_flags(PRESET_NETWORK)
+    but = {"task", "observation", "features", "network"} | (set(usual) if names.network else set())
+    titled = {"World": flags.flags_of(builder, but=but)}
+    if names.network:
+        require(
+            "network" in inspect.signature(builder).parameters,
+            f"{names.task} is played in a world that builds its own network: leave --network out.",
+        )
+        titled[f"Network {names.network}"] = network_flags(names.network)
+    titled[f"Task {names.task}"] = flags.flags_of(registry.find("tasks", names.task))
+    titled[f"Learner {names.learner}"] = flags.flags_of(registry.find("learners", names.learner))
+    return titled
+
+
+def known_settings(names: Names) -> dict[str, Flag]:
+    """The flags of all sections, by parameter name."""
+    return {name: flag for section in sections(names).values() for name, flag in section.items()}
+
+
+def all_flags() -> list[Flag]:
+    """Of everything that the package itself has to offer."""
+    kinds = [flags.flags_of(each) for kind in ("tasks", "learners") for each in registry.offers(kind).values()]
+    kinds += [flags.flags_of(module.world, but=("task", "network")) for module in registry.worlds().values()]
+    for network in registry.offers("networks"):
+        with contextlib.suppress(ValueError):  # one that cannot be typed
+            kinds.append(network_flags(network))
+    return [flag for part in kinds for flag in part.values()]
+
+
+def network_flags(network: str) -> dict[str, Flag]:
+    """What may be set of a network: its constructor's parameters, less those that the task's shapes give."""
+    constructor = registry.find("networks", network)
+    has_sizes = "sizes" in inspect.signature(constructor).parameters
+    return ({"hidden": HIDDEN} if has_sizes else {}) | flags.flags_of(constructor, but=SHAPES)
+
+
+def make_network(network: str, task: Task, settings: dict[str, Any]) -> Any:
+    """A network that fits a task: parameters `in_shape` and `out_size` of its constructor are the task's.
+
+    A parameter `sizes` is (numbers of a sample, *hidden, out_size), with a setting `hidden`.
+    """
+    constructor = registry.find("networks", network)
+    parameters = inspect.signature(constructor).parameters
+    settings = dict(settings)
+    shapes: dict[str, Any] = {"in_shape": task.in_shape, "out_size": task.out_size}
+    if "sizes" in parameters:
+        shapes["sizes"] = (math.prod(task.in_shape), *settings.pop("hidden"), task.out_size)
+    return constructor(**{name: shape for name, shape in shapes.items() if name in parameters}, **settings)
+
+
+def default(flag: Flag, names: Names, *, by_preset: bool = True) -> Any:
+    """What a setting is when nobody gives it: the preset's value, or the constructor's default."""
+    if not by_preset:
+        return flag.default
+    usual = presets.recommended(names.task, names.learner)
+    return (presets.rewards_for(needs_of(names.learner)) | usual).get(flag.parameter, flag.default)
+
+
+def needs_of(learner: str) -> RewardKind:
+    """What rewards must say for a learner; nothing in particular, where a function makes it."""
+    constructor = registry.find("learners", learner)
+    if isinstance(constructor, type) and issubclass(constructor, LearnerBase):
+        return constructor.needs
+    return RewardKind()
+
+
+def spanning(spec: RunSpec) -> tuple[str, ...]:
+    """The settings of a preset that decay over the rounds first asked for, since they name no length."""
+    about = spec.about
+    if "settings" not in about:
+        return ()
+    known = known_settings(Names(about["task"], about["learner"], about.get("network")))
+    return tuple(name for name, value in about["settings"].items() if flags.spans(known[name], value))
+
+
+def find_probe(name: str) -> Probe:
+    """The probe called `name` or `module:name`; ValueError with the near match where there is none."""
+    module, colon, own = name.strip().partition(":")
+    if colon:
+        probe = registry.imported(module, own)
+        require(callable(probe), f"{name} is no function of (world, round): name one.")
+        return probe
+    there = {registry.kebab(known): probe for known, probe in PROBES.items()}
+    require(registry.kebab(module) in there, f"No probe is called {module!r}: {nearest(module, there)}.")
+    return there[registry.kebab(module)]
 
 
 def family_of(task: str, learner: str) -> str:
     """The family of worlds that a task and a learner are both made for; ValueError where there is none."""
     shared = _shared(task, learner)
-    plays, learns = registry.players(task), registry.families(learner)
-    fitting = [name for name in registry.offers("learners") if _shared(task, name)]
-    require(
-        bool(shared),
-        f"{learner} does not fit {task}: it learns in worlds of {' and '.join(learns)} agents, and {task} is played in "
-        f"worlds of {' and '.join(plays)} agents by {', '.join(fitting)}.",
-    )
+    if not shared:
+        learns, plays = (" and ".join(there) for there in (registry.families(learner), registry.players(task)))
+        raise ValueError(
+            f"{learner} does not fit {task}: it learns in worlds of {learns} agents, and {task} is played in worlds of "
+            f"{plays} agents by {', '.join(learners_of(task))}."
+        )
     return shared[0]
+
+
+def pairs() -> list[tuple[str, str]]:
+    """Every task with every learner that plays it as it comes."""
+    return [(task, learner) for task in registry.offers("tasks") for learner in learners_of(task)]
+
+
+@cache
+def learners_of(task: str) -> tuple[str, ...]:
+    """The learners that play a task by their presets."""
+    there = [learner for learner in registry.offers("learners") if _shared(task, learner)]
+    return tuple(learner for learner in there if _plays(task, learner))
+
+
+def _plays(task: str, learner: str) -> bool:
+    names = Names(task, learner)
+    titled = sections(names).items()
+    chosen = {title: {name: _usual(flag, names) for name, flag in part.items()} for title, part in titled}
+    try:
+        registry.find("tasks", task)(**chosen[f"Task {task}"])
+    except (ValueError, FileNotFoundError):  # its data are not here, which says nothing against the learner
+        return True
+    try:
+        return _misfit(*_made(names, chosen)) is None
+    except ValueError:
+        return False
+
+
+def _usual(flag: Flag, names: Names) -> Any:
+    """What a setting is by the preset, as the constructor takes it; a table of zeros does for every learner."""
+    usual = default(flag, names)
+    if flag.parameter == "table":
+        usual = "shipped"
+    return flags.value(flag, flags.read(flag, usual) if isinstance(usual, str) else usual, 1)
+
+
+def _made(names: Names, chosen: dict[str, dict[str, Any]]) -> tuple[World, AnyLearner]:
+    """The objects, from the values of all sections."""
+    own = dict(zip(("world", *(["network"] if names.network else []), "task", "learner"), chosen.values(), strict=True))
+    task = _called(registry.find("tasks", names.task), names.task, own["task"])
+    more = {"network": make_network(names.network, task, own["network"])} if names.network else {}
+    builder: Callable[..., World] = registry.worlds()[family_of(names.task, names.learner)].world
+    world = builder(task, **own["world"], **more)
+    return world, _called(registry.find("learners", names.learner), names.learner, own["learner"])
+
+
+def _called(constructor: Any, name: str, settings: dict[str, Any]) -> Any:
+    return constructor(**settings)
 
 
 def _shared(task: str, learner: str) -> list[str]:
@@ -47,78 +362,29 @@ def _shared(task: str, learner: str) -> list[str]:
     return [family for family in registry.players(task) if family in there]
 
 
-def sections(task: str, learner: str) -> dict[str, dict[str, Flag]]:
-    """The flags of the world, the task and the learner, each under a title.
-
-    Raises:
-        ValueError: if there is no task or learner of that name, or they are made for different worlds.
-    """
-    return {
-        "World": flags.flags_of(_constructor(task, learner), but=("task", "observation", "features", "network")),
-        f"Task {task}": flags.flags_of(registry.find("tasks", task)),
-        f"Learner {learner}": flags.flags_of(registry.find("learners", learner)),
-    }
+def _misfit(world: World, learner: AnyLearner) -> str | None:
+    """Why a learner cannot begin in a world; None if it can. Nothing is computed."""
+    if not (isinstance(learner, LearnerBase) and isinstance(world, World)):
+        return None  # `synagents.begin` says so
+    try:
+        jax.eval_shape(lambda key: learner.init(key, world.groups), jax.eval_shape(lambda: jax.random.key(0)))
+    except ValueError as error:
+        return str(error)
+    return None
 
 
-def _constructor(task: str, learner: str) -> Any:
-    return registry.worlds()[family_of(task, learner)].world
+def _require_fit(names: Names, world: World, learner: AnyLearner, *, by_hand: bool) -> None:
+    """Raise ValueError where the learner cannot begin, with others that can if no given setting is the cause."""
+    reason = _misfit(world, learner)
+    if reason is None:
+        return
+    fitting = learners_of(names.task)
+    if by_hand and names.learner in fitting:
+        raise ValueError(reason)
+    raise ValueError(f"{names.learner} does not fit {names.task} ({reason.rstrip('.')}): use {', '.join(fitting)}.")
 
 
-def default(flag: Flag, task: str, learner: str) -> Any:
-    """What a setting is when nobody gives it: the recipe's value, or the constructor's default."""
-    return recipe(task, learner).get(flag.parameter, flag.default)
-
-
-def build(task: str, learner: str, given: dict[str, Any], *, steps: int, seed: int) -> Experiment:
-    """Make the world and the learner.
-
-    Args:
-        task: a task's name.
-        learner: a learner's name.
-        given: settings by parameter name; those that are None count as not given.
-        steps: the length of decays that do not name their own, in rounds.
-        seed: of the data split, unless `given` says otherwise.
-
-    Raises:
-        ValueError: if a setting belongs to neither, or is out of range.
-    """
-    titled = sections(task, learner)
-    known = {name: flag for section in titled.values() for name, flag in section.items()}
-    given = {name: value for name, value in given.items() if value is not None}
-    for name in given:
-        if name not in known:
-            there = nearest(f"--{registry.kebab(name)}", [flag.name for flag in known.values()])
-            raise ValueError(f"{learner} on {task} has no --{registry.kebab(name)}: {there}.")
-    chosen = {name: default(flag, task, learner) for name, flag in known.items()} | given
-    if "split_seed" in known and "split_seed" not in given:
-        chosen["split_seed"] = seed
-    if "table" in known and "table" not in given:
-        chosen["table"] = "shipped" if chosen.get("adaptive") is False else "zeros"
-    world_flags, task_flags, learner_flags = titled.values()
-    made = {name: flags.value(known[name], value, steps) for name, value in chosen.items()}
-    return Experiment(
-        world=_constructor(task, learner)(task, **{name: made[name] for name in (*world_flags, *task_flags)}),
-        learner=registry.find("learners", learner)(**{name: made[name] for name in learner_flags}),
-        settings={name: flags.kept(known[name], value) for name, value in chosen.items()},
-        spanning=tuple(name for name, value in chosen.items() if flags.spans(known[name], value)),
-    )
-
-
-def rebuild(config: dict[str, Any], *, steps: int) -> Experiment:
-    """Make what a run's config.json tells of.
-
-    Args:
-        config: its content: task, learner, seed, and settings as `Experiment` has them.
-        steps: the length of decays that do not name their own, in rounds.
-
-    Raises:
-        ValueError: if it is not the configuration of such a run, or a setting is none that this version knows.
-    """
-    task, learner, seed, settings = (config.get(name) for name in ("task", "learner", "seed", "settings"))
-    if not (isinstance(task, str) and isinstance(learner, str) and isinstance(settings, dict) and type(seed) is int):
-        raise ValueError("This run was begun from Python: go on with it by calling `synagents.run.fit.fit` again.")
-    known = {name: flag for section in sections(task, learner).values() for name, flag in section.items()}
-    for name in settings:
-        require(name in known, f"This version has no setting {name} of {learner} on {task}: use the one that began it.")
-    given = {name: flags.given(known[name], value) for name, value in settings.items()}
-    return build(task, learner, given, steps=steps, seed=seed)
+def _unknown(name: str, names: Names, known: dict[str, Flag]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"the nearest is {near[0]}." if near else f"`synagents train {names.task} --help` shows what there is."
+    return f"{names.learner} on {names.task} has no setting {name}: {hint}"

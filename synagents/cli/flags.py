@@ -15,9 +15,12 @@ from typing import Any, NamedTuple
 import click
 
 from synagents import schedules
+from synagents.cli import kinds
 from synagents.registry import kebab
-from synagents.schedules import Schedule
 from synagents.run.tables import load_table
+from synagents.schedules import Schedule
+
+MISSING = inspect.Parameter.empty
 
 
 class Flag(NamedTuple):
@@ -25,7 +28,7 @@ class Flag(NamedTuple):
 
     parameter: str  # its name in Python
     kind: Any  # its annotation
-    default: Any  # its value when nobody says otherwise
+    default: Any  # its value when nobody says otherwise; MISSING where somebody must
     help: str  # what it means, with unit and range
 
     @property
@@ -35,13 +38,28 @@ class Flag(NamedTuple):
 
 
 def flags_of(constructor: Callable[..., Any], *, but: Iterable[str] = ()) -> dict[str, Flag]:
-    """The flags of a class made by `settings` or of a function, by parameter, without those in `but`."""
-    hints, told = typing.get_type_hints(constructor), _told(constructor)
-    return {
-        name: Flag(name, hints.get(name, str), parameter.default, told.get(name, ""))
-        for name, parameter in inspect.signature(constructor).parameters.items()
-        if parameter.kind is not inspect.Parameter.VAR_KEYWORD and name not in but
-    }
+    """The flags of a class made by `settings` or of a function, by parameter, without those in `but`.
+
+    A parameter that cannot be typed, such as a function, is no flag if it has a default.
+
+    Raises:
+        ValueError: if it has none.
+    """
+    hints, meanings = _hints(constructor), _meanings(constructor)
+    flags = {}
+    for name, parameter in inspect.signature(constructor).parameters.items():
+        if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL) or name in but:
+            continue
+        flag = Flag(name, hints.get(name, str), parameter.default, meanings.get(name, ""))
+        if _click_type(flag) is not None:
+            flags[name] = flag
+        elif flag.default is MISSING:
+            own = getattr(constructor, "__name__", str(constructor))
+            raise ValueError(
+                f"{own} needs {name}, which cannot be typed on a command line: write a function without it, which "
+                "calls this one, into a module of your own, and name that as module:function."
+            )
+    return flags
 
 
 def option(flag: Flag) -> click.Option:
@@ -51,7 +69,12 @@ def option(flag: Flag) -> click.Option:
     return click.Option([flag.name], type=_click_type(flag), default=None, help=flag.help)
 
 
-def read(flag: Flag, text: str) -> Any:
+def switches(flags: Iterable[Flag]) -> set[str]:
+    """The words of flags that take no value."""
+    return {word for flag in flags if flag.kind is bool for word in (flag.name, f"--no-{flag.name[2:]}")}
+
+
+def read(flag: Flag, text: Any) -> Any:
     """What somebody typed for a setting, as `option` would read it; ValueError in a sentence where it cannot be."""
     try:
         return option(flag).type.convert(text, None, None)
@@ -59,33 +82,33 @@ def read(flag: Flag, text: str) -> Any:
         raise ValueError(f"{flag.name} cannot be {text!r}: {error.message}") from error
 
 
-def value(flag: Flag, given: Any, steps: int) -> Any:
-    """What the constructor is to get for what the command line or a recipe gave."""
+def value(flag: Flag, given: Any, rounds: int) -> Any:
+    """What the constructor is to get for what the command line, a preset or Python gave."""
     if flag.kind == Schedule and isinstance(given, str):
-        return schedules.parse(given, steps)
+        return schedules.parse(given, rounds)
     if flag.kind == tuple[Schedule, ...] and isinstance(given, str):
-        return () if given == "none" else tuple(schedules.parse(part, steps) for part in given.split(","))
-    if flag.parameter == "table":
-        return None if given == "zeros" else load_table(None if given == "shipped" else given)
+        return () if given == "none" else tuple(schedules.parse(part, rounds) for part in given.split(","))
+    if flag.parameter == "table" and isinstance(given, str | Path):
+        return None if given == "zeros" else load_table(None if given == "shipped" else kinds.home(given))
     return given
 
 
 def plain(given: Any) -> Any:
     """A setting as JSON and `--help` write it."""
-    if isinstance(given, tuple):
+    if isinstance(given, tuple | list):
         return ",".join(map(str, given)) or "none"
     return given if given is None or isinstance(given, bool | int | float | str) else str(given)
 
 
 def spans(flag: Flag, given: Any) -> bool:
-    """Whether the flag's value depends on the number of steps: a decay without a length of its own."""
+    """Whether the flag's value depends on the number of rounds: a decay without a length of its own."""
     return isinstance(given, str) and str(value(flag, given, 1)) != str(value(flag, given, 2))
 
 
 def kept(flag: Flag, given: Any) -> Any:
     """A setting as config.json keeps it: as `plain`, with files named from the root, to be found from anywhere."""
-    is_file = isinstance(given, Path) or (flag.parameter == "table" and given not in ("shipped", "zeros"))
-    return plain(Path(given).absolute() if is_file else given)
+    is_table = flag.parameter == "table" and isinstance(given, str) and given not in ("shipped", "zeros")
+    return plain(Path(given).absolute() if isinstance(given, Path) or is_table else given)
 
 
 def given(flag: Flag, kept: Any) -> Any:
@@ -97,12 +120,35 @@ def given(flag: Flag, kept: Any) -> Any:
     return read(flag, str(kept))
 
 
-def _told(constructor: Callable[..., Any]) -> dict[str, str]:
+def can_be_kept(flag: Flag, given: Any) -> bool:
+    """Whether config.json can say it so that `given` reads it again: not so an array or a function of somebody's."""
+    if given is None:
+        return True
+    if flag.parameter == "table" and not isinstance(given, str | Path):
+        return False
+    try:
+        read(flag, str(kept(flag, given)))
+    except ValueError:
+        return False
+    return True
+
+
+def _hints(constructor: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(constructor)
+    except NameError as error:
+        name = getattr(constructor, "__name__", str(constructor))
+        raise ValueError(f"An annotation of {name} names something unknown ({error}): import it there.") from error
+
+
+def _meanings(constructor: Callable[..., Any]) -> dict[str, str]:
     """Parameter -> meaning, from the docstring's Args or Attributes section, and from those of a class's bases."""
-    told: dict[str, str] = {}
-    for base in reversed(inspect.getmro(constructor)) if isinstance(constructor, type) else (constructor,):
-        told |= _section(vars(base).get("__doc__") or "")
-    return told
+    if not isinstance(constructor, type):
+        return _section(constructor.__doc__ or "")
+    found: dict[str, str] = {}
+    for base in reversed(constructor.__mro__):
+        found |= _section(vars(base).get("__doc__") or "")
+    return found
 
 
 def _section(docstring: str) -> dict[str, str]:
@@ -112,69 +158,34 @@ def _section(docstring: str) -> dict[str, str]:
     return {name: " ".join(text.split()) for name, text in zip(entries[1::2], entries[2::2], strict=True)}
 
 
-def _click_type(flag: Flag) -> click.ParamType | type:
-    if typing.get_origin(flag.kind) is typing.Literal:
-        return click.Choice(typing.get_args(flag.kind))
-    if flag.kind == Schedule:
-        return _ScheduleType()
-    if flag.kind == tuple[Schedule, ...]:
-        return _SchedulesType()
-    if flag.kind == tuple[int, ...]:
-        return _SizesType()
-    if flag.kind == tuple[float, ...]:
-        return _NumbersType()
-    if flag.kind == Path | None:
-        return click.Path(file_okay=False, path_type=Path)
+_CLICK_TYPES: tuple[tuple[Any, click.ParamType], ...] = (
+    (bool, click.BOOL),
+    (int, kinds.Whole()),
+    (float, kinds.Share()),
+    (str, click.STRING),
+    (Path, kinds.Place()),
+    (tuple[int, ...], kinds.Sizes()),
+    (tuple[float, ...], kinds.Numbers()),
+)
+
+
+def _click_type(flag: Flag) -> click.ParamType | None:
+    """How a flag's value is read; None where it cannot be typed."""
     if flag.parameter == "table":
-        return _TableType()
-    if typing.get_origin(flag.kind) is types.UnionType:  # of a plain type and None
-        return typing.get_args(flag.kind)[0]
-    return flag.kind
+        return kinds.Table()
+    if flag.kind == Schedule:
+        return kinds.OneSchedule()
+    if flag.kind == tuple[Schedule, ...]:
+        return kinds.Schedules()
+    for kind in (flag.kind, *_alternatives(flag.kind)):
+        if typing.get_origin(kind) is typing.Literal:
+            return click.Choice([str(choice) for choice in typing.get_args(kind)])
+        for known, click_type in _CLICK_TYPES:
+            if kind == known:
+                return click_type
+    return None
 
 
-class _ScheduleType(click.ParamType):
-    name = "schedule"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        try:
-            schedules.parse(value, 1)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        return value
-
-
-class _SchedulesType(click.ParamType):
-    name = "schedule,..."
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        for part in value.split(",") if value != "none" else ():
-            _ScheduleType().convert(part, param, ctx)
-        return value
-
-
-class _NumbersType(click.ParamType):
-    name = "number,..."
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
-        try:
-            return tuple(float(part) for part in value.split(",")) if value != "none" else ()
-        except ValueError:
-            self.fail(f"{value!r} is not a list of numbers: write 0.3,1.", param, ctx)
-
-
-class _SizesType(click.ParamType):
-    name = "sizes"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        if value == "none":
-            return ()
-        if not re.fullmatch(r"[1-9]\d{0,8}(,[1-9]\d{0,8})*", value):
-            self.fail(f"{value!r} is not a list of layer sizes: write 64,32 or none.", param, ctx)
-        return tuple(int(size) for size in value.split(","))
-
-
-class _TableType(click.ParamType):
-    name = "FILE|shipped|zeros"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        return str(value)
+def _alternatives(kind: Any) -> tuple[Any, ...]:
+    """The kinds that a union allows."""
+    return typing.get_args(kind) if typing.get_origin(kind) in (types.UnionType, typing.Union) else ()

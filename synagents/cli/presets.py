@@ -1,21 +1,26 @@
-"""Settings that are known to work, for every task and where needed for one learner on it: the command line's defaults.
+"""Settings that are known to work, for every task and where needed for one learner on it: what a preset begins with.
 
-Each line was measured; a flag given by hand always wins. Steps are rounds; a decay without a length spans the run.
+    preset = task's settings | learner's settings | published or measured settings of the pair | what is given by hand
+
+Each was measured; a decay without a length spans the run. A published setting is complete: it names every setting of
+the learner that the task's own would give it, so that it inherits none (a test holds it to that).
 """
 
 from typing import Any
+
+from synagents.world import RewardKind
 
 _LETTERS = {
     "hidden": (32,),
     "batch_size": 2500,
     "interval": 250,
     "step_size": "exponential:1.5e-3:1.5e-4",
-    "steps": 60_000,
+    "rounds": 60_000,
 }
 
 _CONTROL: dict[str, Any] = {  # for the rules without a published setting
     "hidden": (64,),
-    "steps": 100_000,
+    "rounds": 100_000,
     "learning_rate": "3e-3",
     "trace_decay": 0.9,
     "critic_rate": "3e-3",
@@ -23,91 +28,118 @@ _CONTROL: dict[str, Any] = {  # for the rules without a published setting
 }
 TASKS: dict[str, dict[str, Any]] = {
     "acrobot": _CONTROL,
-    "boundary": {"hidden": (8,), "interval": 0, "step_size": "0.01", "steps": 10_000},
+    "boundary": {"hidden": (8,), "interval": 0, "step_size": "0.01", "rounds": 10_000},
     "cartpole": _CONTROL,
     "digits": {
         "hidden": (32,),
         "batch_size": 1000,
         "interval": 250,
         "step_size": "exponential:5e-3:5e-4",
-        "steps": 40_000,
+        "rounds": 40_000,
     },
     "idx": _LETTERS,
     "lunar-lander": _CONTROL,
     "mountain-car": _CONTROL | {"temperature": 0.1},
-    "multiplexer": {"hidden": (64,), "steps": 2_000, "worlds": 128},
+    "multiplexer": {"hidden": (64,), "rounds": 2_000, "num_worlds": 128},
     "notmnist": _LETTERS,
-    "perceptron": {"hidden": (), "interval": 0, "step_size": "0.01", "steps": 10_000},
-    "scalar-regression": {"hidden": (64,), "temperature": 0.1, "steps": 2_000, "worlds": 128},
-    "xor": {"hidden": (4,), "interval": 0, "step_size": "0.01", "steps": 10_000},
+    "perceptron": {"hidden": (), "interval": 0, "step_size": "0.01", "rounds": 10_000},
+    "scalar-regression": {"hidden": (64,), "temperature": 0.1, "rounds": 2_000, "num_worlds": 128},
+    "xor": {"hidden": (4,), "interval": 0, "step_size": "0.01", "rounds": 10_000},
 }
 
 
-def recipe(task: str, learner: str) -> dict[str, Any]:
-    """Recommended values of flags for a learner on a task; empty for a task that has none."""
-    return TASKS.get(task, {}) | RULES.get(learner, {}) | LEARNERS.get((task, learner), {})
+ROUNDS = 10_000  # where a preset does not say
 
 
-# Rules that need units, wiring or rewards of their own.
-_SETTLING = {"feedback": True, "sweeps": 1, "output": "unit", "repeats": 2}
-RULES: dict[str, dict[str, Any]] = {
+def recommended(task: str, learner: str) -> dict[str, Any]:
+    """Values of settings for a learner on a task, by parameter name; empty for a task that has none."""
+    pair = (task, learner)
+    return TASKS.get(task, {}) | LEARNERS.get(learner, {}) | PUBLISHED.get(pair, {}) | MEASURED.get(pair, {})
+
+
+def usual_rounds(task: str, learner: str) -> int:
+    """How many rounds a preset plays."""
+    return int(recommended(task, learner).get("rounds", ROUNDS))
+
+
+def rewards_for(needs: RewardKind) -> dict[str, str]:
+    """How a world of synapse agents has to pay a learner that needs rewards of this kind."""
+    graded = {"reward": "delta"} if needs.graded else {}
+    return graded | ({"batch_change": "reevaluate"} if needs.same_batch else {})
+
+
+# Learners that need units or wiring of their own.
+_SETTLING = {"feedback": True, "sweeps": 1, "repeats": 2}
+LEARNERS: dict[str, dict[str, Any]] = {
     "backprop": {"units": "gaussian"},
     "boltzmann": _SETTLING,
-    "map-propagation": {"units": "gaussian"},
+    "map-propagation": {"units": "gaussian", "hidden": (64, 32)},
     "recurrent": _SETTLING,
-    "trace": {"reward": "delta", "batch_change": "reevaluate"},
+    "weight-maximization": {"hidden": (64, 32)},
 }
 
 
-def _falling(steps: int, *layers: tuple[float, float]) -> str:
+def _falling(rounds: int, *layers: tuple[float, float]) -> str:
     """Learning rates of layers that fall in a line, as the command line writes them."""
-    return ",".join(f"linear:{start:g}:{stop:g}:{steps}" for start, stop in layers)
+    return ",".join(f"linear:{start:g}:{stop:g}:{rounds}" for start, stop in layers)
 
 
 # Of tables that start from nothing most runs stay at chance at 64-32-10; without a hidden layer they learn.
 _FROM_NOTHING = ("actor-critic", "double-q", "expected-sarsa", "policy-gradient", "sarsa")
-_ALONE: dict[str, Any] = {"hidden": (), "batch_size": 500, "step_size": "0.002", "steps": 20_000}
+_ALONE: dict[str, Any] = {"hidden": (), "batch_size": 500, "step_size": "0.002", "rounds": 20_000}
 _TRACED_LETTERS: dict[str, Any] = {"batch_size": 1000, "interval": 100, "step_size": "exponential:3e-4:2e-5"}
-_MAP_CONTROL: dict[str, Any] = {"hidden": (64, 32), "variance": (0.03, 0.1), "worlds": 1}
-_WEIGHTS_CONTROL: dict[str, Any] = {"hidden": (64, 32), "units": "bit", "worlds": 1, "trace_decay": 0.0}
-LEARNERS: dict[tuple[str, str], dict[str, Any]] = {
+_MAP_CONTROL: dict[str, Any] = {"hidden": (64, 32), "variance": (0.03, 0.1), "num_worlds": 1}
+_WEIGHTS_CONTROL: dict[str, Any] = {"hidden": (64, 32), "units": "bit", "num_worlds": 1, "trace_decay": 0.0}
+PUBLISHED: dict[tuple[str, str], dict[str, Any]] = {
     # Chung 2020, arXiv 2010.07893 and the author's code: 4M samples of k = 5, and 1M of the regression.
-    ("multiplexer", "map-propagation"): {"bits": 5, "hidden": (64, 32), "steps": 31_250},
+    ("multiplexer", "map-propagation"): {"bits": 5, "hidden": (64, 32), "rounds": 31_250},
     ("scalar-regression", "map-propagation"): {
         "hidden": (64, 32),
         "variance": (0.0075, 0.025),
         "temperature": 0.025,
         "learning_rate": "6e-2,6e-5,6e-6",
-        "steps": 7_812,
+        "rounds": 7_812,
     },
     # The same source: episodes of control, one world, a critic of the same kind; learning rates fall over 50k or 100k
     # steps. Published: 1000, 500, 500 and 2500 episodes, which these steps come to, about.
     # There a push is 2 a + 1 of a with variance 0.5; here it is the action itself, with the variance that 2 a has.
     ("cartpole", "map-propagation"): _MAP_CONTROL
-    | {"temperature": 2.0, "trace": 0.95, "critic_trace_decay": 0.95, "critic_variance": (0.03, 0.1, 0.1), "steps": 460_000}
+    | {
+        "temperature": 2.0,
+        "trace_decay": 0.95,
+        "critic_trace_decay": 0.95,
+        "critic_variance": (0.03, 0.1, 0.1),
+        "rounds": 460_000,
+    }
     | {"learning_rate": _falling(50_000, (1e-2, 1e-3), (1e-5, 1e-6), (1e-6, 1e-8))}
     | {"critic_rate": _falling(50_000, (2e-2, 2e-3), (2e-5, 2e-6), (2e-6, 2e-7))},
     ("acrobot", "map-propagation"): _MAP_CONTROL
-    | {"temperature": 4.0, "trace": 0.97, "critic_trace_decay": 0.97, "critic_variance": (0.06, 0.2, 0.2), "steps": 50_000}
+    | {
+        "temperature": 4.0,
+        "trace_decay": 0.97,
+        "critic_trace_decay": 0.97,
+        "critic_variance": (0.06, 0.2, 0.2),
+        "rounds": 50_000,
+    }
     | {"learning_rate": _falling(100_000, (1e-2, 1e-3), (1e-5, 1e-6), (1e-6, 1e-8))}
     | {"critic_rate": _falling(100_000, (2e-2, 2e-3), (2e-5, 2e-6), (2e-6, 2e-7))},
     ("mountain-car", "map-propagation"): _MAP_CONTROL
-    | {"temperature": 2.0, "trace": 0.97, "critic_trace_decay": 0.97, "critic_variance": (0.003, 0.01, 0.05)}
-    | {"learning_rate": "4e-3,4e-6,4e-8", "critic_rate": "1e-2,1e-5,1e-6", "steps": 200_000}
+    | {"temperature": 2.0, "trace_decay": 0.97, "critic_trace_decay": 0.97, "critic_variance": (0.003, 0.01, 0.05)}
+    | {"learning_rate": "4e-3,4e-6,4e-8", "critic_rate": "1e-2,1e-5,1e-6", "rounds": 200_000}
     | {"reward_limit": 5.0},
     ("lunar-lander", "map-propagation"): _MAP_CONTROL
-    | {"variance": (0.06, 0.2), "temperature": 8.0, "trace": 0.97, "critic_trace_decay": 0.97, "steps": 800_000}
+    | {"variance": (0.06, 0.2), "temperature": 8.0, "trace_decay": 0.97, "critic_trace_decay": 0.97, "rounds": 800_000}
     | {"critic_variance": (0.003, 0.01, 0.01), "learning_rate": "4e-3,4e-6,4e-8", "critic_rate": "1e-2,1e-5,1e-7"},
     # Chung 2020, arXiv 2010.09770 and the author's code: 1000 episodes each, a critic taught by backpropagation.
     ("cartpole", "weight-maximization"): _WEIGHTS_CONTROL
-    | {"output": "unit", "critic_trace_decay": 0.8, "steps": 390_000}
+    | {"output": "unit", "critic_trace_decay": 0.8, "rounds": 390_000}
     | {"learning_rate": _falling(50_000, (2e-2, 2e-4), (2e-4, 2e-6), (2e-5, 2e-7))}
     | {"critic_rate": _falling(50_000, (4e-2, 4e-3), (4e-5, 4e-5), (4e-6, 4e-6))},
     ("acrobot", "weight-maximization"): _WEIGHTS_CONTROL
-    | {"critic_trace_decay": 0.8, "critic_rate": "1e-2,1e-5,1e-6", "steps": 100_000}
+    | {"critic_trace_decay": 0.8, "critic_rate": "1e-2,1e-5,1e-6", "rounds": 100_000}
     | {"learning_rate": _falling(1_000_000, (1e-1, 1e-2), (1e-3, 1e-4), (1e-4, 1e-5))},
     ("lunar-lander", "weight-maximization"): _WEIGHTS_CONTROL
-    | {"temperature": 2.0, "critic_trace_decay": 0.9, "critic_rate": "2e-2,2e-5,2e-6", "steps": 900_000}
+    | {"temperature": 2.0, "critic_trace_decay": 0.9, "critic_rate": "2e-2,2e-5,2e-6", "rounds": 1_800_000}
     | {"learning_rate": "8e-2,8e-4,8e-5"},
     # The same source: 800k samples of k = 4, one by one.
     ("multiplexer", "weight-maximization"): {
@@ -115,12 +147,26 @@ LEARNERS: dict[tuple[str, str], dict[str, Any]] = {
         "hidden": (64, 32),
         "units": "bit",
         "output": "unit",
-        "worlds": 1,
-        "steps": 800_000,
+        "num_worlds": 1,
+        "rounds": 800_000,
     },
+}
+
+# Controlled actions come one by one, each world with its own question, so nobody can be left out of a mean.
+_SETTLING_CONTROL = {"baseline": "average", "control_variate": "mean-field"}
+MEASURED: dict[tuple[str, str], dict[str, Any]] = {
+    ("multiplexer", "boltzmann"): {"output": "unit"},
+    ("multiplexer", "recurrent"): {"output": "unit"},
     **{(task, "trace"): {"step_size": "exponential:2e-2:2e-4"} for task in ("boundary", "perceptron")},
-    ("digits", "trace"): {"step_size": "exponential:1e-3:1e-4", "steps": 20_000},
+    ("digits", "trace"): {"step_size": "exponential:1e-3:1e-4", "rounds": 20_000},
     ("idx", "trace"): _TRACED_LETTERS,
     ("notmnist", "trace"): _TRACED_LETTERS,
+    ("cartpole", "boltzmann"): _SETTLING_CONTROL | {"output": "unit"},
+    ("cartpole", "recurrent"): _SETTLING_CONTROL | {"output": "unit"},
+    **{
+        (task, learner): _SETTLING_CONTROL
+        for task in ("acrobot", "lunar-lander")
+        for learner in ("boltzmann", "recurrent")
+    },
     **{("digits", learner): _ALONE for learner in _FROM_NOTHING},
 }

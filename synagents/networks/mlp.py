@@ -16,7 +16,7 @@ from synagents.world import Network, Params
 __all__ = ["MLP"]
 
 Activation = Literal["relu", "tanh", "sigmoid", "identity"]
-_ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jnp.tanh, "sigmoid": jax.nn.sigmoid, "identity": lambda h: h}
+ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jnp.tanh, "sigmoid": jax.nn.sigmoid, "identity": lambda h: h}
 
 
 @settings
@@ -57,5 +57,5 @@ class MLP(Network):
         for layer in range(last + 1):
             h = h @ params[f"layer{layer}_weight"] + params[f"layer{layer}_bias"]
             if layer < last:
-                h = _ACTIVATIONS[self.activation](h)
+                h = ACTIVATIONS[self.activation](h)
         return h

@@ -1,69 +1,143 @@
-"""A run while it trains: a bar on a terminal, now and then a plain line elsewhere; always on stderr."""
+"""A run while it trains: a bar on a terminal, now and then a plain line elsewhere; always on stderr.
 
+Names and paths are plain text here, whatever brackets they have, and lines are as long as what they say. A display that
+cannot be written any more (a closed pipe, a lost terminal) falls silent: training goes on.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
-from rich.table import Table
+from rich.text import Text
 
+from synagents.run.files import Json
 from synagents.run.fit import Look
 
+BAR = 10  # width of the bar
 PLAIN_LINES = 10  # how many lines a run prints where there is no terminal
 
 
 class Live:
-    """Shows every look: steps/s, agent-steps/s, loss, reward rate, held-out accuracy, time left."""
+    """Shows every look: time left, loss, held-out accuracy, reward rate, steps/s, agent-steps/s.
+
+    In a narrow terminal the last of these are left out.
+
+    Args:
+        title: of the run, such as "digits trace".
+        steps: that it is to play in all.
+        quiet: show nothing but what is told by `tell`.
+    """
 
     def __init__(self, title: str, steps: int, *, quiet: bool = False):
-        self._console = Console(stderr=True, quiet=quiet, highlight=False)
+        self._console = _Stderr(stderr=True, quiet=quiet, highlight=False, markup=False, emoji=False)
         self._bar = Progress(
-            TextColumn("[bold]{task.description}"),
-            BarColumn(bar_width=20),
-            TextColumn("{task.percentage:>3.0f}%  {task.fields[told]}"),
+            TextColumn("{task.description}", style="bold", markup=False),
+            BarColumn(bar_width=BAR),
+            TextColumn("{task.percentage:>3.0f}%  {task.fields[numbers]}", markup=False),
             console=self._console,
             transient=True,
         )
-        self._task = self._bar.add_task(title, total=steps, told="compiling")
-        self._title, self._lines = title, 0
+        self._task = self._bar.add_task(title, total=steps, numbers="starting")
+        self._title, self._lines, self._started = title, 0, False
 
     def __enter__(self) -> "Live":
-        if self._console.is_terminal:
-            self._bar.start()
-        else:
-            self._console.print(f"{self._title}: compiling")
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._bar.stop()
+        if self._started:
+            self._console.attempt(self._bar.stop)
+
+    def compiling(self) -> None:
+        """Show that the program is being compiled: nothing that was asked for is refused from here on."""
+        if not self._console.is_terminal:
+            self._print(f"{self._title}: compiling")
+            return
+        self._started = True
+        self._bar.update(self._task, numbers="compiling")
+        self._console.attempt(self._bar.start)
 
     def show(self, look: Look) -> None:
         """Show how the run stands."""
-        told = (
-            f"{number(look.steps_per_second)} steps/s  {number(look.agent_steps_per_second)} agent-steps/s  "
-            f"loss {look.loss:.3f}  rewarded {look.reward_rate:.0%}"
-            + ("" if look.accuracy is None else f"  accuracy {look.accuracy:.1%}")
-            + f"  {clock(look.seconds_left)} left"
-        )
-        if self._console.is_terminal:
-            self._bar.update(self._task, completed=look.step, told=told)
+        parts = [
+            f"{clock(look.seconds_left)} left",
+            f"loss {look.loss:.3f}",
+            *([] if look.accuracy is None else [f"accuracy {look.accuracy:.1%}"]),
+            f"rewarded {look.reward_rate:.0%}",
+            f"{number(look.steps_per_second)} steps/s",
+            f"{number(look.agent_steps_per_second)} agent-steps/s",
+        ]
+        if self._started:
+            numbers = fitting(parts, self._console.width - len(self._title) - BAR - len("  100%  "))
+            self._console.attempt(lambda: self._bar.update(self._task, completed=look.step, numbers=numbers))
         elif look.step * PLAIN_LINES // look.steps > self._lines:
             self._lines = look.step * PLAIN_LINES // look.steps
-            self._console.print(f"{self._title}: step {look.step:,} of {look.steps:,}  {told}", soft_wrap=True)
+            self._print(f"{self._title}: step {look.step:,} of {look.steps:,}  {'  '.join(parts)}")
 
     def tell(self, sentence: str) -> None:
         """Say something that must be known, even where nothing else is shown."""
-        console = Console(stderr=True, highlight=False) if self._console.quiet else self._console
-        console.print(sentence, soft_wrap=True, markup=False)
+        if self._console.silenced:
+            return
+        quiet, self._console.quiet = self._console.quiet, False
+        self._print(sentence)
+        self._console.quiet = quiet or self._console.silenced
 
-    def close(self, table: Table) -> None:
+    def close(self, text: Text) -> None:
         """Show how it ended."""
-        self._console.print(table)
+        self._print(text)
+
+    def _print(self, text: str | Text) -> None:
+        self._console.attempt(lambda: self._console.print(text, soft_wrap=True))
+
+
+class _Stderr(Console):
+    """A console that falls silent when what it writes to is closed, full or gone; Rich's own would end the process.
+
+    Attributes:
+        silenced: whether that has happened.
+    """
+
+    silenced = False
+
+    def on_broken_pipe(self) -> None:
+        """Called by Rich where a pipe was closed."""
+        self.silence()
+
+    def attempt(self, write: Callable[[], object]) -> None:
+        """Write something, if that is possible."""
+        try:
+            write()
+        except (OSError, ValueError) as error:
+            if isinstance(error, ValueError) and "closed file" not in str(error):  # Python's own error for these
+                raise
+            self.silence()
+
+    def silence(self) -> None:
+        """Write nothing any more; what is still in the stream's buffer goes nowhere."""
+        self.silenced = self.quiet = True
+        with suppress(OSError, ValueError, AttributeError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stderr.fileno())
+            os.close(nowhere)
+
+
+def fitting(parts: list[str], room: int) -> str:
+    """As many parts as fit into a line of `room` characters, the first ones first.
+
+    >>> fitting(["0:05 left", "loss 0.523", "rewarded 50%"], 25)
+    '0:05 left  loss 0.523'
+    """
+    while parts and len("  ".join(parts)) > room:
+        parts = parts[:-1]
+    return "  ".join(parts)
 
 
 def number(value: float) -> str:
-    """A large number as people say it: 12,345 -> "12.3k"."""
+    """A large number in short: 12,345 -> "12.3k"."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= size:
             return f"{value / size:.3g}{unit}"
@@ -75,27 +149,61 @@ def clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
-def closing_table(summary: dict[str, Any], data: dict[str, Any], folder: Path) -> Table:
-    """What came of a run, and where its files are."""
+def closing_table(summary: Json, directory: Path) -> Text:
+    """What came of a run; the last line is the path of its files and nothing else.
+
+    Args:
+        summary: of the run, as `fit` gives it.
+        directory: where its files are.
+    """
+    text = Text()
+    for name, value in _closing_rows(summary):
+        text.append(f"{name:<10}", style="bold").append(f"{value}\n")
+    return text.append("results in\n", style="bold").append(str(directory))
+
+
+def _closing_rows(summary: Json) -> Iterator[tuple[str, str]]:
     sizes = "-".join(map(str, summary["sizes"]))
-    rows = {"network": f"{sizes}, {summary['agents']:,} agents"}
+    yield "network", f"{sizes}, {summary['agents']:,} agents" if sizes else f"{summary['agents']:,} agents"
+    data = data_line(summary.get("data") or {})
     if data:
-        rows["data"] = f"{data['train_samples']:,} training, {data['held_out_samples']:,} held out ({data['split']})"
+        yield "data", data
     if summary["accuracy"] is not None:
-        rows["accuracy"] = f"{summary['accuracy']:.2%} held out, {summary['train_accuracy']:.2%} in training"
+        yield "accuracy", f"{summary['accuracy']:.2%} held out, {summary['train_accuracy']:.2%} in training"
     if "mean_reward" in summary:
         mean, final = summary["mean_reward"], summary["final_reward"]
-        rows["reward"] = (
-            "no episode ended" if final is None else f"{mean:.4g} per episode, {final:.4g} in the last tenth"
-        )
+        ended = "no episode ended" if mean is None else f"{mean:.4g} per episode"
+        yield "reward", ended if final is None else f"{ended}, {final:.4g} in the last tenth"
     else:
-        rows["loss"] = f"{summary['held_out_loss']:.4g} held out, {summary['loss']:.4g} in training"
-    rows["speed"] = (
-        f"{number(summary['steps_per_second'])} steps/s, {number(summary['agent_steps_per_second'])} agent-steps/s"
-    )
-    rows["time"] = f"{summary['seconds']:.1f} s, {summary['compile_seconds']:.1f} s of it compiling"
-    rows["results"] = str(folder)
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    for name, value in rows.items():
-        table.add_row(f"[bold]{name}", value)
-    return table
+        yield "loss", f"{summary['held_out_loss']:.4g} held out, {summary['loss']:.4g} in training"
+    steps, agent_steps = number(summary["steps_per_second"]), number(summary["agent_steps_per_second"])
+    yield "speed", f"{steps} steps/s, {agent_steps} agent-steps/s"
+    yield "time", f"{summary['seconds']:.1f} s, {summary['compile_seconds']:.1f} s of it compiling"
+
+
+def data_line(data: Json) -> str:
+    """A task's description in a line; whatever it does not say is left out.
+
+    >>> data_line({"train_samples": 1347, "held_out_samples": 450, "split": "seed 0", "classes": 10, "scale": 16.0})
+    '1,347 training, 450 held out (seed 0), 10 classes, pixels / 16'
+    """
+    amounts = [
+        f"{data[name]:,} {word}" if isinstance(data[name], int) else f"{data[name]} {word}"
+        for name, word in (("train_samples", "training"), ("held_out_samples", "held out"))
+        if name in data
+    ]
+    split = f" ({data['split']})" if data.get("split") else ""
+    rest = []
+    if "classes" in data:
+        classes = data["classes"]
+        rest.append(f"{classes} classes" if isinstance(classes, int) else f"classes {_listed(classes)}")
+    if "scale" in data:
+        scale = data["scale"]
+        rest.append(f"pixels / {scale:g}" if isinstance(scale, int | float) else f"pixels / {scale}")
+    return ", ".join([*amounts[:-1], *(f"{last}{split}" for last in amounts[-1:]), *rest])
+
+
+def _listed(values: object) -> str:
+    if isinstance(values, dict):
+        return ", ".join(f"{name} = {value}" for name, value in values.items())
+    return ", ".join(map(str, values)) if isinstance(values, list | tuple) else str(values)

@@ -3,81 +3,108 @@
 Needs matplotlib (`pip install synagents[plot]`), which nothing else here imports.
 """
 
-import csv
+import io
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from synagents.run.directory import read_config
-from synagents.settings import require
+from synagents.run.config import Config, read_config
+from synagents.run.files import check_writable, path_of, write_whole
+from synagents.run.reading import read_metrics
+from synagents.settings import nearest, require
 
 ACTIONS = ("down", "leave", "up")
+FORMAT = ".png"  # of pictures whose name says none
+Columns: TypeAlias = dict[str, np.ndarray]
+Panel: TypeAlias = dict[str, str]  # {label: column} of the lines in one panel
 
 
-def draw(folder: Path, out: Path) -> None:
-    """Draw the run in `folder` into the picture `out` (its suffix says which format).
+def plot_run(directory: str | Path, out: str | Path | None = None) -> Path:
+    """Plot a run, which may be going on.
+
+    Args:
+        directory: of the run.
+        out: the picture to write; its suffix says which format, and ".png" is added where it has none. None for
+            picture.png in the directory.
+
+    Returns:
+        The path of the picture.
 
     Raises:
-        FileNotFoundError: if the folder holds no run.
-        RunError: if its config.json cannot be understood.
-        ValueError: if matplotlib is missing, or cannot write such a format.
+        FileNotFoundError: if the directory holds no run.
+        RunError: if its config.json or its rows cannot be understood.
+        ValueError: if the run has no rows yet, matplotlib is missing or knows no such format, or the picture cannot be
+            written.
     """
-    config = read_config(folder)
+    directory = path_of(directory)
+    config = read_config(directory)
     try:
         from matplotlib.figure import Figure
     except ImportError:
         raise ValueError("Pictures need matplotlib: pip install 'synagents[plot]'.") from None
-    rows = []
-    if (folder / "metrics.csv").is_file():
-        with (folder / "metrics.csv").open(newline="") as file:
-            rows = list(csv.DictReader(file))
-    require(bool(rows), f"The run in {folder} has no rows yet: look again later.")
-    columns = {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0]}
+    file = path_of(out or directory / "picture.png")
+    file = file if file.suffix else file.with_name(file.name + FORMAT)
+    columns = read_metrics(directory)
+    require(bool(columns), f"The run in {directory} has no rows yet: look again later.")
     panels = _panels(columns)
     across = min(len(panels), 3)
     down = -(-len(panels) // across)
     figure = Figure(figsize=(3.6 * across, 0.4 + 2.6 * down), layout="constrained")
+    known = sorted(f".{name}" for name in figure.canvas.get_supported_filetypes())
+    require(file.suffix.lower() in known, f"No picture is of the kind {file.suffix}: {nearest(file.suffix, known)}.")
+    file = check_writable(file)
     axes = figure.subplots(down, across, squeeze=False).ravel()
     for empty in axes[len(panels) :]:
         empty.axis("off")
     for axis, (title, lines) in zip(axes, panels.items(), strict=False):
-        for label, name in lines.items():
-            for run in np.unique(columns["run"]):
-                mine = columns["run"] == run
-                axis.plot(
-                    columns["step"][mine],
-                    columns[name][mine],
-                    label=label if run == 0 else None,
-                    color=f"C{list(lines).index(label)}",
-                    linewidth=1.2,
-                )
-        axis.set_title(title, fontsize=10)
-        axis.set_xlabel("step")
-        axis.grid(alpha=0.3)
-        if len(lines) > 1:
-            axis.legend(fontsize=8, frameon=False)
-    figure.suptitle(_title(config), fontsize=11)
-    figure.savefig(out, dpi=110)
+        _plot(axis, title, lines, columns)
+    figure.suptitle(_title(config), fontsize=11, parse_math=False)
+    content = io.BytesIO()
+    figure.savefig(content, dpi=110, format=file.suffix[1:].lower())
+    write_whole(file, content.getvalue())
+    return file
 
 
-def _title(config: dict[str, Any]) -> str:
+def _plot(axis: Any, title: str, lines: Panel, columns: Columns) -> None:
+    """One panel: a color for each line, the same one in all runs."""
+    for index, (label, name) in enumerate(lines.items()):
+        for run in np.unique(columns["run"]):
+            here = columns["run"] == run
+            axis.plot(
+                columns["step"][here],
+                columns[name][here],
+                label=label if run == 0 else None,
+                color=f"C{index}",
+                linewidth=1.2,
+            )
+    axis.set_title(title, fontsize=10, parse_math=False)
+    axis.set_xlabel("step")
+    axis.grid(alpha=0.3)
+    if len(lines) > 1:
+        axis.legend(fontsize=8, frameon=False)
+
+
+def _title(config: Config) -> str:
     """What was run; a run begun from Python may not say more than its classes."""
-    if "task" not in config:
-        return f"{config['built'].get('world')}, {config['built'].get('learner')}"
-    return f"{config['task']} {'-'.join(map(str, config['sizes']))}, {config['learner']}, seed {config['seed']}"
+    task = config.get("task", config["built"].get("world"))
+    learner = config.get("learner", config["built"].get("learner"))
+    sizes = "-".join(map(str, config["sizes"])) if isinstance(config.get("sizes"), list) else ""
+    return f"{task} {sizes}".rstrip() + f", {learner}, seed {config['seed']}"
 
 
-def _panels(columns: dict[str, np.ndarray]) -> dict[str, dict[str, str]]:
-    """Title -> {label: column} for what this run recorded."""
+def _panels(columns: Columns) -> dict[str, Panel]:
+    """The panels, by title, of what this run recorded."""
     panels = {"loss": {"batch in use": "loss", "held out": "held_out_loss"}}
     if "held_out_accuracy" in columns:
         panels["held-out accuracy"] = {"accuracy": "held_out_accuracy"}
     panels["share of rounds rewarded"] = {"rewarded": "reward_rate"}
-    if "alignment" in columns:
-        panels["cosine of joint action and -gradient"] = {"alignment": "alignment"}
-    groups = [name.split(".")[1] for name in columns if name.startswith("action_mix.") and name.endswith(".0")]
+    if "probe.alignment" in columns:
+        panels["cosine of joint action and -gradient"] = {"alignment": "probe.alignment"}
+    mix = "probe.action_mix."
+    groups = [name.removeprefix(mix)[:-2] for name in columns if name.startswith(mix) and name.endswith(".0")]
     if groups:  # one stands for all: more panels would not fit a page
         group = next((name for name in groups if name.endswith("weight")), groups[0])
-        panels[f"actions of {group}"] = {action: f"action_mix.{group}.{a}" for a, action in enumerate(ACTIONS)}
+        there = [action for action in range(len(ACTIONS)) if f"{mix}{group}.{action}" in columns]
+        panels[f"actions of {group}"] = {ACTIONS[action]: f"{mix}{group}.{action}" for action in there}
     return panels

@@ -13,19 +13,21 @@ import hashlib
 import json
 import os
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import safetensors.numpy
-from jaxtyping import Array
+from jax.tree_util import KeyPath
+from jaxtyping import Array, PyTree
 
-from synagents.run.files import write_whole
 from synagents.loop import Run
+from synagents.run.files import Json, path_of, printable, write_whole
 
-FORMAT = "synagents-checkpoint/1"
+FORMAT = "synagents-checkpoint/2"
+OLD = {"synagents-checkpoint/1": "0.1.0"}  # the version that wrote what this one does not read
 MOST_TEXT = 10_000_000  # bytes of names, shapes and notes beside the arrays
 _SEAL = b'"sha256":"'  # cannot stand in a text, where its quotes would be escaped
 _BLANK = b"0" * 64
@@ -36,20 +38,21 @@ class CheckpointError(Exception):
     """A file does not hold a usable checkpoint; the message is one sentence: which file, what is wrong, what to do."""
 
 
-def save(run: Run, path: str | Path, about: dict[str, Any] | None = None) -> None:
-    """Write everything that the next round depends on, whole or not at all.
+def save(run: Run, path: str | Path, about: Json | None = None) -> None:
+    """Write everything that the next round depends on, the worlds' memories included, whole or not at all.
 
     Args:
         run: what to save; it stays valid.
-        path: the file to write.
+        path: the file to write, in a directory that is there.
         about: notes to be kept with it: anything JSON can say.
 
     Raises:
         OSError: if the file cannot be written; an older one is still whole.
     """
     arrays = {name: np.asarray(_words(leaf), order="C") for name, leaf in named(_kept(run)).items()}
-    told = {"t": run.t} | {name: getattr(run, name) for name in _STATICS}
-    text = {"format": FORMAT, "sha256": _BLANK.decode(), "run": json.dumps(told), "about": json.dumps(about or {})}
+    statics = {"t": run.t} | {name: getattr(run, name) for name in _STATICS}
+    text = {"format": FORMAT, "sha256": _BLANK.decode(), "run": json.dumps(statics), "about": json.dumps(about or {})}
+    text["version"] = version("synagents")
     raw = bytearray(safetensors.numpy.save(arrays, text))
     start = raw.index(_SEAL) + len(_SEAL)
     raw[start : start + len(_BLANK)] = hashlib.sha256(raw).hexdigest().encode()
@@ -71,9 +74,9 @@ def load(path: str | Path, like: Run) -> Run:
     return read(path, like)[0]
 
 
-def read(path: str | Path, like: Run) -> tuple[Run, dict[str, Any]]:
+def read(path: str | Path, like: Run) -> tuple[Run, Json]:
     """The run in a file, and the notes kept with it; arguments and errors as `load`."""
-    path = Path(path)
+    path = path_of(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no checkpoint at {path}: name a file that `synagents.save` wrote.")
     wanted = named(_kept(like))
@@ -84,33 +87,33 @@ def read(path: str | Path, like: Run) -> tuple[Run, dict[str, Any]]:
                 raise CheckpointError("is larger than a file of this run can be: use another one")
             raw = file.read()
         text = _unsealed(raw)
-        told, about = json.loads(text["run"]), json.loads(text["about"])
-        _check_kind(told, about, like)
+        statics, about = json.loads(text["run"]), json.loads(text["about"])
+        _check_kind(statics, about, like)
         arrays = safetensors.numpy.load(raw)
         _check_shapes(arrays, jax.eval_shape(lambda leaves: jax.tree.map(_words, leaves), wanted))
     except CheckpointError as error:
         raise CheckpointError(f"{path} {error}.") from error
-    except OSError:  # the file is there and cannot be read: told elsewhere
+    except OSError:  # the file is there and cannot be read: the system's own error says why
         raise
     except Exception as error:  # json and safetensors have no closed list of what a made-up file makes them raise
         raise CheckpointError(f"{path} is no checkpoint ({type(error).__name__}): use another one.") from error
     leaves = {name: _unworded(arrays[name], leaf) for name, leaf in wanted.items()}
     paths, structure = jax.tree_util.tree_flatten_with_path(_kept(like))
     kept = jax.tree.unflatten(structure, [leaves[_name(path)] for path, _ in paths])
-    return replace(like, t=told["t"], **kept), about
+    return replace(like, t=statics["t"], **kept), about
 
 
-def _kept(run: Run) -> dict[str, Any]:
+def _kept(run: Run) -> dict[str, PyTree]:
     """What of a run changes, or is drawn; the rest are settings."""
     return {"key": run.key, "state": run.state, "memory": run.memory, "mind": run.mind}
 
 
-def named(tree: Any) -> dict[str, Any]:
+def named(tree: PyTree) -> dict[str, Array]:
     """The arrays of a tree by their places in it: {"mind.table": ..}."""
     return {_name(path): leaf for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]}
 
 
-def _name(path: tuple[Any, ...]) -> str:
+def _name(path: KeyPath) -> str:
     return jax.tree_util.keystr(path, simple=True, separator=".")
 
 
@@ -147,17 +150,21 @@ def _unsealed(raw: bytes) -> dict[str, str]:
         raise CheckpointError("is damaged, its checksum does not hold: use another one")
     text = json.loads(raw[8 : 8 + length])["__metadata__"]
     if text["format"] != FORMAT:
-        raise CheckpointError(f"does not say that its format is {FORMAT}: use the version that wrote it")
+        writer = OLD.get(text["format"]) or printable(text.get("version"))
+        raise CheckpointError(
+            f"was written by {f'synagents {writer}' if writer else 'another version of synagents'}, and synagents "
+            f"{version('synagents')} does not read it: use the version that wrote it"
+        )
     return text
 
 
-def _check_kind(told: Any, about: Any, like: Run) -> None:
-    if not isinstance(about, dict) or type(told["t"]) is not int or not 0 <= told["t"] < 2**32:
+def _check_kind(statics: Json, about: object, like: Run) -> None:
+    if not isinstance(about, dict) or type(statics["t"]) is not int or not 0 <= statics["t"] < 2**32:
         raise CheckpointError("does not say after how many rounds it was saved: use another one")
     for name in _STATICS:
-        if told[name] != getattr(like, name):
+        if statics[name] != getattr(like, name):
             raise CheckpointError(
-                f"was saved with {name}={told[name]!r}, which is {getattr(like, name)!r} here: begin the run alike"
+                f"was saved with {name}={statics[name]!r}, which is {getattr(like, name)!r} here: begin the run alike"
             )
 
 

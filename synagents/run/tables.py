@@ -10,12 +10,11 @@ import importlib.resources
 import json
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from synagents.run.files import write_whole
 from synagents.agents.codes import NUM_ACTIONS, num_codes
+from synagents.run.files import Json, path_of, write_whole
 
 FORMAT = "synagents-q-table/1"
 PUBLISHED_AXES = ["action a_t", "a_{t-2}", "a_{t-1}", "R_{t-2}", "R_{t-1}"]
@@ -39,10 +38,10 @@ def load_table(path: str | Path | None = None) -> np.ndarray:
     return read_table(path)[0]
 
 
-def read_table(path: str | Path | None = None) -> tuple[np.ndarray, dict[str, Any]]:
+def read_table(path: str | Path | None = None) -> tuple[np.ndarray, Json]:
     """The table in a file, and what the file says about where it comes from; errors as `load_table`."""
     source: Path | Traversable = (
-        importlib.resources.files("synagents") / "assets" / "q_table.json" if path is None else Path(path)
+        importlib.resources.files("synagents") / "assets" / "q_table.json" if path is None else path_of(path)
     )
     if not source.is_file():
         raise FileNotFoundError(f"There is no table at {source}: `synagents learn-table --out {source}` makes one.")
@@ -60,11 +59,11 @@ def read_table(path: str | Path | None = None) -> tuple[np.ndarray, dict[str, An
         raise TableError(f"{source} is not JSON ({error}): `synagents learn-table` makes a table.") from error
 
 
-def save_table(path: str | Path, table: np.ndarray, about: dict[str, Any] | None = None) -> None:
+def save_table(path: str | Path, table: np.ndarray, about: Json | None = None) -> None:
     """Write a table, whole or not at all.
 
     Args:
-        path: the file to write.
+        path: the file to write, in a directory that is there.
         table: f32[9^n, 3], finite.
         about: where it comes from: anything JSON can say.
     """
@@ -77,22 +76,22 @@ def save_table(path: str | Path, table: np.ndarray, about: dict[str, Any] | None
     write_whole(path, whole.encode())
 
 
-def _understand(said: Any) -> tuple[np.ndarray, dict[str, Any]]:
-    if isinstance(said, dict) and said.get("axes") == PUBLISHED_AXES:
-        published = _array(said.get("Q"))
+def _understand(content: object) -> tuple[np.ndarray, Json]:
+    if isinstance(content, dict) and content.get("axes") == PUBLISHED_AXES:
+        published = _array(content.get("Q"))
         if published.shape != (NUM_ACTIONS,) * 5:
             raise TableError(
                 f"should hold the published table of shape {(NUM_ACTIONS,) * 5}, but has {published.shape}"
             )
         table = np.moveaxis(published, 0, -1).reshape(num_codes(2), NUM_ACTIONS)
-        return _check(table, 2), {"source": said.get("source", "unknown")}
-    if not isinstance(said, dict) or said.get("format") != FORMAT:
+        return _check(table, 2), {"source": content.get("source", "unknown")}
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise TableError(f"does not say that its format is {FORMAT}")
-    about = said.get("about", {})
-    return _check(_array(said.get("table")), said.get("memory")), about if isinstance(about, dict) else {}
+    about = content.get("about", {})
+    return _check(_array(content.get("table")), content.get("memory")), about if isinstance(about, dict) else {}
 
 
-def _array(rows: Any) -> np.ndarray:
+def _array(rows: object) -> np.ndarray:
     try:
         with np.errstate(over="ignore"):  # too large becomes infinite, which is refused as such
             return np.asarray(rows, np.float32)
@@ -100,7 +99,7 @@ def _array(rows: Any) -> np.ndarray:
         raise TableError("holds something other than equal rows of numbers") from error
 
 
-def _check(table: np.ndarray, memory: Any) -> np.ndarray:
+def _check(table: np.ndarray, memory: object) -> np.ndarray:
     if not isinstance(memory, int) or not 1 <= memory <= 9:
         raise TableError(f"has memory {memory!r} instead of a whole number from 1 to 9")
     if table.shape != (num_codes(memory), NUM_ACTIONS):

@@ -19,6 +19,9 @@ from synagents.world import DecisionTask, Metrics, Part
 LONGEST = 10_000  # decisions: a task without ends is evaluated, too
 
 
+LONGEST = 10_000  # decisions: a task without ends is evaluated, too
+
+
 class _Episode(NamedTuple):
     """How an episode stands."""
 

@@ -1,7 +1,7 @@
-"""Lines to beat that are no agents: one file per optimizer, all held to one small contract.
+"""Lines to beat that have no agents: one file per optimizer, all held to one small contract.
 
     init(key, problem) -> state                                    state.weights is the network as it stands
-    meet(problem, batch, state) -> (state, cost)                   a new batch has come, the first one too
+    on_new_batch(problem, batch, state) -> (state, cost)           called with every new batch, the first one too
     step(key, problem, batch, state, progress) -> (state, cost)
 
 Cost counts *sample evaluations*: samples through a forward pass; a backward pass counts two more. It is a whole number
@@ -9,23 +9,24 @@ that depends on sizes alone. `progress` is the share of the budget that is spent
 a schedule over it, such as `Exponential(2e-3, 2e-4, 1.0)`, whatever a step costs.
 """
 
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from typing import Any
 
-import jax
 from jaxtyping import Array, Float, Key
 
+from synagents import keys
 from synagents.settings import require_whole, settings, static
-from synagents.world import Network, Params, Task
+from synagents.world import Network, Params, Task, forward
 
 
 @settings
 class Problem:
-    """What is to be learned, with the batch rule of the worlds: a batch is kept for a while, then redrawn.
+    """What is to be learned, with the batch rule of the worlds: a batch is kept for a while, then a new one is drawn.
 
     Attributes:
         network: whose weights are sought.
-        task: hands out the batches and scores the outputs; one that answers each output by itself.
-        interval: steps a batch is kept; 0 = never redrawn.
+        task: hands out the batches and scores the outputs; its answer draws nothing at random.
+        interval: steps a batch is kept, >= 0; 0 = for ever.
     """
 
     network: Network
@@ -36,25 +37,55 @@ class Problem:
         require_whole("interval", self.interval, 0)
 
     def loss(self, weights: Params, batch: Any) -> Float[Array, ""]:
-        """The loss on the batch in use: as many sample evaluations as it has samples."""
-        out = self.network.apply(weights, self.task.stimulus(batch))
-        return -self.task.respond(jax.random.key(0), batch, out)[1]
+        """The loss of any weights on the batch in use: as many sample evaluations as the batch has samples."""
+        return forward(self.network, self.task, weights, batch, keys.seed_key(0))[1]
 
     def samples(self, batch: Any) -> int:
         """B, how many samples a batch has."""
         return self.task.stimulus(batch).shape[0]
 
 
-class Baseline(Protocol):
-    """An optimizer with its settings."""
+class Optimizer(ABC):
+    """An optimizer with its settings: write `class Mine(Optimizer)` with `@synagents.settings` above it.
 
+    Its state is a NamedTuple with a field `weights`.
+    """
+
+    @abstractmethod
     def init(self, key: Key[Array, ""], problem: Problem) -> Any:
-        """A state with a field `weights`, the network's own initial ones; ValueError where the network does not fit."""
+        """A first state, whose weights are those that the network itself begins with.
 
-    def meet(self, problem: Problem, batch: Any, state: Any) -> tuple[Any, int]:
-        """What must be known of a new batch before the next step, and its cost."""
+        Raises:
+            ValueError: where the network does not fit the optimizer, in one sentence.
+        """
 
+    def on_new_batch(self, problem: Problem, batch: Any, state: Any) -> tuple[Any, int]:
+        """What must be known of a new batch before the next step, and its cost. By default nothing.
+
+        Args:
+            problem: what is to be learned.
+            batch: the task's state with the new batch.
+            state: of the optimizer.
+
+        Returns:
+            The state, and the sample evaluations spent.
+        """
+        del problem, batch
+        return state, 0
+
+    @abstractmethod
     def step(
         self, key: Key[Array, ""], problem: Problem, batch: Any, state: Any, progress: Float[Array, ""]
     ) -> tuple[Any, int]:
-        """One step and its cost; a scan body."""
+        """One step, the body of a loop: the state keeps its structure, shapes and types.
+
+        Args:
+            key: for what is drawn.
+            problem: what is to be learned.
+            batch: the task's state with the batch in use.
+            state: of the optimizer.
+            progress: share in [0, 1) of the budget that was spent before: the time of schedules.
+
+        Returns:
+            The state, and the sample evaluations spent.
+        """

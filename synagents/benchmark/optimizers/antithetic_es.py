@@ -15,7 +15,7 @@ import optax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Key
 
-from synagents.benchmark.optimizers import Problem
+from synagents.benchmark.optimizers import Optimizer, Problem
 from synagents.counter import counter_key
 from synagents.schedules import Schedule, at, require_range
 from synagents.settings import require_between, require_whole, settings, static
@@ -32,7 +32,7 @@ class MirrorState(NamedTuple):
 
 
 @settings
-class AntitheticES:
+class AntitheticES(Optimizer):
     """OpenAI's evolution strategy.
 
     Attributes:
@@ -55,17 +55,12 @@ class AntitheticES:
         weights = problem.network.init(key)
         return MirrorState(weights, optax.scale_by_adam().init(weights))
 
-    def meet(self, problem: Problem, batch: Any, state: MirrorState) -> tuple[MirrorState, int]:
-        """Nothing: a population is compared on one batch."""
-        del problem, batch
-        return state, 0
-
     def step(
         self, key: Key[Array, ""], problem: Problem, batch: Any, state: MirrorState, progress: Float[Array, ""]
     ) -> tuple[MirrorState, int]:
         """One population: 2 P passes."""
         centre, unravel = ravel_pytree(state.weights)
-        z = jax.random.normal(counter_key(key), (self.pairs, centre.size))
+        z = jax.random.normal(counter_key(key), (self.pairs, centre.size), jnp.float32)
         points = jnp.concatenate([centre + self.noise * z, centre - self.noise * z])
         ranks = centred_ranks(jax.vmap(lambda w: problem.loss(unravel(w), batch))(points))
         gradient = (ranks[: self.pairs] - ranks[self.pairs :]) @ z / (2 * self.pairs * self.noise)
@@ -77,4 +72,4 @@ class AntitheticES:
 
 def centred_ranks(losses: Float[Array, "P"]) -> Float[Array, "P"]:
     """-1/2 for the lowest to 1/2 for the highest."""
-    return jnp.argsort(jnp.argsort(losses)) / (losses.size - 1) - 0.5
+    return jnp.argsort(jnp.argsort(losses)).astype(jnp.float32) / (losses.size - 1) - 0.5

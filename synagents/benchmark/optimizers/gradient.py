@@ -13,7 +13,7 @@ import jax
 import optax
 from jaxtyping import Array, Float, Key
 
-from synagents.benchmark.optimizers import Problem
+from synagents.benchmark.optimizers import Optimizer, Problem
 from synagents.schedules import Schedule, at, require_range
 from synagents.settings import require_between, settings
 from synagents.world import Params
@@ -29,7 +29,7 @@ class DescentState(NamedTuple):
 
 
 @settings
-class SGD:
+class SGD(Optimizer):
     """Stochastic gradient descent with momentum.
 
     Attributes:
@@ -48,11 +48,6 @@ class SGD:
         """The network's initial weights, at rest."""
         return _begin(key, problem, self._rule())
 
-    def meet(self, problem: Problem, batch: Any, state: DescentState) -> tuple[DescentState, int]:
-        """Nothing."""
-        del problem, batch
-        return state, 0
-
     def step(
         self, key: Key[Array, ""], problem: Problem, batch: Any, state: DescentState, progress: Float[Array, ""]
     ) -> tuple[DescentState, int]:
@@ -65,7 +60,7 @@ class SGD:
 
 
 @settings
-class Adam:
+class Adam(Optimizer):
     """Adam with optax's usual moments.
 
     Attributes:
@@ -80,11 +75,6 @@ class Adam:
     def init(self, key: Key[Array, ""], problem: Problem) -> DescentState:
         """The network's initial weights."""
         return _begin(key, problem, optax.scale_by_adam())
-
-    def meet(self, problem: Problem, batch: Any, state: DescentState) -> tuple[DescentState, int]:
-        """Nothing."""
-        del problem, batch
-        return state, 0
 
     def step(
         self, key: Key[Array, ""], problem: Problem, batch: Any, state: DescentState, progress: Float[Array, ""]

@@ -3,7 +3,7 @@
     h_l = x_l W_l + b_l,   h'_l = x'_l W_l + b_l + sigma z_l,   z ~ N(0, 1) per sample and unit
     dW_l = mean over samples of (loss' - loss) / sigma  x_l^T z_l,   db_l likewise without x;   w <- w - step_size dw
 
-All layers are shaken at once; each sample has its own noise and is blamed with its own loss, against its loss without
+All layers are shaken at once; each sample has its own noise and is blamed with its own loss, less its loss without
 noise: two passes. A layer's input x_l is that of the clean pass. The mean of dw over z is the gradient up to terms of
 order sigma. Where a synapse agent is blamed for the team's loss, here a unit is, and its synapses share the blame by
 what they carried. (Jabri & Flower 1992; Werfel, Xie & Seung 2005.)
@@ -15,9 +15,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from synagents.benchmark.optimizers import Problem
+from synagents import keys
+from synagents.benchmark.optimizers import Optimizer, Problem
 from synagents.counter import counter_key
-from synagents.networks.mlp import MLP
+from synagents.networks.mlp import ACTIVATIONS, MLP
 from synagents.schedules import Schedule, at, require_range
 from synagents.settings import require, require_between, settings
 from synagents.world import Params
@@ -33,7 +34,7 @@ class NPState(NamedTuple):
 
 
 @settings
-class NodePerturbation:
+class NodePerturbation(Optimizer):
     """Descent along what the noise of single units says of the gradient; for multilayer perceptrons.
 
     Attributes:
@@ -60,11 +61,6 @@ class NodePerturbation:
         )
         weights = problem.network.init(key)
         return NPState(weights, jax.tree.map(jnp.zeros_like, weights))
-
-    def meet(self, problem: Problem, batch: Any, state: NPState) -> tuple[NPState, int]:
-        """Nothing: both passes see one batch."""
-        del problem, batch
-        return state, 0
 
     def step(
         self, key: Key[Array, ""], problem: Problem, batch: Any, state: NPState, progress: Float[Array, ""]
@@ -95,14 +91,15 @@ def passed(
         given.append(h)
         h = h @ weights[f"layer{layer}_weight"] + weights[f"layer{layer}_bias"] + shake
         if layer < len(noise) - 1:
-            h = getattr(jax.nn, network.activation)(h)
+            h = ACTIVATIONS[network.activation](h)
     return h, given
 
 
 def _noise(key: Key[Array, ""], units: tuple[int, ...], samples: int) -> list[Float[Array, "B n"]]:
     """Standard normal numbers per sample and unit, layer by layer."""
     return [
-        jax.random.normal(jax.random.fold_in(counter_key(key), layer), (samples, n)) for layer, n in enumerate(units)
+        jax.random.normal(jax.random.fold_in(counter_key(key), layer), (samples, n), jnp.float32)
+        for layer, n in enumerate(units)
     ]
 
 
@@ -111,6 +108,6 @@ def _losses(problem: Problem, batch: Any, out: Float[Array, "B out"]) -> Float[A
 
     def loss(one: Float[Array, "out"], target: Array) -> Float[Array, ""]:
         alone = batch._replace(target=target[None])
-        return -problem.task.respond(jax.random.key(0), alone, one[None])[1]
+        return problem.task.respond(keys.seed_key(0), alone, one[None])[1]
 
     return jax.vmap(loss)(out, batch.target)

@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from synagents.benchmark.optimizers import Problem
 from synagents.benchmark.directions import gaussian
+from synagents.benchmark.optimizers import Optimizer, Problem
 from synagents.schedules import Schedule, at, require_range
 from synagents.settings import require_between, settings
 from synagents.world import Params
@@ -32,7 +32,7 @@ class ESState(NamedTuple):
 
 
 @settings
-class OnePlusOneES:
+class OnePlusOneES(Optimizer):
     """The (1+1)-ES with a step size that is scheduled, adapted, or both.
 
     Attributes:
@@ -51,7 +51,7 @@ class OnePlusOneES:
         """The network's initial weights."""
         return ESState(problem.network.init(key), jnp.float32(jnp.inf), jnp.float32(1))
 
-    def meet(self, problem: Problem, batch: Any, state: ESState) -> tuple[ESState, int]:
+    def on_new_batch(self, problem: Problem, batch: Any, state: ESState) -> tuple[ESState, int]:
         """Score the parent on the new batch: one pass."""
         return state._replace(loss=problem.loss(state.weights, batch)), problem.samples(batch)
 

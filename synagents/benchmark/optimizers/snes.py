@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Key
 
-from synagents.benchmark.optimizers import Problem
+from synagents.benchmark.optimizers import Optimizer, Problem
 from synagents.counter import counter_key
 from synagents.settings import require_between, require_whole, settings, static
 from synagents.world import Params
@@ -32,7 +32,7 @@ class SNESState(NamedTuple):
 
 
 @settings
-class SNES:
+class SNES(Optimizer):
     """The separable natural evolution strategy.
 
     Attributes:
@@ -58,11 +58,6 @@ class SNES:
         weights = problem.network.init(key)
         return SNESState(weights, jax.tree.map(lambda w: jnp.full_like(w, self.width), weights))
 
-    def meet(self, problem: Problem, batch: Any, state: SNESState) -> tuple[SNESState, int]:
-        """Nothing: a population is compared on one batch."""
-        del problem, batch
-        return state, 0
-
     def step(
         self, key: Key[Array, ""], problem: Problem, batch: Any, state: SNESState, progress: Float[Array, ""]
     ) -> tuple[SNESState, int]:
@@ -71,7 +66,7 @@ class SNES:
         mean, unravel = ravel_pytree(state.weights)
         width, _ = ravel_pytree(state.width)
         rate = self.step_width * (3 + math.log(mean.size)) / (5 * math.sqrt(mean.size))
-        z = jax.random.normal(counter_key(key), (self.population, mean.size))
+        z = jax.random.normal(counter_key(key), (self.population, mean.size), jnp.float32)
         losses = jax.vmap(lambda z: problem.loss(unravel(mean + width * z), batch))(z)
         utility = utilities(self.population)[jnp.argsort(jnp.argsort(losses))]
         mean = mean + self.step_mean * width * (utility @ z)
@@ -81,5 +76,5 @@ class SNES:
 
 def utilities(population: int) -> Float[Array, "P"]:
     """What a rank is worth, the best first; they sum to zero."""
-    raw = jnp.maximum(0, math.log(population / 2 + 1) - jnp.log(jnp.arange(1, population + 1)))
+    raw = jnp.maximum(0, math.log(population / 2 + 1) - jnp.log(jnp.arange(1, population + 1, dtype=jnp.float32)))
     return raw / raw.sum() - 1 / population

@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from synagents.benchmark.optimizers import Problem
 from synagents.benchmark.directions import signs
+from synagents.benchmark.optimizers import Optimizer, Problem
 from synagents.schedules import Schedule, at, require_range
 from synagents.settings import require_between, settings
 from synagents.world import Params
@@ -30,7 +30,7 @@ class SPSAState(NamedTuple):
 
 
 @settings
-class SPSA:
+class SPSA(Optimizer):
     """Descent along one random direction per step.
 
     Attributes:
@@ -52,11 +52,6 @@ class SPSA:
         """The network's initial weights, at rest."""
         weights = problem.network.init(key)
         return SPSAState(weights, jax.tree.map(jnp.zeros_like, weights))
-
-    def meet(self, problem: Problem, batch: Any, state: SPSAState) -> tuple[SPSAState, int]:
-        """Nothing: each slope is measured on one batch."""
-        del problem, batch
-        return state, 0
 
     def step(
         self, key: Key[Array, ""], problem: Problem, batch: Any, state: SPSAState, progress: Float[Array, ""]

@@ -2,7 +2,10 @@
 
 import inspect
 import itertools
+import os
 import re
+import subprocess
+import sys
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -12,19 +15,19 @@ import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from synagents.envs import synapse_v0
 
 from synagents import Exponential, registry
-from synagents.benchmark.optimizers import Problem
+from synagents.benchmark.directions import gaussian, signs
+from synagents.benchmark.drive import Curve, drive, prices_of
+from synagents.benchmark.optimizers import Optimizer, Problem
 from synagents.benchmark.optimizers.antithetic_es import AntitheticES, centred_ranks
 from synagents.benchmark.optimizers.gradient import SGD, Adam
 from synagents.benchmark.optimizers.node_perturbation import NodePerturbation
 from synagents.benchmark.optimizers.one_plus_one_es import OnePlusOneES
 from synagents.benchmark.optimizers.snes import SNES, utilities
 from synagents.benchmark.optimizers.spsa import SPSA
-from synagents.benchmark.directions import gaussian, signs
-from synagents.benchmark.drive import Curve, drive, prices_of
 from synagents.counter import counter_key
+from synagents.envs import synapse_v0
 from synagents.loop import begin
 from synagents.networks.mlp import MLP
 from synagents.settings import settings
@@ -34,7 +37,7 @@ from tests.claims import refused, same_bits
 from tests.toys import pictures
 
 KEY = jax.random.key(0)
-NAMES = list(registry.offers("benchmark.baselines"))
+NAMES = list(registry.offers("benchmark.optimizers"))
 
 
 @cache
@@ -52,17 +55,17 @@ def bowl() -> Problem:
 
 
 @jax.jit
-def one_step(key: Any, baseline: Any, problem: Problem, batch: Any, state: Any) -> Any:
-    return baseline.step(key, problem, batch, state, jnp.float32(0))[0]
+def one_step(key: Any, optimizer: Any, problem: Problem, batch: Any, state: Any) -> Any:
+    return optimizer.step(key, problem, batch, state, jnp.float32(0))[0]
 
 
-def stepped(baseline: Any, problem: Problem, steps: int = 1) -> tuple[Any, list[Any]]:
+def stepped(optimizer: Any, problem: Problem, steps: int = 1) -> tuple[Any, list[Any]]:
     """The batch, and the states from the beginning on."""
     batch = problem.task.init(KEY)
-    state, _ = baseline.meet(problem, batch, baseline.init(jax.random.key(1), problem))
+    state, _ = optimizer.on_new_batch(problem, batch, optimizer.init(jax.random.key(1), problem))
     states = [state]
     for t in range(steps):
-        states.append(one_step(jax.random.key(t), baseline, problem, batch, states[-1]))
+        states.append(one_step(jax.random.key(t), optimizer, problem, batch, states[-1]))
     return batch, states
 
 
@@ -79,8 +82,8 @@ def loss_of(problem: Problem, batch: Any, like: Any, point: np.ndarray) -> float
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_baseline_says_what_it_is_gives_its_equation_and_source_and_explains_every_setting(name: str) -> None:
-    constructor = registry.find("benchmark.baselines", name)
+def test_an_optimizer_says_what_it_is_gives_its_equation_and_source_and_explains_every_setting(name: str) -> None:
+    constructor = registry.find("benchmark.optimizers", name)
     module = inspect.getmodule(constructor)
     assert module and module.__doc__ and constructor.__doc__
     assert "<-" in module.__doc__ and re.search(r"(19|20)\d\d", module.__doc__)
@@ -91,14 +94,14 @@ def test_a_baseline_says_what_it_is_gives_its_equation_and_source_and_explains_e
 @pytest.mark.parametrize("name", NAMES)
 def test_a_step_keeps_the_states_structure_and_starts_from_the_networks_own_weights(name: str) -> None:
     problem = toy()
-    _, (first, second) = stepped(registry.find("benchmark.baselines", name)(), problem)
+    _, (first, second) = stepped(registry.find("benchmark.optimizers", name)(), problem)
     assert same_bits(first.weights, problem.network.init(jax.random.key(1)))
     assert jax.tree.structure(first) == jax.tree.structure(second)
     assert [x.shape for x in jax.tree.leaves(first)] == [x.shape for x in jax.tree.leaves(second)]
 
 
 @pytest.mark.parametrize(
-    ("baseline", "passes", "meet"),
+    ("optimizer", "passes", "new_batch"),
     [
         (OnePlusOneES(), 1, 1),  # the child; the parent once more on every new batch
         (SPSA(), 2, 0),  # ahead and behind
@@ -109,8 +112,8 @@ def test_a_step_keeps_the_states_structure_and_starts_from_the_networks_own_weig
         (Adam(), 3, 0),
     ],
 )
-def test_a_step_costs_the_samples_that_pass_through_the_network(baseline: Any, passes: int, meet: int) -> None:
-    assert prices_of(baseline, toy()) == (16 * passes, 16 * meet)
+def test_a_step_costs_the_samples_that_pass_through_the_network(optimizer: Any, passes: int, new_batch: int) -> None:
+    assert prices_of(optimizer, toy()) == (16 * passes, 16 * new_batch)
 
 
 # The equations
@@ -173,20 +176,20 @@ def node_oracle(weights: Any, x: np.ndarray, labels: np.ndarray, noise: list[np.
 
 def test_node_perturbation_blames_each_unit_sample_by_sample() -> None:
     batch, (first, second) = stepped(NodePerturbation(step_size=0.5, noise=0.05), toy())
-    luck = counter_key(jax.random.key(0))
-    noise = [np.asarray(jax.random.normal(jax.random.fold_in(luck, i), (16, n))) for i, n in enumerate((4, 3))]
+    drawn = counter_key(jax.random.key(0))
+    noise = [np.asarray(jax.random.normal(jax.random.fold_in(drawn, i), (16, n))) for i, n in enumerate((4, 3))]
     gradient = node_oracle(first.weights, np.asarray(batch.x, np.float64), np.asarray(batch.target), noise)
     for name, weight in first.weights.items():
         np.testing.assert_allclose(second.weights[name], weight - 0.5 * gradient[name], rtol=1e-2, atol=1e-5)
 
 
-@pytest.mark.parametrize("baseline", [SPSA(step_size=1.0, momentum=0.0), NodePerturbation(step_size=1.0)])
-def test_the_mean_of_many_estimates_is_the_gradient(baseline: Any) -> None:
+@pytest.mark.parametrize("optimizer", [SPSA(step_size=1.0, momentum=0.0), NodePerturbation(step_size=1.0)])
+def test_the_mean_of_many_estimates_is_the_gradient(optimizer: Any) -> None:
     problem = toy()
     batch, weights = problem.task.init(KEY), problem.network.init(KEY)
-    state = baseline.init(KEY, problem)
+    state = optimizer.init(KEY, problem)
     every = jax.jit(jax.vmap(one_step, (0, None, None, None, None)))
-    steps = every(jax.random.split(KEY, 4000), baseline, problem, batch, state).weights
+    steps = every(jax.random.split(KEY, 4000), optimizer, problem, batch, state).weights
     gradient = row(jax.grad(problem.loss)(weights, batch))
     moved = np.concatenate(
         [np.asarray(steps[name] - weights[name]).reshape(4000, -1) for name in sorted(weights)], axis=1
@@ -248,14 +251,11 @@ class Walk(NamedTuple):
 
 
 @settings
-class RandomWalk:
+class RandomWalk(Optimizer):
     """The control: moves at random and never looks."""
 
     def init(self, key: Any, problem: Problem) -> Walk:
         return Walk(problem.network.init(key))
-
-    def meet(self, problem: Problem, batch: Any, state: Walk) -> tuple[Walk, int]:
-        return state, 0
 
     def step(self, key: Any, problem: Problem, batch: Any, state: Walk, progress: Any) -> tuple[Walk, int]:
         moved = jax.tree.map(lambda w, z: w + 0.05 * z, state.weights, gaussian(key, state.weights))
@@ -273,14 +273,14 @@ QUICK: dict[str, Any] = {  # what finds the bottom of a bowl in three weights
 }
 
 
-def curve(baseline: Any, seed: int = 0) -> Curve:
+def curve(optimizer: Any, seed: int = 0) -> Curve:
     """What a thousand batches do to four networks in the bowl."""
-    return drive(jax.random.key(seed), baseline, bowl(), 30 * 1000, num_runs=4, looks=2)
+    return drive(seed, optimizer, bowl(), 30 * 1000, num_runs=4, looks=2)
 
 
-def fall(baseline: Any) -> np.ndarray:
+def fall(optimizer: Any) -> np.ndarray:
     """How far the held-out loss of each seed falls, as a share of what it was."""
-    loss = curve(baseline).held_out["loss"]
+    loss = curve(optimizer).held_out["loss"]
     return 1 - loss[:, -1] / loss[:, 0]
 
 
@@ -290,7 +290,7 @@ def fall_at_random() -> float:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_baseline_finds_the_bottom_of_a_bowl_and_a_random_walk_does_not(name: str) -> None:
+def test_an_optimizer_finds_the_bottom_of_a_bowl_and_a_random_walk_does_not(name: str) -> None:
     assert fall(QUICK[name]).min() > 0.9 > 0.6 > fall_at_random()
 
 
@@ -303,14 +303,45 @@ def test_the_same_key_is_the_same_curve_and_another_key_another(name: str) -> No
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_a_baseline_with_its_own_settings_learns_digits_and_a_random_walk_does_not(name: str) -> None:
+def test_an_optimizer_with_its_own_settings_learns_digits_and_a_random_walk_does_not(name: str) -> None:
     problem = Problem(MLP((64, 10)), digits(batch_size=100), 100)
-    baseline = registry.find("benchmark.baselines", name)()
-    right = [drive(KEY, b, problem, 300_000, looks=1).held_out["accuracy"][0, -1] for b in (baseline, RandomWalk())]
+    players = (registry.find("benchmark.optimizers", name)(), RandomWalk())
+    right = [drive(KEY, one, problem, 300_000, looks=1).held_out["accuracy"][0, -1] for one in players]
     assert right[0] > 0.55 > 0.4 > right[1]
 
 
 # The driver
+
+
+def test_an_optimizer_with_an_abstract_method_left_out_cannot_be_made() -> None:
+    class Half(Optimizer):
+        def init(self, key: Any, problem: Problem) -> Walk:
+            return Walk(problem.network.init(key))
+
+    with pytest.raises(TypeError, match="step"):
+        Half()  # type: ignore[abstract]
+
+
+X64 = """
+import jax, numpy as np
+from synagents import registry
+from synagents.benchmark.drive import drive
+from synagents.benchmark.optimizers import Problem
+from synagents.networks.mlp import MLP
+from synagents.tasks.teachers import xor
+
+assert jax.config.jax_enable_x64
+for name, constructor in registry.offers("benchmark.optimizers").items():
+    curve = drive(0, constructor(), Problem(MLP((2, 4, 2)), xor()), 4 * 400, num_runs=2, looks=2)
+    assert all(w.dtype == np.float32 for w in curve.weights.values()), name
+    assert np.isfinite(curve.held_out["loss"]).all(), name
+"""
+
+
+def test_every_optimizer_keeps_its_types_where_jax_has_64_bits() -> None:
+    environment = os.environ | {"JAX_ENABLE_X64": "1"}
+    done = subprocess.run([sys.executable, "-c", X64], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_every_look_comes_when_as_much_is_spent_as_fits() -> None:
@@ -319,7 +350,7 @@ def test_every_look_comes_when_as_much_is_spent_as_fits() -> None:
     assert cost.tolist() == [32 * (100 * p // 32) for p in range(101)]
 
 
-def test_a_new_batch_is_paid_for_by_those_who_look_at_it_first() -> None:
+def test_a_new_batch_is_charged_to_an_optimizer_that_takes_a_loss_on_it_before_its_step() -> None:
     # Each interval of 4 steps costs the child's pass 4 times and the parent's once: 5 passes of 16 samples.
     curve = drive(KEY, OnePlusOneES(), toy((4,), 4), 16 * 5 * 20, looks=20)
     assert curve.cost.tolist() == [16, *(16 * 5 * p for p in range(1, 21))]
@@ -332,13 +363,13 @@ class Count(NamedTuple):
 
 
 @settings
-class Counter:
-    """Counts its steps and the batches it meets; a step is a pass."""
+class Counter(Optimizer):
+    """Counts its steps and the batches it is shown; a step is a pass."""
 
     def init(self, key: Any, problem: Problem) -> Count:
         return Count(problem.network.init(key) | {"steps": jnp.int32(0), "batches": jnp.int32(0)})
 
-    def meet(self, problem: Problem, batch: Any, state: Count) -> tuple[Count, int]:
+    def on_new_batch(self, problem: Problem, batch: Any, state: Count) -> tuple[Count, int]:
         return Count(state.weights | {"batches": state.weights["batches"] + 1}), 0
 
     def step(self, key: Any, problem: Problem, batch: Any, state: Count, progress: Any) -> tuple[Count, int]:
@@ -368,20 +399,19 @@ def test_a_decay_spans_the_budget_whatever_a_step_costs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "sentence"),
     [
-        ({"budget": 31}, "A step of this baseline costs 32 sample evaluations"),
+        ({"budget": 31}, "A step of this optimizer costs 32 sample evaluations"),
         ({"looks": 0}, "looks must be a whole number in 1 .. 1000"),
         ({"num_runs": 0}, "num_runs must be a whole number >= 1"),
     ],
 )
-def test_a_budget_that_buys_nothing_is_refused(options: dict[str, int], told: str) -> None:
-    assert told in refused(lambda: drive(KEY, SPSA(), toy(), **{"budget": 1000, "looks": 1, **options}))
+def test_a_budget_that_buys_nothing_is_refused(options: dict[str, int], sentence: str) -> None:
+    assert sentence in refused(lambda: drive(KEY, SPSA(), toy(), **{"budget": 1000, "looks": 1, **options}))
 
 
-def test_a_loss_that_explodes_is_told() -> None:
-    told = refused(lambda: curve(SGD(step_size=1e3)), FloatingPointError)
-    assert "not finite from a cost of" in told
+def test_a_loss_that_explodes_ends_with_a_sentence_that_names_the_cost() -> None:
+    assert "not finite from a cost of" in refused(lambda: curve(SGD(step_size=1e3)), FloatingPointError)
 
 
 def test_node_perturbation_needs_units_it_knows() -> None:
@@ -391,7 +421,7 @@ def test_node_perturbation_needs_units_it_knows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "options", "told"),
+    ("make", "options", "sentence"),
     [
         (OnePlusOneES, {"step_size": -1.0}, "step_size must lie in [0, inf]"),
         (OnePlusOneES, {"adapt": -1}, "adapt must lie in [0, inf]"),
@@ -405,5 +435,5 @@ def test_node_perturbation_needs_units_it_knows() -> None:
         (Adam, {"step_size": float("nan")}, "step_size must lie in [0, inf]"),
     ],
 )
-def test_a_setting_out_of_range_is_refused_in_one_sentence(make: Any, options: dict[str, Any], told: str) -> None:
-    assert told in refused(lambda: make(**options))
+def test_a_setting_out_of_range_is_refused_in_one_sentence(make: Any, options: dict[str, Any], sentence: str) -> None:
+    assert sentence in refused(lambda: make(**options))

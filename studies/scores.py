@@ -1,10 +1,10 @@
-"""The whole board: every line on every task, ten runs each; prints the table of docs/benchmark.md and draws its curves.
+"""All scores: every line on every task, ten runs each; prints the tables of docs/benchmark.md and plots its curves.
 
-    python studies/board.py --data DIR [--runs 10] [--workers 2] [--picture docs/board.png]
-    python studies/board.py --data DIR --freeze      # also writes what scores are normalised by, from Adam's runs
-    python studies/board.py --data DIR --forecast    # how long the whole board takes here, from a tenth of it
+    python studies/scores.py --data DIR [--runs 10] [--workers 2] [--plot docs/scores.png]
+    python studies/scores.py --data DIR --freeze      # also writes what scores are normalised by, from Adam's runs
+    python studies/scores.py --data DIR --forecast    # how long all of it takes here, from a tenth of it
 
-Scores are kept in `studies/results/board.json.gz`; cells that are there are not played again. On notmnist-32, the
+Scores are kept in `studies/results/scores.json.gz`; those that are there are not made again. On notmnist-32, the
 dearest task, only the reference, the lines to beat and the best three of the agents play.
 """
 
@@ -17,44 +17,45 @@ from pathlib import Path
 
 import jax
 import numpy as np
+from common import RESULTS
 
-from synagents.benchmark import board, results, suite
+from synagents.benchmark import lines, results, suite
 from synagents.benchmark.workers import spread
-from synagents.report.scores import costs, draw, duels, markdown
+from synagents.report.scores import costs, duels, markdown, plot
 
-SCORES = Path(__file__).with_name("results") / "board.json.gz"
+SCORES = RESULTS / "scores.json.gz"
 REFERENCE = Path(__file__).parents[1] / "synagents" / "assets" / "bench.json"
 DEAREST = "notmnist-32"
 SHARE = 0.95
 
 
-def freeze(scores: results.Board) -> None:
+def freeze(scores: results.Scores) -> None:
     """Write what is 0 and what is 1 on the normalised scale: the networks untrained, and after Adam."""
     reference = {}
-    for task, lines in scores.items():
-        if "adam" in lines:
-            accuracy = lines["adam"].accuracy.mean(axis=0)
+    for task, played in scores.items():
+        if "adam" in played:
+            accuracy = played["adam"].accuracy.mean(axis=0)
             reference[task] = {"untrained": round(float(accuracy[0]), 4), "adam": round(float(accuracy[-1]), 4)}
     REFERENCE.write_text(json.dumps(reference, indent=1) + "\n")
 
 
-def best_agents(scores: results.Board, kinds: dict[str, str]) -> list[str]:
+def best_agents(scores: results.Scores, kinds: dict[str, str]) -> list[str]:
     """The reference, and the three learners with the highest mean accuracy on the other tasks."""
-    learners = [line for line, kind in kinds.items() if kind == board.AGENTS and line != "q-table"]
-    cheap = [lines for task, lines in scores.items() if DEAREST not in task]
-    mean = {line: np.mean([lines[line].accuracy[:, -1].mean() for lines in cheap]) for line in learners}
+    learners = [line for line, kind in kinds.items() if kind == lines.AGENTS and line != "q-table"]
+    cheap = [played for task, played in scores.items() if DEAREST not in task]
+    mean = {line: np.mean([played[line].accuracy[:, -1].mean() for played in cheap]) for line in learners}
     return ["q-table", *sorted(learners, key=lambda line: -mean[line])[:3]]
 
 
-def players_of(task: suite.BenchmarkTask, scores: results.Board, kinds: dict[str, str]) -> list[str]:
+def players_of(task: suite.BenchmarkTask, scores: results.Scores, kinds: dict[str, str]) -> list[str]:
     """The lines that play a task."""
     if task.name != DEAREST:
         return list(kinds)
-    return best_agents(scores, kinds) + [line for line, kind in kinds.items() if kind != board.AGENTS]
+    return best_agents(scores, kinds) + [line for line, kind in kinds.items() if kind != lines.AGENTS]
 
 
-def forecast(scores: results.Board, kinds: dict[str, str], runs: int, data: Path, workers: int) -> None:
-    """Print what the whole board takes here: every cell compiles as it does there, and spends a tenth of its budget."""
+def forecast(scores: results.Scores, kinds: dict[str, str], runs: int, data: Path, workers: int) -> None:
+    """Print what all scores take here: every cell compiles as it does there, and spends a tenth of its budget."""
     total = 0.0
     print("| task | lines | minutes | of them compiling | the slowest line |\n|---|---|---|---|---|")
     for task in suite.SUITE.values():
@@ -80,7 +81,7 @@ def _tenth(task: suite.BenchmarkTask, line: str, runs: int, data: Path) -> tuple
 
     jax.monitoring.register_event_duration_secs_listener(hear)
     started = time.perf_counter()
-    board.play(replace(task, budget=task.budget // 10), line, runs=runs, data=data)
+    lines.play(replace(task, budget=task.budget // 10), line, runs=runs, data=data)
     seconds = time.perf_counter() - started
     jax.monitoring.unregister_event_duration_listener(hear)
     return sum(compiling), 10 * (seconds - sum(compiling))
@@ -94,11 +95,13 @@ def main() -> None:
     parser.add_argument(
         "--workers", type=int, default=1, help="cells played at a time, each with its share of the cores"
     )
-    parser.add_argument("--picture", type=Path, help="draw accuracy against cost there")
+    parser.add_argument("--plot", type=Path, help="plot accuracy against cost there")
     parser.add_argument("--freeze", action="store_true", help="write the reference of the normalised scale")
-    parser.add_argument("--forecast", action="store_true", help="only tell how long it would all take; not kept")
+    parser.add_argument(
+        "--forecast", action="store_true", help="only say how long all of it would take; nothing is kept"
+    )
     args = parser.parse_args()
-    kinds, started = board.lines(), time.perf_counter()
+    kinds, started = lines.lines(), time.perf_counter()
     SCORES.parent.mkdir(exist_ok=True)
     if args.forecast:
         forecast(results.read(SCORES), kinds, args.runs, args.data, args.workers)
@@ -107,10 +110,10 @@ def main() -> None:
     def tell(line: str) -> None:
         print(f"{time.perf_counter() - started:6.0f} s  {line}", file=sys.stderr, flush=True)
 
-    scores: results.Board = {}
+    scores: results.Scores = {}
     for task in suite.SUITE.values():
         players = players_of(task, scores, kinds)
-        scores = board.fill(SCORES, [task], players, runs=args.runs, data=args.data, workers=args.workers, tell=tell)
+        scores = lines.fill(SCORES, [task], players, runs=args.runs, data=args.data, workers=args.workers, tell=tell)
     if args.freeze:
         freeze(scores)
     print(markdown(scores, kinds))
@@ -119,8 +122,8 @@ def main() -> None:
     print("\nProbability that a run of a line is better than one of q-table:\n")
     for line, chance in duels(scores, "q-table"):
         print(f"* {line}: {chance}")
-    if args.picture:
-        draw(scores, kinds, args.picture)
+    if args.plot:
+        plot(scores, kinds, args.plot)
 
 
 if __name__ == "__main__":

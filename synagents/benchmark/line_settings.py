@@ -1,0 +1,100 @@
+"""Every setting that a line of the benchmark plays with is written down, so that no default or preset changes a score.
+
+    settings of a line on a task = assets/bench_settings.json [task] [line] | what the benchmark task itself fixes
+
+The asset is complete: it holds every setting of the world, the task and the learner (or of the optimizer and its
+batches) that the benchmark task leaves open. A learner that the asset does not have plays in the world of the reference
+line, with rewards of the kind that it needs and with its own defaults.
+"""
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from synagents import registry
+from synagents.benchmark.suite import BenchmarkTask
+from synagents.cli import flags
+from synagents.envs import synapse_v0
+from synagents.settings import nearest, require
+from synagents.world import LearnerBase, RewardKind
+
+REFERENCE = "q-table"  # the reference paper's line
+BATCH = ("batch_size", "interval")  # what may be set of an optimizer's batches
+
+
+def is_optimizer(line: str) -> bool:
+    """Whether a line is an optimizer, which has no agents."""
+    return line in registry.offers("benchmark.optimizers")
+
+
+def world_settings(task: BenchmarkTask) -> dict[str, flags.Flag]:
+    """The settings of a world of synapses and of the task in it that the benchmark leaves open, by parameter name."""
+    known = flags.flags_of(synapse_v0.world, but=("task", "network"))
+    known |= flags.flags_of(registry.find("tasks", task.task), but=("data",))
+    return {name: flag for name, flag in known.items() if name not in task.frozen}
+
+
+def known_settings(line: str, task: BenchmarkTask) -> dict[str, flags.Flag]:
+    """What may be set of a line on a task, by parameter name.
+
+    Args:
+        line: a learner's or an optimizer's name, or module:Class of a learner.
+        task: of the suite; what it fixes is not among them.
+
+    Raises:
+        ValueError: if there is no such learner.
+    """
+    if is_optimizer(line):
+        batches = {name: flags.Flag(name, int, None, "") for name in BATCH if task.batched}
+        return batches | flags.flags_of(registry.find("benchmark.optimizers", line))
+    return world_settings(task) | flags.flags_of(registry.find("learners", line))
+
+
+def chosen(task: BenchmarkTask, line: str) -> dict[str, Any]:
+    """All settings that a line plays with on a task, by parameter name, as they are written in the asset."""
+    there = _written()[task.name]
+    if line in there:
+        return dict(there[line])
+    world = {name: value for name, value in there[REFERENCE].items() if name in world_settings(task)}
+    own = {name: flag.default for name, flag in flags.flags_of(registry.find("learners", line)).items()}
+    return world | rewards_for(_needs_of(line)) | own
+
+
+def complete(task: BenchmarkTask, line: str, given: dict[str, Any], rounds: int) -> dict[str, Any]:
+    """The values that constructors take, for every setting of a line on a task.
+
+    Args:
+        task: of the suite.
+        line: as in `known_settings`.
+        given: settings by parameter name that replace the line's own.
+        rounds: the length of decays that name none.
+
+    Raises:
+        ValueError: if a given setting is fixed by the benchmark or unknown, or one is missing.
+    """
+    known, settings = known_settings(line, task), chosen(task, line) | given
+    for name in given:
+        require(name not in task.frozen, f"The benchmark fixes {name} of {task.id}: leave it out.")
+        require(name in known, f"{line} has no setting {name!r}: {nearest(name, known)}.")
+    for name in known:
+        require(name in settings, f"The benchmark has no value for the setting {name} of {line}: give it one.")
+    return {name: flags.value(flag, settings[name], rounds) for name, flag in known.items()}
+
+
+@cache
+def _written() -> dict[str, dict[str, dict[str, Any]]]:
+    return json.loads((files("synagents") / "assets" / "bench_settings.json").read_text())
+
+
+def rewards_for(needs: RewardKind) -> dict[str, str]:
+    """The settings of a world of synapses that pays a learner as it needs."""
+    graded = {"reward": "delta"} if needs.graded else {}
+    return graded | ({"batch_change": "reevaluate"} if needs.same_batch else {})
+
+
+def _needs_of(line: str) -> RewardKind:
+    """What rewards must say for a learner; nothing in particular where a function makes it."""
+    constructor: Any = registry.find("learners", line)
+    is_class = isinstance(constructor, type) and issubclass(constructor, LearnerBase)
+    return constructor.needs if is_class else RewardKind()

@@ -1,0 +1,78 @@
+"""The commands `synagents bench` and `synagents bench compare`: the frozen benchmark, and scores side by side."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from synagents.cli import entry, kinds
+from synagents.cli.options import SEED, count, result_file
+
+
+@click.group(invoke_without_command=True)
+@click.option("--learner", "players", multiple=True, help="A line, or module:Class; may be repeated.  [default: all]")
+@click.option("--task", "names", multiple=True, help="A task of the benchmark; may be repeated.  [default: all]")
+@count("--num-runs", 10, "Independent runs of each line, >= 1.")
+@SEED
+@click.option("--data", type=kinds.Place(), help="Folder with the notMNIST images.")
+@click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="A setting, as `synagents train` has it.")
+@count("--workers", 1, "Scores made at a time, each in a process with its share of the cores, >= 1.")
+@result_file(
+    "--out",
+    "Scores; what is there already is kept and not played again.",
+    suffix=".json",
+    default="bench.json",
+    show_default=True,
+)
+@click.pass_context
+def bench(ctx: click.Context, players: tuple[str, ...], names: tuple[str, ...], pairs: tuple[str, ...], out: Path,
+          num_runs: int, seed: int, data: Path | None, workers: int) -> None:  # fmt: skip
+    """Score learners on the frozen tasks, against cost (docs/benchmark.md)."""
+    if ctx.invoked_subcommand:
+        return
+    from synagents.cli.jax_settings import prepare_jax
+
+    prepare_jax()
+    from synagents.benchmark import lines, suite
+
+    chosen = [suite.find(name) for name in names or suite.SUITE]
+    played = players or tuple(lines.lines())
+    given = lines.typed(played, chosen, pairs)
+    with entry.interruptible():
+        scores = lines.fill(
+            out, chosen, played, given, runs=num_runs, seed=seed, data=data,
+            workers=workers, tell=lambda line: print(line, file=sys.stderr),
+        )  # fmt: skip
+    _show(scores, lines.lines())
+    print(f"The scores are in {out}: `synagents bench compare {out} OTHER` sets them beside others.")
+
+
+@bench.command()
+@click.argument("files", nargs=-1, required=True, type=kinds.Place("file"))
+@click.option("--against", help="Say how likely a run of each line is to beat one of this line.")
+@result_file("--plot", "Plot accuracy against cost there.", suffix=".png")
+def compare(files: tuple[Path, ...], against: str | None, plot: Path | None) -> None:
+    """Set the scores in FILES side by side: a table for each kind of line, curves, who beats whom."""
+    from synagents.benchmark import lines, results
+    from synagents.report import scores as report
+    from synagents.settings import nearest, require
+
+    scores = results.merged([results.read(path) for path in files], [path.stem for path in files])
+    _show(scores, lines.lines())
+    if against:
+        names = {line for own in scores.values() for line in own}
+        require(against in names, f"No line here is called {against!r}: {nearest(against, names)}.")
+        print(f"\nProbability that a run of a line is better than one of {against}, with its 95 % interval:")
+        for line, chance in report.duels(scores, against):
+            print(f"  {line:<20}{chance}")
+    if plot:
+        report.plot(scores, lines.lines(), plot)
+        print(f"The picture is in {plot}.")
+
+
+def _show(scores: Any, kinds: dict[str, str]) -> None:
+    from synagents.report.scores import markdown
+
+    print("Held-out accuracy in percent at the end of the budget: mean over runs, and its 95 % bootstrap interval.\n")
+    print(markdown(scores, kinds))

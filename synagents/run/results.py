@@ -1,0 +1,135 @@
+"""What a run is found to be at a look, and at its end: the rows of metrics.csv and the closing numbers."""
+
+import csv
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+import jax
+import numpy as np
+
+from synagents.loop import History, Run, evaluate
+from synagents.run.files import Json
+from synagents.run.log import Row
+from synagents.run.spec import RunSpec
+from synagents.settings import require
+from synagents.world import Part
+
+Measured: TypeAlias = dict[str, np.ndarray]  # metrics of a whole part, f32[K, W]
+
+
+def measure(run: Run, part: Part) -> Measured:
+    """The metrics of a whole part of the data, for every run and world."""
+    return {name: np.asarray(value) for name, value in evaluate(run, part).items()}
+
+
+def score_of(held_out: Measured) -> float:
+    """How good a look is, higher is better: held-out accuracy where there are classes, else the negative loss."""
+    return float(held_out["accuracy"].mean() if "accuracy" in held_out else -held_out["loss"].mean())
+
+
+def rows(run: Run, history: History, held_out: Measured) -> list[Row]:
+    """One row per run: means over worlds, and over the rounds since the last look.
+
+    Learners, probes and worlds name their numbers as they like: each has a prefix of its own, so none can take
+    another's column.
+
+    Raises:
+        ValueError: if a probe has two numbers of one name.
+    """
+    return [_row(run, history, held_out, k) for k in range(run.num_runs)]
+
+
+def _row(run: Run, history: History, held_out: Measured, k: int) -> Row:
+    numbers = {"loss": float(np.mean(history.info["loss"][k]))}
+    numbers |= {f"world.{name}": float(np.mean(values[k])) for name, values in history.info.items() if name != "loss"}
+    numbers["reward_rate"] = float(np.mean(history.reward[k] > 0))
+    numbers |= {f"held_out_{name}": float(values[k].mean()) for name, values in held_out.items()}
+    numbers |= {f"learner.{name}": float(np.mean(values[k])) for name, values in history.metrics.items()}
+    for name, value in _probed(history, k):
+        require(name not in numbers, f"A probe has two numbers that are called {name}: give them different names.")
+        numbers[name] = value
+    return {"step": run.t, "run": k} | {name: f"{value:.6g}" for name, value in numbers.items()}
+
+
+def _probed(history: History, k: int) -> Iterator[tuple[str, float]]:
+    """What the probes saw in run k, by column; nan where no probe was due since the last look."""
+    for path, seen in jax.tree_util.tree_flatten_with_path(history.probes)[0]:
+        name = f"probe.{jax.tree_util.keystr(path, simple=True, separator='.')}"
+        mean = np.asarray(seen[k]).mean(axis=(0, 1)) if len(history.probed) else np.full(seen.shape[3:], np.nan)
+        if mean.ndim:
+            yield from ((f"{name}.{i}", float(value)) for i, value in enumerate(mean.ravel()))
+        else:
+            yield name, float(mean)
+
+
+def summary_of(spec: RunSpec, run: Run, metrics: Path) -> Json:
+    """The closing numbers at the last step, never those of the best look; steps are rounds.
+
+    Args:
+        spec: what was played.
+        run: at its end.
+        metrics: its metrics.csv, which knows the whole run also where it was cut in pieces.
+    """
+    train, held_out = measure(run, "train"), measure(run, "held_out")
+    graded = "accuracy" in held_out
+    named = {name: spec.about[name] for name in ("task", "learner") if name in spec.about}
+    return named | {
+        "sizes": list(spec.world.sizes),
+        "seed": spec.seed,
+        "data": dict(spec.world.task.description),
+        "agents": spec.agents,
+        "steps": run.t,
+        "worlds": run.num_worlds,
+        "runs": run.num_runs,
+        "loss": float(train["loss"].mean()),
+        "train_accuracy": float(train["accuracy"].mean()) if graded else None,
+        "held_out_loss": float(held_out["loss"].mean()),
+        "accuracy": float(held_out["accuracy"].mean()) if graded else None,
+        "accuracy_by_run": [float(one) for one in held_out["accuracy"].mean(axis=1)] if graded else None,
+        "score": float(held_out["accuracy" if graded else "loss"].mean()),
+        "score_name": "accuracy" if graded else "held_out_loss",
+        **_rewards(metrics),
+        "weights_sha256": weights_sha256(run),
+    }
+
+
+def _rewards(metrics: Path) -> Json:
+    """The mean return of all episodes of a run, and of those of its last tenth; empty where there are no episodes."""
+    with metrics.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    if "world.episodes" not in rows[0]:
+        return {}
+    steps = sorted({int(row["step"]) for row in rows})
+    rounds = dict(zip(steps, np.diff([0, *steps]), strict=True))
+
+    def mean_return(since: float, run: str | None = None) -> float | None:
+        seen = [row for row in rows if int(row["step"]) > since and run in (None, row["run"])]
+        returns, episodes = (
+            sum(float(row[f"world.{name}"]) * rounds[int(row["step"])] for row in seen)
+            for name in ("returns", "episodes")
+        )
+        return float(returns / episodes) if episodes else None
+
+    return {
+        "score": mean_return(0),
+        "score_name": "mean_reward",
+        "mean_reward": mean_return(0),
+        "final_reward": mean_return(0.9 * steps[-1]),
+        "mean_reward_by_run": [mean_return(0, run) for run in dict.fromkeys(row["run"] for row in rows)],
+    }
+
+
+def weights_sha256(run: Run) -> str:
+    """One checksum of all that was learned: weights in flat order, then minds and memories, little-endian.
+
+    Two runs with the same checksum hold the same bits, to the last digit.
+    """
+    checksum = hashlib.sha256()
+    weights = run.world.weights(run.state)
+    groups = [group.name for group in run.world.groups if group.name in weights]
+    for array in [weights[name] for name in groups] + jax.tree.leaves(run.mind) + jax.tree.leaves(run.memory):
+        values = np.asarray(array)
+        checksum.update(values.astype(values.dtype.newbyteorder("<")).tobytes())
+    return checksum.hexdigest()

@@ -1,0 +1,174 @@
+"""A preset is what the command line plays; what is published inherits nothing, and every pair that is offered runs."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import pytest
+
+from synagents import begin, fit, open_run, preset, registry, schedules
+from synagents.cli import flags, presets
+from synagents.cli.build import Names, known_settings, learners_of, make_network, pairs, sections
+from synagents.cli.train import named
+from synagents.learners.synapse.trace import Trace
+from synagents.loop import advance
+from synagents.run.config import read_config
+from tests.claims import one_sentence, refused
+
+NEED_DATA = ("idx", "notmnist")
+PLAYABLE = [pair for pair in pairs() if pair[0] not in NEED_DATA]
+
+
+@pytest.mark.parametrize("task", registry.offers("tasks"))
+def test_every_task_has_a_preset_for_its_usual_learner(task: str) -> None:
+    usual = presets.recommended(task, registry.usual_learner(task))
+    assert {"hidden", "rounds"} <= set(usual)
+    if "step_size" in usual:
+        schedules.require_range("step_size", schedules.parse(usual["step_size"], usual["rounds"]), 0)
+
+
+def test_a_task_that_is_unknown_has_an_empty_preset() -> None:
+    assert presets.recommended("weather", "uniform") == {}
+
+
+@pytest.mark.parametrize("pair", presets.PUBLISHED, ids="-".join)
+def test_a_published_preset_inherits_no_setting_of_the_learner(pair: tuple[str, str]) -> None:
+    task, learner = pair
+    of_learner = set(flags.flags_of(registry.find("learners", learner)))
+    shared = set(presets.TASKS[task]) | set(presets.LEARNERS.get(learner, {}))
+    assert shared & of_learner <= set(presets.PUBLISHED[pair])
+
+
+def test_weight_maximization_controls_without_actor_traces() -> None:
+    for task in ("cartpole", "acrobot", "lunar-lander"):
+        assert presets.recommended(task, "weight-maximization")["trace_decay"] == 0
+
+
+@pytest.mark.parametrize("pair", [*presets.PUBLISHED, *presets.MEASURED], ids="-".join)
+def test_a_preset_of_a_pair_names_only_what_the_pair_has(pair: tuple[str, str]) -> None:
+    own = presets.PUBLISHED.get(pair, {}) | presets.MEASURED.get(pair, {})
+    assert set(own) <= {*known_settings(Names(*pair)), "rounds", "num_worlds"}
+
+
+@pytest.mark.parametrize("task", presets.TASKS)
+def test_a_preset_of_a_task_names_only_what_some_learner_on_it_has(task: str) -> None:
+    there = {name for learner in learners_of(task) for name in known_settings(Names(task, learner))}
+    assert set(presets.TASKS[task]) <= there | {"rounds", "num_worlds"}
+
+
+def test_no_two_flags_of_one_command_line_share_a_name() -> None:
+    from synagents.cli.main import train
+
+    own = {word for param in train.own_params for word in (*param.opts, *param.secondary_opts)}  # type: ignore[attr-defined]
+    for task, learner in pairs():
+        networks = [None, "mlp"] if registry.players(task) == ("synapse",) else [None]
+        for network in networks:
+            titled = sections(Names(task, learner, network)).values()
+            words = [word for part in titled for flag in part.values() for word in flags.option(flag).opts]
+            assert len(words) == len(set(words)) and not own & set(words), (task, learner, network)
+
+
+def test_a_word_is_a_switch_everywhere_or_nowhere() -> None:
+    from synagents.cli.build import all_flags
+
+    switches = flags.switches(all_flags())
+    assert not {flag.name for flag in all_flags() if flag.kind is not bool} & switches
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("xor --learner q-table --adaptive", {"task": "xor", "--learner": "q-table"}),
+        ("--adaptive xor --learner=q-table", {"task": "xor", "--learner": "q-table"}),
+        ("--hidden 3 xor", {"task": "xor"}),
+        ("--hiden 3 --network m:N -- xor", {"task": "xor", "--network": "m:N"}),
+        ("--learner", {"--learner": ""}),
+        ("--seed -1 xor", {"task": "xor"}),
+        ("", {}),
+    ],
+)
+def test_task_learner_and_network_are_found_wherever_they_stand(typed: str, found: dict[str, str]) -> None:
+    assert named(typed.split(), {"--adaptive"}) == found
+
+
+@pytest.mark.parametrize("pair", PLAYABLE, ids="-".join)
+def test_every_pair_that_is_offered_plays_by_its_preset(pair: tuple[str, str]) -> None:
+    spec = preset(*pair, rounds=2, num_worlds=min(2, presets.recommended(*pair).get("num_worlds", 1)))
+    # Whatever could be refused is refused while the program is traced; only LunarLander has a host to call.
+    run = jax.eval_shape(spec.begin)
+    jax.eval_shape(lambda run: advance(run, 2), run)
+
+
+def test_learners_that_cannot_make_numbers_are_not_offered_where_actions_are_numbers() -> None:
+    for task in ("mountain-car", "scalar-regression"):
+        assert not {"uniform", "boltzmann", "recurrent"} & set(learners_of(task))
+        told = one_sentence(refused(lambda task=task: preset(task, "uniform")))  # type: ignore[misc]
+        assert told.startswith(f"uniform does not fit {task}") and "use backprop, " in told
+
+
+@pytest.mark.parametrize("learner", registry.offers("learners"))
+def test_a_preset_pays_a_learner_what_it_needs(learner: str) -> None:
+    for task in ("xor", "digits"):
+        if learner in learners_of(task):
+            world = preset(task, learner).world
+            needs, pays = registry.find("learners", learner).needs, world.reward_kind  # type: ignore[attr-defined]
+            assert pays.graded or not needs.graded
+            assert pays.same_batch or not needs.same_batch
+
+
+def test_a_preset_is_the_command_and_goes_on_by_its_directory(tmp_path: Path) -> None:
+    spec = preset("xor", rounds=6, hidden=(2,), probes=["action-mix"])
+    run, summary = fit(spec, tmp_path / "a", tell=lambda line: None)
+    same, _ = fit(preset("xor", rounds=6, hidden="2", probes=["action_mix"]), tmp_path / "b", tell=lambda line: None)
+    assert (run.state.weights["layer0_weight"] == same.state.weights["layer0_weight"]).all()
+    opened, read = open_run(tmp_path / "a")
+    assert opened.t == 6 and read is not None and read["weights_sha256"] == summary["weights_sha256"]
+    assert read_config(tmp_path / "a")["probe_names"] == ["action-mix"]
+
+
+def test_a_run_of_objects_is_opened_with_its_spec_alone(tmp_path: Path) -> None:
+    table = jax.numpy.zeros((81, 3))
+    spec = preset("xor", "q-table", rounds=2, hidden=(2,), table=table, adaptive=True)
+    fit(spec, tmp_path / "a", tell=lambda line: None)
+    assert "begun from objects in Python" in refused(lambda: open_run(tmp_path / "a"))
+    assert open_run(tmp_path / "a", spec)[0].t == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"task": "digts"}, "did you mean 'digits'?"),
+        ({"learner": "trase"}, "did you mean 'trace'?"),
+        ({"network": "mpl"}, "did you mean 'mlp'?"),
+        ({"hiden": (3,)}, "trace on xor has no setting hiden: the nearest is hidden."),
+        ({"learner": Trace()}, "takes the learner's name, but this is a Trace"),
+        ({"network": "from-module"}, "needs make, which cannot be typed"),
+        ({"task": "multiplexer", "network": "mlp"}, "leave --network out"),
+        ({"rounds": 0}, "rounds must be a whole number >= 1"),
+        ({"rounds": 2.5}, "rounds must be a whole number >= 1"),
+        ({"seed": 2**32}, "seed must be a whole number in 0 .. 4294967295"),
+        ({"hidden": "a"}, "write 64,32 or none"),
+        ({"probes": ["alignmnt"]}, "did you mean 'alignment'?"),
+        ({"probes": [3]}, "give functions with a different __name__ each"),
+        ({"step_size": "linear:a:b"}, "is not a schedule"),
+        ({"learner": "trace", "reward": "sign"}, "build it with reward='delta'"),
+    ],
+)
+def test_what_cannot_be_a_preset_is_refused_in_a_sentence(given: dict[str, Any], told: str) -> None:
+    assert told in refused(lambda: preset(**({"task": "xor"} | given)))
+
+
+def test_a_named_network_has_the_shapes_of_the_task_and_flags_of_its_own() -> None:
+    task = registry.find("tasks", "digits")()
+    assert make_network("mlp", task, {"hidden": (5,), "activation": "tanh"}).sizes == (64, 5, 10)
+    spec = preset("digits", network="mlp", hidden=(5,), activation="tanh", rounds=1)
+    assert (spec.world.sizes, spec.world.network.activation) == ((64, 5, 10), "tanh")  # type: ignore[attr-defined]
+    assert begin(0, spec.world, spec.learner).t == 0
+
+
+@pytest.mark.parametrize("name", [name for name in registry.offers("learners")])
+def test_every_choice_of_words_is_checked_where_an_object_is_made(name: str) -> None:
+    constructor = registry.find("learners", name)
+    for flag in flags.flags_of(constructor).values():
+        if "Literal" in str(flag.kind):
+            assert "typo" in refused(lambda flag=flag: constructor(**{flag.parameter: "typo"}))  # type: ignore[misc]
