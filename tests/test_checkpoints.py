@@ -78,7 +78,7 @@ def test_a_loaded_run_goes_on_as_the_saved_one_would_have(tmp_path: Path, shared
 
 
 def test_what_a_learner_keeps_in_every_world_is_kept(tmp_path: Path) -> None:
-    world = synapse_v0.world("perceptron", hidden=(), interval=0, points=2, reward="delta")
+    world = synapse_v0.world("xor", hidden=(), interval=0, step_size=0.05, reward="delta")
     run = advance(begin(KEY, world, Trace(), num_worlds=8), 3)[0]
     save(run, tmp_path / "c")
     loaded = load(tmp_path / "c", replace(run, memory=jax.tree.map(jnp.zeros_like, run.memory)))

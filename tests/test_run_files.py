@@ -247,7 +247,7 @@ from dataclasses import replace
 from pathlib import Path
 from synagents.learners.synapse.trace import Trace
 from synagents.run.fit import fit
-from synagents.run.reading import open_run
+from synagents.run.reading import read_metrics
 from tests.runs import SPEC, Killed, at
 for spec in (SPEC, replace(SPEC, world=replace(SPEC.world, reward="delta"), learner=Trace(), num_worlds=2)):
     name, quiet = type(spec.learner).__name__, dict(checkpoint_seconds=0, tell=lambda line: None)
@@ -260,6 +260,8 @@ for spec in (SPEC, replace(SPEC, world=replace(SPEC.world, reward="delta"), lear
     _, again = fit(spec, stopped, **quiet)
     print(summary["weights_sha256"], again["weights_sha256"])
     print({str(array.dtype) for array in np.load(stopped / "weights.npz").values()})
+    loss = read_metrics(stopped)["loss"]
+    assert len(set(loss)) > 3, loss  # agents draw and move
 """
 
 
