@@ -226,7 +226,7 @@ class ParallelView(ParallelEnv):
         if self._renderer is None or self._env_state is None:
             raise ResetNeeded("Make the environment with a render_mode and call reset() before render().")
         weights = self.world.weights(self._env_state.state)
-        return self._renderer.plot(self.metadata["name"], weights, show=self.render_mode == "human")
+        return self._renderer.plot(str(self), weights, show=self.render_mode == "human")
 
     def close(self) -> None:
         """Close the window, if there is one."""
