@@ -154,7 +154,7 @@ class SynapseWorld(World):
         own = keys.reset_keys(key)
         weights = self.network.init(own.network)
         task_state = self.task.init(own.task) if task_state is None else task_state
-        task_state, loss = forward(self.network, self.task, weights, task_state, own.loss)
+        task_state, loss = self._forward(weights, task_state, own.loss)
         blank = codes.start_digits(self.memory)
         digits = codes.smallest_dtype(3**self.memory)
         return SynapseState(
@@ -191,7 +191,7 @@ class SynapseWorld(World):
 
     def resolve(self, key: Key[Array, ""], state: SynapseState) -> tuple[SynapseState, Outcome]:
         """Take the loss of the moved network; an equal loss counts as worse, as in the original."""
-        task_state, loss = forward(self.network, self.task, state.weights, state.task, key)
+        task_state, loss = self._forward(state.weights, state.task, key)
         better = loss < state.loss
         reward = jnp.where(better, jnp.float32(1), -1) if self.reward == "sign" else state.loss - loss
         rewards = codes.push(state.rewards, 2 * better, self.memory)
@@ -204,7 +204,7 @@ class SynapseWorld(World):
         own = keys.refresh_keys(key)
         task_state, loss = self.task.refresh(own.batch, state.task), state.loss
         if self.batch_change == "reevaluate":
-            task_state, loss = forward(self.network, self.task, state.weights, task_state, own.loss)
+            task_state, loss = self._forward(state.weights, task_state, own.loss)
         return state._replace(task=task_state, loss=loss)
 
     def weights(self, state: SynapseState) -> Params:
@@ -213,7 +213,7 @@ class SynapseWorld(World):
 
     def loss(self, weights: Params, task_state: Any) -> Float[Array, ""]:
         """The loss of any weights on the batch in use."""
-        return forward(self.network, self.task, weights, task_state, jax.random.key(0))[1]
+        return self._forward(weights, task_state, jax.random.key(0))[1]
 
     def evaluate(self, key: Key[Array, ""], state: SynapseState, policy: Policy, part: Part) -> Metrics:
         """The task's metrics over a whole part of the data."""
@@ -223,7 +223,13 @@ class SynapseWorld(World):
     def global_state(self, state: SynapseState) -> Float[Array, "N+memory+1"]:
         """All weights in flat order, the team's last rewards (-1, 0, +1; oldest first) and the present loss."""
         rewards = [state.rewards // 3**place % 3 - jnp.float32(1) for place in reversed(range(self.memory))]
-        return jnp.concatenate([flat(state.weights, self.groups), jnp.stack([*rewards, state.loss])])
+        weights = flat(state.weights, self.groups).astype(jnp.float32)
+        return jnp.concatenate([weights, jnp.stack([*rewards, state.loss])])
+
+    def _forward(self, weights: Params, task_state: Any, key: Key[Array, ""]) -> tuple[Any, Float[Array, ""]]:
+        """The task's state and the loss, f32 also where networks or tasks of somebody's own compute with 64 bits."""
+        task_state, loss = forward(self.network, self.task, weights, task_state, key)
+        return task_state, loss.astype(jnp.float32)
 
     def _obs_space(self) -> spaces.Space:
         if self.observation == "discrete":
@@ -241,7 +247,8 @@ class SynapseWorld(World):
             place = jnp.full(group.size, index / max(len(self.groups) - 1, 1), jnp.float32)
             rows = jnp.full(group.size, math.prod(group.shape[:-1]) ** -0.5, jnp.float32)
             within = jnp.arange(group.size, dtype=jnp.float32) / max(group.size - 1, 1)
-            features[group.name] = jnp.stack([place, rows, within, weights[group.name].reshape(-1)], axis=1)
+            weight = weights[group.name].reshape(-1).astype(jnp.float32)
+            features[group.name] = jnp.stack([place, rows, within, weight], axis=1)
         return features
 
 

@@ -193,7 +193,7 @@ class UnitWorld(World):
 
     def observe(self, state: UnitState, turn: int) -> Tree:
         """What reaches the layers of a turn, {group: f32[D]}: stored once, since all units of a layer see the same."""
-        there = state.activity | {INPUT: self.task.stimulus(state.task).reshape(-1)}
+        there = state.activity | {INPUT: self._stimulus(state)}
         return {
             group.name: jnp.concatenate([there[source] for source in group.about.sources])
             for group in self.groups
@@ -209,8 +209,8 @@ class UnitWorld(World):
     def resolve(self, key: Key[Array, ""], state: UnitState) -> tuple[UnitState, Outcome]:
         """Let the task answer the output's action, and pay everybody the same; the network falls silent again."""
         task_state, answer = self.task.respond(key, state.task, self._decision(state))
-        ended = answer.terminated | answer.truncated
-        earned, ends = state.earned + answer.reward, state.episodes + ended
+        ended, paid = answer.terminated | answer.truncated, answer.reward.astype(jnp.float32)
+        earned, ends = state.earned + paid, state.episodes + ended
         recent = state.recent + ended * (earned - state.recent) / jnp.clip(ends, 1, RECENT).astype(jnp.float32)
         now = jnp.where(ended, jnp.float32(0), earned)
         after = UnitState(self._silence(), state.choice, now, ends, recent, task_state)
@@ -219,7 +219,7 @@ class UnitWorld(World):
             "returns": jnp.where(ended, earned, jnp.float32(0)),
             "episodes": ended.astype(jnp.float32),
         }
-        reward = {group.name: answer.reward for group in self.groups}
+        reward = {group.name: paid for group in self.groups}
         return after, Outcome(reward, answer.terminated, answer.truncated, info)
 
     def evaluate(self, key: Key[Array, ""], state: UnitState, policy: Policy, part: Part) -> Metrics:
@@ -239,7 +239,7 @@ class UnitWorld(World):
     def global_state(self, state: UnitState) -> Float[Array, "D"]:
         """The stimulus and what every layer has done since the round began."""
         return jnp.concatenate(
-            [self.task.stimulus(state.task).reshape(-1), *(state.activity[layer.name] for layer in self.layers)]
+            [self._stimulus(state), *(state.activity[layer.name] for layer in self.layers)]
         )
 
     def _asked(self, task_state: Any) -> UnitState:
@@ -247,6 +247,10 @@ class UnitWorld(World):
         size, zero = self.groups[-1].size, jnp.float32(0)
         choice = jnp.zeros(size, jnp.float32 if self._is_gaussian else jnp.uint8)
         return UnitState(self._silence(), choice, zero, jnp.int32(0), zero, task_state)
+
+    def _stimulus(self, state: UnitState) -> Float[Array, "D"]:
+        """What is asked, f32 also where a task of somebody's own computes with 64 bits."""
+        return self.task.stimulus(state.task).reshape(-1).astype(jnp.float32)
 
     def _decision(self, state: UnitState) -> Array:
         """The output's action as the task takes it."""

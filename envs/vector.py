@@ -84,7 +84,7 @@ class VectorView(VectorEnv):
         """
         which = self._masked(options or {})
         self._seeds.next(seed, which)
-        super().reset(seed=seed)
+        super().reset(seed=None if seed is None else int(seed))  # for wrappers that draw
         begun = _reset_all(self._env, self._seeds.seed, self._seeds.episode)
         self._env_states = begun if which.all() else _replace(which, begun, self._env_states)
         self._ended = self._ended & ~which
