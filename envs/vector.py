@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Int, UInt32
 
 from synagents import axes, keys
 from synagents.envs.functional import EnvState, FunctionalEnv, Seeds
-from synagents.settings import nearest, require, require_whole
+from synagents.settings import require, require_whole
 from synagents.world import World, num_choices, unflat
 
 
@@ -121,7 +121,7 @@ class VectorView(VectorEnv):
     def _masked(self, options: dict[str, Any]) -> Bool[np.ndarray, "W"]:
         """Which worlds begin a new episode."""
         for name in options:
-            require(name == "reset_mask", f"There is no option {name!r} of a reset: {nearest(name, ['reset_mask'])}.")
+            require(name == "reset_mask", f"A reset has no option {name!r}: the only one is reset_mask.")
         if not options:
             return np.ones(self.num_worlds, bool)
         if self._env_states is None:

@@ -19,10 +19,10 @@ pytest.importorskip("torchrl", reason=REASON)
 from stable_baselines3.common.evaluation import evaluate_policy  # noqa: E402
 from stable_baselines3.common.monitor import Monitor  # noqa: E402
 from stable_baselines3.common.vec_env import VecCheckNan, VecMonitor  # noqa: E402
+
 from synagents.envs import synapse_v0  # noqa: E402
 from synagents.envs.sb3 import SB3VecEnv  # noqa: E402
 from synagents.envs.views import VectorView  # noqa: E402
-
 from tests.claims import refused  # noqa: E402
 from tests.toys import pictures  # noqa: E402
 

@@ -225,7 +225,7 @@ def half(env: VectorView) -> np.ndarray:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (lambda env: {"mask": half(env)}, "There is no option 'mask' of a reset: did you mean 'reset_mask'?"),
+        (lambda env: {"mask": half(env)}, "A reset has no option 'mask': the only one is reset_mask."),
         (lambda env: {"reset_mask": half(env)}, "names only some of world 1"),
         (
             lambda env: {"reset_mask": half(env)[:30]},
