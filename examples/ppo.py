@@ -115,7 +115,7 @@ def train(env: FunctionalEnv, key: Array, updates: int) -> Params:
 
 @partial(jax.jit, static_argnames="rounds")
 def evaluate(env: FunctionalEnv, key: Array, params: Params, rounds: int) -> tuple[Array, Array, Array]:
-    """Share of rounds rewarded, held-out loss and accuracy, f32[] each: means of unseen episodes, nothing is learned."""
+    """Share of rounds rewarded, held-out loss and accuracy, f32[]: means of unseen episodes; nothing is learned."""
 
     def one_round(env_states: EnvState, key: Array) -> tuple[EnvState, Array]:
         log_probs, _ = actor_critic(params, together(env, jax.vmap(env.get_obs)(env_states)))

@@ -4,7 +4,8 @@
 
 All synapses of eight small networks share one policy; an episode is 500 rounds of one network, with a teacher of its
 own. Both figures are means over three evaluation seeds of eight networks each, none of them trained on. What can be
-learned is to repeat an action after a reward and to undo it after a punishment. Needs `pip install 'synagents[clients]'`.
+learned is to repeat an action after a reward and to undo it after a punishment. It needs
+`pip install 'synagents[clients]'`.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Libraries that only some tests need: an extra of their own, which may be missing here but not where it is required."""
+"""Libraries that only some tests need: an extra of their own, which may be missing unless it is required."""
 
 import importlib
 import os
@@ -9,7 +9,7 @@ CLIENTS = ("torch", "stable_baselines3", "supersuit", "torchrl")
 
 
 def require_clients() -> None:
-    """Skip the module of tests that calls this where the clients are missing; fail if SYNAGENTS_REQUIRE_CLIENTS is 1."""
+    """Skip the tests that call this where clients are missing; with SYNAGENTS_REQUIRE_CLIENTS=1, fail."""
     for name in CLIENTS:
         if os.environ.get("SYNAGENTS_REQUIRE_CLIENTS") == "1":
             importlib.import_module(name)
