@@ -124,6 +124,7 @@ class SynapseWorld(World):
         require_whole("candidates", self.candidates, 1)
         require(isinstance(self.features, bool), f"features must be True or False, but is {self.features!r}.")
         require(not self.features or self.observation == "box", "Features are real numbers: use observation='box'.")
+        _require_kinds(self.network, self.task)
         if _is_concrete((self.network, self.task)):
             _require_fit(self.network, self.task)
 
@@ -324,6 +325,18 @@ def _scoring(task: Any) -> Task:
     return task
 
 
+def _require_kinds(network: Any, task: Any) -> None:
+    """Raise ValueError unless these are a network and a task that JAX knows."""
+    require(
+        isinstance(network, Network),
+        f"A network is an object of a class derived from synagents.Network, but this is {network!r:.60}: derive yours "
+        "from it, or make one of a Flax or Equinox module by `from_module`.",
+    )
+    for part in (network, _scoring(task)):
+        name = type(part).__name__
+        require(not jax.tree_util.all_leaves((part,)), f"JAX does not know the class {name}: write @settings above it.")
+
+
 def _is_concrete(tree: Any) -> bool:
     """Whether all leaves are numbers: JAX rebuilds worlds with other leaves while it compiles."""
     leaves = jax.tree.leaves(tree)
@@ -332,14 +345,8 @@ def _is_concrete(tree: Any) -> bool:
     )
 
 
-def _require_fit(network: Any, task: Any) -> None:
+def _require_fit(network: Network, task: Task) -> None:
     """Raise ValueError unless the network takes the task's samples and gives as many outputs as it wants."""
-    task = _scoring(task)
-    require(
-        isinstance(network, Network),
-        f"A network is an object of a class derived from synagents.Network, but this is {network!r:.60}: derive yours "
-        "from it, or make one of a Flax or Equinox module by `from_module`.",
-    )
     x = jax.ShapeDtypeStruct((2, *task.in_shape), jnp.float32)
     try:
         out = jax.eval_shape(lambda x: network.apply(network.init(jax.random.key(0)), x), x).shape

@@ -238,9 +238,7 @@ class UnitWorld(World):
 
     def global_state(self, state: UnitState) -> Float[Array, "D"]:
         """The stimulus and what every layer has done since the round began."""
-        return jnp.concatenate(
-            [self._stimulus(state), *(state.activity[layer.name] for layer in self.layers)]
-        )
+        return jnp.concatenate([self._stimulus(state), *(state.activity[layer.name] for layer in self.layers)])
 
     def _asked(self, task_state: Any) -> UnitState:
         """A network that has heard a question and done nothing yet."""

@@ -12,7 +12,7 @@ from synagents.networks.mlp import MLP
 from synagents.schedules import Switch
 from synagents.settings import settings, static
 from synagents.tasks.multiplexer import multiplexer
-from synagents.world import Policy, Task
+from synagents.world import Network, Policy, Task
 from tests.claims import refused, same_bits
 from tests.oracle import base3
 from tests.toys import pictures
@@ -51,6 +51,16 @@ class Aim(Task):
 
     def evaluate(self, state: Number, apply_fn: Any, part: Any) -> Any:
         return {"loss": self.respond(KEY, state, apply_fn(state.x))[1]}
+
+
+class Unknown(Network):
+    """Nobody wrote @settings above it."""
+
+    def init(self, key: Any) -> Any:
+        return {}
+
+    def apply(self, params: Any, x: Any) -> Any:
+        return x
 
 
 def aiming(**options: Any) -> SynapseWorld:
@@ -229,7 +239,7 @@ def test_a_world_is_hyperparameters_and_can_be_changed_by_replace() -> None:
         ({"task": pictures(), "batch_size": 5}, "batch_size"),
         ({"task": "xor", "hidden": (0,)}, "at least one unit"),
         ({"task": "xor", "hidden": (3, -1)}, "at least one unit"),
-        ({"task": "xor", "activation": "rely"}, "did you mean 'relu'?"),
+        ({"task": "xor", "activation": "rely"}, "activation must be one of relu, tanh"),
         ({"task": "xor", "init_scale": -0.1}, "init_scale must lie in [0, inf]"),
         ({"task": "xor", "step_size": -1e-4}, "step_size must lie in [0, inf]"),
         ({"task": "xor", "step_size": Switch(1e-4, -1e-4, 10)}, "step_size must lie in [0, inf]"),
@@ -249,6 +259,7 @@ def test_a_world_is_hyperparameters_and_can_be_changed_by_replace() -> None:
         ({"task": "xor", "network": MLP}, "derived from synagents.Network"),
         ({"task": multiplexer(bits=1)}, "synagents.envs.unit_v0"),
         ({"task": object()}, "synagents.envs.unit_v0"),
+        ({"task": "xor", "network": Unknown()}, "JAX does not know the class Unknown: write @settings above it."),
     ],
 )
 def test_a_world_that_cannot_be_is_refused_in_one_sentence(options: dict[str, Any], sentence: str) -> None:

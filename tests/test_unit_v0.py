@@ -197,7 +197,7 @@ def test_a_world_checks_itself_whoever_makes_it(change: Any, sentence: str) -> N
         (Boltzmann(), {}, "build the world with feedback"),
         (Boltzmann(), {"feedback": True, "lateral": True, "sweeps": 1}, "cannot have lateral connections"),
         (Reinforce((0.1, 0.1, 0.1)), {}, "one for each of the 2 layers, but there are 3"),
-        (MapPropagation((0.1,), (1.0, 1.0, 1.0)), {"units": "gaussian"}, "variance must be one number"),
+        (MapPropagation((0.1,), variance=(1.0, 1.0, 1.0)), {"units": "gaussian"}, "variance must be one number"),
     ],
 )
 def test_a_learner_that_does_not_fit_says_what_would(learner: Any, options: Any, sentence: str) -> None:
