@@ -27,18 +27,19 @@ class Seen(NamedTuple):
 
 @jax.jit
 def played(world: Any, key: Any, actions: Any) -> Any:
-    def one_round(state: Any, actions: Any) -> Any:
-        state = world.move(state, actions, 0)
+    def one_round(state: Any, given: Any) -> Any:
+        actions, t = given
+        state = world.move(state, actions, t, 0)
         state, outcome = world.resolve(key, state)
         return state, Seen(state.weights, world.observe(state, 0), outcome.reward, outcome.info["loss"])
 
     def one_interval(state: Any, given: Any) -> Any:
         state = world.refresh(given[0], state)
-        last, seen = jax.lax.scan(one_round, state, given[1])
+        last, seen = jax.lax.scan(one_round, state, given[1:])
         return last, (state.task, seen)
 
-    first = world.reset(key)
-    return first, jax.lax.scan(one_interval, first, (jax.random.split(key, INTERVALS), actions))[1]
+    first, times = world.reset(key), jnp.arange(INTERVALS * ROUNDS).reshape(INTERVALS, ROUNDS)
+    return first, jax.lax.scan(one_interval, first, (jax.random.split(key, INTERVALS), actions, times))[1]
 
 
 CASES: dict[str, dict[str, Any]] = {
