@@ -85,8 +85,8 @@ def test_a_functional_environment_is_a_tree_of_numbers() -> None:
 
 @pytest.mark.parametrize("cycles", [None, 0, 1.5, "100", [3], True, 2**31])
 def test_a_number_of_cycles_that_is_none_is_refused_when_the_environment_is_made(cycles: Any) -> None:
-    told = refused(lambda: synapse_v0.functional_env("xor", max_cycles=cycles))
-    assert told.startswith("max_cycles must be a whole number in 1 .. 2147483647")
+    sentence = refused(lambda: synapse_v0.functional_env("xor", max_cycles=cycles))
+    assert sentence.startswith("max_cycles must be a whole number in 1 .. 2147483647")
 
 
 def test_a_name_is_no_world() -> None:

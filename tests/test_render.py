@@ -47,8 +47,11 @@ def test_a_window_without_a_screen_is_refused_in_one_sentence() -> None:
 
 @pytest.mark.parametrize("mode", ["human", "rgb_array"])
 def test_a_world_whose_learner_has_the_weights_has_no_picture(mode: Any) -> None:
-    told = refused(lambda: unit_v0.parallel_env(bits=1, hidden=(3,), render_mode=mode))
-    assert told == "unit_v0 has no weights of its own to show, since they belong to the learner: leave render_mode out."
+    sentence = refused(lambda: unit_v0.parallel_env(bits=1, hidden=(3,), render_mode=mode))
+    assert (
+        sentence
+        == "unit_v0 has no weights of its own to show, since they belong to the learner: leave render_mode out."
+    )
     assert unit_v0.parallel_env(bits=1, hidden=(3,)).metadata["render_modes"] == []
     assert synapse_v0.parallel_env("xor").metadata["render_modes"] == ["human", "rgb_array"]
 
