@@ -15,11 +15,11 @@ from gymnasium.utils.env_checker import data_equivalence
 from pettingzoo.test import api_test, parallel_api_test, parallel_seed_test
 from pettingzoo.utils import parallel_to_aec
 
-from synagents.data import files as data
+from synagents import data
 from synagents.envs import synapse_v0
 from synagents.envs.parallel import ParallelView
 from synagents.envs.synapse_v0 import SynapseWorld
-from synagents.tasks import samples
+from synagents.tasks.datasets import from_dataset
 from tests.claims import refused, same_bits
 from tests.toys import MODES, OBSERVATIONS, Relay, small
 
@@ -31,7 +31,7 @@ def sampled(env: ParallelView) -> dict[str, Any]:
 def large() -> SynapseWorld:
     """784-32-10: 25,450 agents."""
     pixels = np.random.default_rng(0).integers(0, 256, (80, 784), dtype=np.uint8)
-    task = samples.from_dataset(data.from_arrays("noise", pixels, np.arange(80) % 10), batch_size=20)
+    task = from_dataset(data.from_arrays("noise", pixels, np.arange(80) % 10), batch_size=20)
     return synapse_v0.world(task, hidden=(32,))
 
 
