@@ -69,8 +69,23 @@ def test_independent_learners_and_vdn_are_rewarded_more_often_than_uniform_actio
     assert max(independent[1], vdn[1]) < 0.5 < 0.6 < uniform[1]
 
 
+def test_a_recurrent_policy_lowers_the_loss_and_the_random_policy_does_not(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = printed(capsys, monkeypatch, "recurrent_policy.py").splitlines()
+    recurrent, random = (float(re.findall(r"\d+\.\d+", line)[-1]) for line in lines)
+    assert recurrent < 0.6 < 0.9 < random
+
+
 def test_every_example_is_run_here() -> None:
-    here = {"iql_vdn.py", "own_network.py", "ppo.py", "published_table.py", "watch_the_agents.py"}
+    here = {
+        "iql_vdn.py",
+        "own_network.py",
+        "ppo.py",
+        "published_table.py",
+        "recurrent_policy.py",
+        "watch_the_agents.py",
+    }
     with_clients = {"sb3_ppo.py", "supersuit_ppo.py", "torchrl_ppo.py"}  # tests/test_clients.py
     elsewhere = {"rllib_ppo.py"}  # its library pins another Gymnasium: docs/clients.md
     assert {path.name for path in EXAMPLES.glob("*.py")} == here | with_clients | elsewhere
