@@ -16,9 +16,9 @@ import jax.numpy as jnp
 import optax
 from gymnasium import spaces
 from jaxtyping import Array, Key
-from synagents.envs import synapse_v0
 
 import synagents
+from synagents.envs import synapse_v0
 from synagents.settings import settings, static
 from synagents.world import Group, Metrics, RoundNumber, Transition, Tree
 

@@ -15,9 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import safetensors.numpy
-from synagents.envs import synapse_v0
 
 import synagents
+from synagents.envs import synapse_v0
 from synagents.learners.synapse.q_table import QTable
 from synagents.learners.synapse.repeat_undo import RepeatUndo
 from synagents.learners.synapse.trace import Trace

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from synagents.envs import synapse_v0
 
 import synagents
+from synagents.envs import synapse_v0
 from synagents.report.live import Live, closing_table, data_line, fitting
 from synagents.report.plot import plot_run
 from synagents.run.directory import RunDirectory

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from synagents.envs import synapse_v0, unit_v0
 
 from synagents import (
     Exponential,
@@ -20,6 +19,7 @@ from synagents import (
     registry,
     train,
 )  # fmt: skip
+from synagents.envs import synapse_v0, unit_v0
 from synagents.registry import find
 
 KEY = 0

@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from synagents.envs import synapse_v0
-from synagents.envs.synapse_v0 import SynapseWorld
 
 from synagents.agents.codes import last_action
+from synagents.envs import synapse_v0
+from synagents.envs.synapse_v0 import SynapseWorld
 from synagents.keys import world_key
 from synagents.learners.synapse.q_table import QTable
 from synagents.learners.synapse.repeat_undo import RepeatUndo

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from flax import nnx
 from jax import Array
-from synagents.envs import synapse_v0
 
 from synagents import Exponential, RepeatUndo, Uniform, World, evaluate, from_module, train
+from synagents.envs import synapse_v0
 from tests.claims import refused, same_bits
 
 KEY = jax.random.key(0)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from synagents.envs import synapse_v0, unit_v0
 
 import synagents
 from synagents import registry
+from synagents.envs import synapse_v0, unit_v0
 from tests.claims import refused
 
 ROOT = Path(__file__).resolve().parents[1]

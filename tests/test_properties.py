@@ -20,12 +20,12 @@ import jax
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from synagents.envs import synapse_v0
 
 from synagents import data, fit, from_arrays, preset, registry, schedules
 from synagents.cli import main
 from synagents.cli.build import Names, known_settings
 from synagents.cli.flags import flags_of
+from synagents.envs import synapse_v0
 from synagents.learners.uniform import Uniform
 from synagents.loop import Run, advance, begin
 from synagents.run import checkpoints, tables

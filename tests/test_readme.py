@@ -6,10 +6,10 @@ from typing import Any
 
 import equinox as eqx
 import pytest
-from synagents.envs import synapse_v0
 
 import synagents
 from synagents import data
+from synagents.envs import synapse_v0
 from synagents.probes import PROBES
 from synagents.registry import kebab, offers
 

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import Array
-from synagents.envs import synapse_v0
 
 from synagents import RepeatUndo, Uniform, data, evaluate, train
+from synagents.envs import synapse_v0
 from synagents.tasks import losses
 from synagents.tasks.arrays import from_arrays, from_batches
 from synagents.tasks.datasets import digits, from_dataset, idx, notmnist

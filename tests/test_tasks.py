@@ -9,9 +9,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import pytest
-from synagents.envs import synapse_v0, unit_v0
 
 from synagents import DecisionTask, Network, Task
+from synagents.envs import synapse_v0, unit_v0
 from synagents.registry import offers
 from synagents.settings import settings
 from tests.claims import refused
