@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
-from synagents.settings import require_whole
+from synagents.hyperparameters import require_whole
 from synagents.world import World
 
 if TYPE_CHECKING:  # each face loads its library when it is asked for

@@ -17,10 +17,11 @@ from gymnasium import spaces
 from jaxtyping import Array, Bool, Int, Key
 
 from synagents import keys
-from synagents.settings import nearest, require, require_whole, settings, static
+from synagents.hyperparameters import nearest, require, require_whole, settings, static
 from synagents.world import (
     Group,
     Outcome,
+    State,
     Tree,
     World,
     agent_ids,
@@ -37,7 +38,7 @@ MAX_KEYED_AGENTS = 256  # a dictionary entry per agent is an argument per agent:
 class EnvState(NamedTuple):
     """The state of an environment: a world, and how far its episode has come."""
 
-    state: Any  # the world's state S
+    state: State  # the world's state S
     rounds: Int[Array, ""]  # played so far in this episode
     turn: Int[Array, ""]  # whose it is; always 0 where all act at once
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property, partial
 from itertools import chain
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
 import numpy as np
@@ -22,8 +22,10 @@ from pettingzoo.utils import parallel_to_aec, wrappers
 from synagents import keys
 from synagents.envs.functional import EnvState, FunctionalEnv, Seeds
 from synagents.envs.render import Renderer
-from synagents.settings import require
+from synagents.hyperparameters import require
 from synagents.world import Outcome, Tree, World, agent_ids, num_choices, turns_of
+
+Entries: TypeAlias = dict[str, Any]  # one entry per agent, or options and infos by name
 
 
 @jax.jit
@@ -103,7 +105,7 @@ class ParallelView(ParallelEnv):
                 "functional_env.",
             )
         self._spaces: dict[str, _Spaces] = {}
-        self._filled: dict[Any, dict[str, Any]] = {}
+        self._filled: dict[Any, Entries] = {}
         self._seeds = Seeds()
         self._np_random: np.random.Generator | None = None
         self._np_random_seed: int | None = None
@@ -157,9 +159,7 @@ class ParallelView(ParallelEnv):
         assert group
         return name, tuple(int(place) for place in np.unravel_index(int(index), group.shape))
 
-    def reset(
-        self, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    def reset(self, seed: int | None = None, options: Entries | None = None) -> tuple[Entries, dict[str, Entries]]:
         """A new episode: of a new seed the first one, and without a seed the next one.
 
         Args:
@@ -184,8 +184,8 @@ class ParallelView(ParallelEnv):
         return self._seen(_observe(self._env, self._env_state)), self._infos()
 
     def step(
-        self, actions: dict[str, Any]
-    ) -> tuple[dict[str, Any], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
+        self, actions: Entries
+    ) -> tuple[Entries, dict[str, float], dict[str, bool], dict[str, bool], dict[str, Entries]]:
         """Everybody acts, {agent: action}; back come observations, rewards, terminations, truncations and infos.
 
         Raises:
@@ -240,14 +240,14 @@ class ParallelView(ParallelEnv):
             self._spaces[agent] = _Spaces(copy.deepcopy(group.obs_space), copy.deepcopy(group.action_space))
         return self._spaces[agent]
 
-    def _seen(self, seen: Tree) -> dict[str, Any]:
+    def _seen(self, seen: Tree) -> Entries:
         """Arrays by group to entries by agent: NumPy scalars, or rows of arrays that nobody else holds."""
         values: list[np.ndarray] = []
         for group in self.world.groups:
             values.append(np.asarray(seen[group.name]).astype(group.obs_space.dtype))
         return self._each(chain(*values))
 
-    def _same_for_all(self, value: Any) -> dict[str, Any]:
+    def _same_for_all(self, value: Any) -> Entries:
         kind = (type(value), value)
         if kind not in self._filled:
             while len(self._filled) > 4:  # rewards may have any value
@@ -255,7 +255,7 @@ class ParallelView(ParallelEnv):
             self._filled[kind] = dict.fromkeys(self.possible_agents, value)
         return self._filled[kind].copy()  # ten times faster than filling one
 
-    def _each(self, values: Iterable[Any]) -> dict[str, Any]:
+    def _each(self, values: Iterable[Any]) -> Entries:
         entries = self._same_for_all(None)
         entries.update(zip(self.possible_agents, values, strict=True))
         return entries
@@ -268,14 +268,14 @@ class ParallelView(ParallelEnv):
         each = (part.tolist() if part.ndim else [float(part)] * g.size for g, part in zip(groups, parts, strict=True))
         return self._each(chain(*each))
 
-    def _infos(self) -> dict[str, dict[str, Any]]:
+    def _infos(self) -> dict[str, Entries]:
         groups = self.world.groups
         if len(turns_of(groups)) == 1:
             return self._each([{} for _ in self.possible_agents])
         active = chain(*([self._turn in group.turns] * group.size for group in groups))
         return self._each({"active": now} for now in active)
 
-    def _read(self, actions: dict[str, Any]) -> dict[str, np.ndarray]:
+    def _read(self, actions: Entries) -> dict[str, np.ndarray]:
         """Everybody's action, by group; ValueError if they are not what the agents can do."""
         if list(actions) != self.agents:
             actions = self._in_order(actions)
@@ -292,7 +292,7 @@ class ParallelView(ParallelEnv):
                 raise self._blame(actions)
         return tree
 
-    def _in_order(self, actions: dict[str, Any]) -> dict[str, Any]:
+    def _in_order(self, actions: Entries) -> Entries:
         missing = [agent for agent in self.agents if agent not in actions]
         if missing:
             raise ValueError(f"Every agent needs an action, but {len(missing)} have none; the first is {missing[0]}.")
@@ -301,7 +301,7 @@ class ParallelView(ParallelEnv):
             raise ValueError(f"There is no agent {unknown!r}: give one action to each agent in env.agents.")
         return {agent: actions[agent] for agent in self.agents}
 
-    def _blame(self, actions: dict[str, Any]) -> ValueError:
+    def _blame(self, actions: Entries) -> ValueError:
         bad = next(agent for agent in self.agents if not self.action_space(agent).contains(actions[agent]))
         choices = num_choices(self.action_space(bad))
         given = " ".join(repr(actions[bad]).split())  # an array's has several lines

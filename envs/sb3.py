@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from synagents.envs.vector import VectorView
-from synagents.settings import require
+from synagents.hyperparameters import require
 
 try:
     from stable_baselines3.common.vec_env import VecEnv

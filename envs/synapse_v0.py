@@ -45,9 +45,9 @@ from jaxtyping import Array, Float, Integer, Key
 from synagents import keys, registry, schedules
 from synagents.agents import codes
 from synagents.envs.faces import Faces
+from synagents.hyperparameters import require, require_between, require_whole, settings, static
 from synagents.networks.mlp import MLP, Activation
 from synagents.schedules import Schedule
-from synagents.settings import require, require_between, require_whole, settings, static
 from synagents.world import (
     Group,
     Metrics,
@@ -59,6 +59,7 @@ from synagents.world import (
     RewardKind,
     RoundNumber,
     Task,
+    TaskState,
     Tree,
     World,
     flat,
@@ -79,7 +80,7 @@ class SynapseState(NamedTuple):
     actions: Tree  # {group: uint8[n]} every synapse's last actions, base 3
     rewards: Integer[Array, ""]  # the team's last rewards, base 3
     loss: Float[Array, ""]  # at the end of the last round
-    task: Any  # the task's own state: the batch in use
+    task: TaskState  # the task's own state: the batch in use
 
 
 @settings
@@ -150,7 +151,7 @@ class SynapseWorld(World):
         """Graded with `delta`; of one batch if it never changes or weights are reevaluated on a new one."""
         return RewardKind(self.reward == "delta", self.interval == 0 or self.batch_change == "reevaluate")
 
-    def reset(self, key: Key[Array, ""], task_state: Any = None) -> SynapseState:
+    def reset(self, key: Key[Array, ""], task_state: TaskState = None) -> SynapseState:
         """A new network, a first batch (or the given one) and the loss on it; nobody has acted yet."""
         own = keys.reset_keys(key)
         weights = self.network.init(own.network)
@@ -212,7 +213,7 @@ class SynapseWorld(World):
         """The network's."""
         return state.weights
 
-    def loss(self, weights: Params, task_state: Any) -> Float[Array, ""]:
+    def loss(self, weights: Params, task_state: TaskState) -> Float[Array, ""]:
         """The loss of any weights on the batch in use."""
         return self._forward(weights, task_state, jax.random.key(0))[1]
 
@@ -227,7 +228,7 @@ class SynapseWorld(World):
         weights = flat(state.weights, self.groups).astype(jnp.float32)
         return jnp.concatenate([weights, jnp.stack([*rewards, state.loss])])
 
-    def _forward(self, weights: Params, task_state: Any, key: Key[Array, ""]) -> tuple[Any, Float[Array, ""]]:
+    def _forward(self, weights: Params, task_state: TaskState, key: Key[Array, ""]) -> tuple[Any, Float[Array, ""]]:
         """The task's state and the loss, f32 also where networks or tasks of somebody's own compute with 64 bits."""
         task_state, loss = forward(self.network, self.task, weights, task_state, key)
         return task_state, loss.astype(jnp.float32)

@@ -52,16 +52,18 @@ from jaxtyping import Array, Float, Integer, Key
 from synagents import registry
 from synagents.agents.units import CODES, Kind, Layer, activity
 from synagents.envs.faces import Faces
-from synagents.settings import require, require_whole, settings, static
+from synagents.hyperparameters import require, require_whole, settings, static
 from synagents.tasks import episodes
 from synagents.world import (
     DecisionTask,
     Group,
+    Memory,
     Metrics,
     Outcome,
     Part,
     Policy,
     RoundNumber,
+    TaskState,
     Tree,
     World,
     num_choices,
@@ -85,7 +87,7 @@ class UnitState(NamedTuple):
     earned: Float[Array, ""]  # rewards of the episode so far
     episodes: Integer[Array, ""]  # that have ended
     recent: Float[Array, ""]  # mean return of the last hundred of them, about
-    task: Any  # the task's own state: the stimulus that is to be answered
+    task: TaskState  # the task's own state: the stimulus that is to be answered
 
 
 @settings
@@ -187,7 +189,7 @@ class UnitWorld(World):
             )
         return tuple(groups)
 
-    def reset(self, key: Key[Array, ""], task_state: Any = None) -> UnitState:
+    def reset(self, key: Key[Array, ""], task_state: TaskState = None) -> UnitState:
         """A first question (or the given one); nobody has acted."""
         return self._asked(self.task.init(key) if task_state is None else task_state)
 
@@ -226,7 +228,7 @@ class UnitWorld(World):
         """Loss: minus the mean return of episodes that no round has seen (`tasks.episodes`), played by the policy."""
         del state
 
-        def decide(key: Key[Array, ""], memory: Any, task_state: Any) -> tuple[Array, Any]:
+        def decide(key: Key[Array, ""], memory: Memory, task_state: TaskState) -> tuple[Array, Memory]:
             asked = self._asked(task_state)
             for turn in turns_of(self.groups):
                 drawn = jax.random.fold_in(key, turn)
@@ -240,7 +242,7 @@ class UnitWorld(World):
         """The stimulus and what every layer has done since the round began."""
         return jnp.concatenate([self._stimulus(state), *(state.activity[layer.name] for layer in self.layers)])
 
-    def _asked(self, task_state: Any) -> UnitState:
+    def _asked(self, task_state: TaskState) -> UnitState:
         """A network that has heard a question and done nothing yet."""
         size, zero = self.groups[-1].size, jnp.float32(0)
         choice = jnp.zeros(size, jnp.float32 if self._is_gaussian else jnp.uint8)

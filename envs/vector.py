@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Int, UInt32
 
 from synagents import axes, keys
 from synagents.envs.functional import EnvState, FunctionalEnv, Seeds
-from synagents.settings import require, require_whole
+from synagents.hyperparameters import require, require_whole
 from synagents.world import World, num_choices, unflat
 
 

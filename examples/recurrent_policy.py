@@ -19,7 +19,7 @@ from jaxtyping import Array, Key
 
 import synagents
 from synagents.envs import synapse_v0
-from synagents.settings import settings, static
+from synagents.hyperparameters import settings, static
 from synagents.world import Group, Metrics, RoundNumber, Transition, Tree
 
 ADAM = optax.scale_by_adam()

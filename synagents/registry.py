@@ -20,7 +20,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from synagents.settings import nearest, require
+from synagents.hyperparameters import nearest, require
 
 KINDS = ("learners", "networks", "tasks", "benchmark.optimizers")
 

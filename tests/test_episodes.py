@@ -10,7 +10,7 @@ import pytest
 from gymnasium import spaces
 
 from synagents import DecisionTask
-from synagents.settings import settings
+from synagents.hyperparameters import settings
 from synagents.tasks import episodes
 from synagents.tasks.control import cartpole
 from synagents.tasks.multiplexer import Question, multiplexer

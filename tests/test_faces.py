@@ -19,9 +19,9 @@ from synagents.envs.functional import FunctionalEnv
 from synagents.envs.parallel import ParallelView
 from synagents.envs.synapse_v0 import SynapseWorld
 from synagents.envs.vector import VectorView
+from synagents.hyperparameters import settings, static
 from synagents.keys import reset_key, round_key, run_key, world_key
 from synagents.loop import advance, begin
-from synagents.settings import settings, static
 from synagents.world import Learner, MemoryLearner, flat
 from tests.claims import refused, same_bits
 from tests.toys import OBSERVATIONS, pictures, small

@@ -97,7 +97,7 @@ print(Mine(2.0).number)
 """
 
 
-def test_modules_are_there_without_a_second_import_and_settings_is_a_decorator_and_a_module(tmp_path: Path) -> None:
+def test_modules_are_there_without_a_second_import_and_settings_is_a_decorator(tmp_path: Path) -> None:
     assert outside(tmp_path, SUBMODULES) == "2.0\n"
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import synagents
+from synagents.hyperparameters import settings
 from synagents.learners.synapse.q_table import QTable
 from synagents.learners.synapse.trace import Trace
 from synagents.probes import Round, action_mix
@@ -23,7 +24,6 @@ from synagents.run.files import check_writable
 from synagents.run.fit import fit
 from synagents.run.reading import open_run, read_metrics
 from synagents.run.results import weights_sha256
-from synagents.settings import settings
 from synagents.world import World
 from tests.runs import CROWD, LEARNER, ROUNDS, SPEC, WORLD, Killed, at, damage, in_a_shell, play, refused
 

@@ -8,9 +8,9 @@ import pytest
 
 from synagents.envs import synapse_v0
 from synagents.envs.synapse_v0 import SynapseWorld
+from synagents.hyperparameters import settings, static
 from synagents.networks.mlp import MLP
 from synagents.schedules import Switch
-from synagents.settings import settings, static
 from synagents.tasks.multiplexer import multiplexer
 from synagents.world import Network, Policy, Task
 from tests.claims import refused, same_bits

@@ -12,8 +12,8 @@ import pytest
 
 from synagents import DecisionTask, Network, Task
 from synagents.envs import synapse_v0, unit_v0
+from synagents.hyperparameters import settings
 from synagents.registry import offers
-from synagents.settings import settings
 from tests.claims import refused
 from tests.toys import pictures
 

@@ -17,7 +17,7 @@ from gymnasium.wrappers.vector import RecordEpisodeStatistics
 from synagents.envs import synapse_v0
 from synagents.envs.synapse_v0 import SynapseWorld
 from synagents.envs.vector import VectorView
-from synagents.settings import settings
+from synagents.hyperparameters import settings
 from tests.claims import refused, same_bits
 from tests.toys import MODES, Relay, small
 

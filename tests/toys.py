@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium import spaces
 
 from synagents import data
-from synagents.settings import settings
+from synagents.hyperparameters import settings
 from synagents.tasks.datasets import from_dataset
 from synagents.tasks.samples import Samples
 from synagents.world import Group, Metrics, Outcome, World

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from synagents.settings import require
+from synagents.hyperparameters import require
 from synagents.world import Group
 
 Kind = Literal["sign", "bit", "gaussian", "softmax"]

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, Int64, Key
 
 from synagents import axes, keys
 from synagents.benchmark.optimizers import Optimizer, Problem
-from synagents.settings import require, require_whole
+from synagents.hyperparameters import require, require_whole
 from synagents.world import Params, is_due
 
 

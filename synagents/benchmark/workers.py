@@ -6,7 +6,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
-from synagents.settings import require_whole
+from synagents.hyperparameters import require_whole
 
 Call = TypeVar("Call", bound=tuple[Any, ...])
 Found = TypeVar("Found")
@@ -51,11 +51,9 @@ def spread(
                 running[pool.submit(function, *due)] = due
             if not running:
                 break
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                call, failed = running.pop(future), future.exception()
-                if failed is None:
-                    yield call, future.result()
-                failure = failure or failed
+            ended = [(running.pop(future), future) for future in wait(running, return_when=FIRST_COMPLETED).done]
+            yield from ((call, future.result()) for call, future in ended if future.exception() is None)
+            failure = failure or next((error for _, future in ended if (error := future.exception())), None)
     if failure is not None:
         raise failure
 

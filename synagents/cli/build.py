@@ -21,12 +21,12 @@ import jax
 from synagents import registry
 from synagents.cli import flags, presets
 from synagents.cli.flags import Flag
+from synagents.hyperparameters import nearest, require, require_whole
 from synagents.loop import Run
 from synagents.probes import PROBES, Probe
 from synagents.run import reading
 from synagents.run.config import read_config
 from synagents.run.spec import RunSpec
-from synagents.settings import nearest, require, require_whole
 from synagents.task import Task
 from synagents.world import AnyLearner, LearnerBase, RewardKind, World
 

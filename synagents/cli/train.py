@@ -200,10 +200,10 @@ def play(
     from synagents.cli.build import preset
     from synagents.cli.jax_settings import prepare_jax
     from synagents.cli.presets import usual_rounds
+    from synagents.hyperparameters import require
     from synagents.registry import usual_learner
     from synagents.run.config import first_rounds_of
     from synagents.run.directory import RunDirectory
-    from synagents.settings import require
 
     prepare_jax()
     task = task or TASK

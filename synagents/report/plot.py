@@ -9,10 +9,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from synagents.hyperparameters import nearest, require
 from synagents.run.config import Config, read_config
 from synagents.run.files import check_writable, path_of, write_whole
 from synagents.run.reading import read_metrics
-from synagents.settings import nearest, require
 
 ACTIONS = ("down", "leave", "up")
 FORMAT = ".png"  # of pictures whose name says none

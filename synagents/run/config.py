@@ -21,8 +21,8 @@ from typing import Any, TypeAlias
 import jax
 import numpy as np
 
+from synagents.hyperparameters import require
 from synagents.run.files import Json, RunError, path_of, printable
-from synagents.settings import require
 
 FORMAT = "synagents-run/2"
 CONFIG = "config.json"

@@ -23,13 +23,13 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from synagents.hyperparameters import require
 from synagents.run.config import CONFIG, Config, as_json, first_rounds_of, read_config, read_json, require_same
 from synagents.run.files import ASIDE, Json, RunError, path_of, write_whole
 from synagents.run.manifest import Manifest
 from synagents.run.session import Session, checkpoint_files, writing
 from synagents.run.spec import RunSpec
 from synagents.run.telling import Tell
-from synagents.settings import require
 
 LOCK = ".lock"
 OURS = ("config.json", "metrics.csv", "timings.csv", "summary.json", "manifest.json", "weights.npz", "picture.png")

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from synagents.hyperparameters import require
 from synagents.loop import History, Run, advance, check_finite
 from synagents.run.directory import RunDirectory
 from synagents.run.files import Json
@@ -20,7 +21,6 @@ from synagents.run.session import Session
 from synagents.run.spec import RunSpec
 from synagents.run.stopping import Interrupted, Stopping
 from synagents.run.telling import Listener, Tell
-from synagents.settings import require
 
 
 class Look(NamedTuple):

@@ -9,11 +9,11 @@ from typing import TypeAlias
 import jax
 import numpy as np
 
+from synagents.hyperparameters import require
 from synagents.loop import History, Run, evaluate
 from synagents.run.files import Json
 from synagents.run.log import Row
 from synagents.run.spec import RunSpec
-from synagents.settings import require
 from synagents.world import Part
 
 Measured: TypeAlias = dict[str, np.ndarray]  # metrics of a whole part, f32[K, W]

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from synagents.hyperparameters import require, require_whole
 from synagents.keys import LARGEST_SEED
 from synagents.loop import Run, begin, check_counts, check_intervals, check_pair, check_probes
 from synagents.probes import Probe
 from synagents.run.config import FORMAT, Config, described, versions
-from synagents.settings import require, require_whole
 from synagents.world import AnyLearner, World
 
 LOOKS = 100  # how often a run is looked at, about

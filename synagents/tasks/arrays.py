@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from synagents import data
 from synagents.data.dataset import describe, infer_scale
-from synagents.settings import require, require_between, require_whole
+from synagents.hyperparameters import require, require_between, require_whole
 from synagents.tasks import losses
 from synagents.tasks.losses import Loss
 from synagents.tasks.samples import Batches, Description, Samples, counts, pixels, require_batch

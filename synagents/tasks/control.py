@@ -17,7 +17,7 @@ import numpy as np
 from gymnasium import spaces
 from jaxtyping import Array, Bool, Float, Integer, Key
 
-from synagents.settings import require_whole, settings, static
+from synagents.hyperparameters import require_whole, settings, static
 from synagents.world import Answer, DecisionTask
 
 __all__ = ["acrobot", "cartpole", "mountain_car"]

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from synagents import data as files
 from synagents.data import Dataset
-from synagents.settings import require, require_between
+from synagents.hyperparameters import require, require_between
 from synagents.tasks import losses
 from synagents.tasks.losses import Loss
 from synagents.tasks.samples import Description, Samples, counts, pixels, require_batch

@@ -22,7 +22,7 @@ from gymnasium.error import DependencyNotInstalled
 from jax.experimental.buffer_callback import buffer_callback
 from jaxtyping import Array, Float, Integer, Key, UInt32
 
-from synagents.settings import require, require_whole, settings, static
+from synagents.hyperparameters import require, require_whole, settings, static
 from synagents.world import Answer, DecisionTask
 
 __all__ = ["lunar_lander"]

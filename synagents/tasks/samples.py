@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Integer, Key, Num
 
-from synagents.settings import require, require_between, require_whole, settings, static
+from synagents.hyperparameters import require, require_between, require_whole, settings, static
 from synagents.tasks import losses
 from synagents.tasks.losses import Loss
 from synagents.world import Metrics, Part, Task

@@ -10,13 +10,12 @@ a schedule over it, such as `Exponential(2e-3, 2e-4, 1.0)`, whatever a step cost
 """
 
 from abc import ABC, abstractmethod
-from typing import Any
 
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, PyTree
 
 from synagents import keys
-from synagents.settings import require_whole, settings, static
-from synagents.world import Network, Params, Task, forward
+from synagents.hyperparameters import require_whole, settings, static
+from synagents.world import Network, Params, Task, TaskState, forward
 
 
 @settings
@@ -36,11 +35,11 @@ class Problem:
     def __post_init__(self) -> None:
         require_whole("interval", self.interval, 0)
 
-    def loss(self, weights: Params, batch: Any) -> Float[Array, ""]:
+    def loss(self, weights: Params, batch: TaskState) -> Float[Array, ""]:
         """The loss of any weights on the batch in use: as many sample evaluations as the batch has samples."""
         return forward(self.network, self.task, weights, batch, keys.seed_key(0))[1]
 
-    def samples(self, batch: Any) -> int:
+    def samples(self, batch: TaskState) -> int:
         """B, how many samples a batch has."""
         return self.task.stimulus(batch).shape[0]
 
@@ -52,14 +51,14 @@ class Optimizer(ABC):
     """
 
     @abstractmethod
-    def init(self, key: Key[Array, ""], problem: Problem) -> Any:
+    def init(self, key: Key[Array, ""], problem: Problem) -> PyTree:
         """A first state, whose weights are those that the network itself begins with.
 
         Raises:
             ValueError: where the network does not fit the optimizer, in one sentence.
         """
 
-    def on_new_batch(self, problem: Problem, batch: Any, state: Any) -> tuple[Any, int]:
+    def on_new_batch(self, problem: Problem, batch: TaskState, state: PyTree) -> tuple[PyTree, int]:
         """What must be known of a new batch before the next step, and its cost. By default nothing.
 
         Args:
@@ -75,8 +74,8 @@ class Optimizer(ABC):
 
     @abstractmethod
     def step(
-        self, key: Key[Array, ""], problem: Problem, batch: Any, state: Any, progress: Float[Array, ""]
-    ) -> tuple[Any, int]:
+        self, key: Key[Array, ""], problem: Problem, batch: TaskState, state: PyTree, progress: Float[Array, ""]
+    ) -> tuple[PyTree, int]:
         """One step, the body of a loop: the state keeps its structure, shapes and types.
 
         Args:

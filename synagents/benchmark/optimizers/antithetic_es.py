@@ -7,19 +7,19 @@ product, fast for what it costs. (Salimans, Ho, Chen, Sidor & Sutskever 2017; mi
 Adam: Kingma & Ba 2015, by optax.)
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, PyTree
 
 from synagents.benchmark.optimizers import Optimizer, Problem
 from synagents.counter import counter_key
+from synagents.hyperparameters import require_between, require_whole, settings, static
 from synagents.schedules import Schedule, at, require_range
-from synagents.settings import require_between, require_whole, settings, static
-from synagents.world import Params
+from synagents.world import Params, TaskState
 
 __all__ = ["AntitheticES"]
 
@@ -28,7 +28,7 @@ class MirrorState(NamedTuple):
     """Where the population is centred."""
 
     weights: Params
-    moments: Any  # Adam's
+    moments: PyTree  # Adam's
 
 
 @settings
@@ -56,7 +56,7 @@ class AntitheticES(Optimizer):
         return MirrorState(weights, optax.scale_by_adam().init(weights))
 
     def step(
-        self, key: Key[Array, ""], problem: Problem, batch: Any, state: MirrorState, progress: Float[Array, ""]
+        self, key: Key[Array, ""], problem: Problem, batch: TaskState, state: MirrorState, progress: Float[Array, ""]
     ) -> tuple[MirrorState, int]:
         """One population: 2 P passes."""
         centre, unravel = ravel_pytree(state.weights)

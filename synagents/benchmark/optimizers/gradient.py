@@ -7,16 +7,16 @@ One step is a forward and a backward pass: three sample evaluations per sample. 
 Kingma & Ba 2015; both by optax.)
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import optax
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, PyTree
 
 from synagents.benchmark.optimizers import Optimizer, Problem
+from synagents.hyperparameters import require_between, settings
 from synagents.schedules import Schedule, at, require_range
-from synagents.settings import require_between, settings
-from synagents.world import Params
+from synagents.world import Params, TaskState
 
 __all__ = ["SGD", "Adam"]
 
@@ -25,7 +25,7 @@ class DescentState(NamedTuple):
     """Where it is, and what it remembers of earlier gradients."""
 
     weights: Params
-    memory: Any  # optax's
+    memory: PyTree  # optax's
 
 
 @settings
@@ -49,7 +49,7 @@ class SGD(Optimizer):
         return _begin(key, problem, self._rule())
 
     def step(
-        self, key: Key[Array, ""], problem: Problem, batch: Any, state: DescentState, progress: Float[Array, ""]
+        self, key: Key[Array, ""], problem: Problem, batch: TaskState, state: DescentState, progress: Float[Array, ""]
     ) -> tuple[DescentState, int]:
         """One step down: a forward and a backward pass."""
         del key
@@ -77,7 +77,7 @@ class Adam(Optimizer):
         return _begin(key, problem, optax.scale_by_adam())
 
     def step(
-        self, key: Key[Array, ""], problem: Problem, batch: Any, state: DescentState, progress: Float[Array, ""]
+        self, key: Key[Array, ""], problem: Problem, batch: TaskState, state: DescentState, progress: Float[Array, ""]
     ) -> tuple[DescentState, int]:
         """One step down: a forward and a backward pass."""
         del key
@@ -90,7 +90,7 @@ def _begin(key: Key[Array, ""], problem: Problem, rule: optax.GradientTransforma
 
 
 def _descend(
-    problem: Problem, batch: Any, state: DescentState, rule: optax.GradientTransformation, rate: Float[Array, ""]
+    problem: Problem, batch: TaskState, state: DescentState, rule: optax.GradientTransformation, rate: Float[Array, ""]
 ) -> tuple[DescentState, int]:
     gradient = jax.grad(problem.loss)(state.weights, batch)
     direction, memory = rule.update(gradient, state.memory)

@@ -9,7 +9,7 @@ order sigma. Where a synapse agent is blamed for the team's loss, here a unit is
 what they carried. (Jabri & Flower 1992; Werfel, Xie & Seung 2005.)
 """
 
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -18,10 +18,10 @@ from jaxtyping import Array, Float, Key
 from synagents import keys
 from synagents.benchmark.optimizers import Optimizer, Problem
 from synagents.counter import counter_key
+from synagents.hyperparameters import require, require_between, settings
 from synagents.networks.mlp import ACTIVATIONS, MLP
 from synagents.schedules import Schedule, at, require_range
-from synagents.settings import require, require_between, settings
-from synagents.world import Params
+from synagents.world import Params, TaskState
 
 __all__ = ["NodePerturbation"]
 
@@ -63,7 +63,7 @@ class NodePerturbation(Optimizer):
         return NPState(weights, jax.tree.map(jnp.zeros_like, weights))
 
     def step(
-        self, key: Key[Array, ""], problem: Problem, batch: Any, state: NPState, progress: Float[Array, ""]
+        self, key: Key[Array, ""], problem: Problem, batch: TaskState, state: NPState, progress: Float[Array, ""]
     ) -> tuple[NPState, int]:
         """One noisy pass beside a clean one: two passes."""
         network, weights = cast(MLP, problem.network), state.weights  # init has checked
@@ -103,7 +103,7 @@ def _noise(key: Key[Array, ""], units: tuple[int, ...], samples: int) -> list[Fl
     ]
 
 
-def _losses(problem: Problem, batch: Any, out: Float[Array, "B out"]) -> Float[Array, "B"]:
+def _losses(problem: Problem, batch: TaskState, out: Float[Array, "B out"]) -> Float[Array, "B"]:
     """The loss of every sample by itself."""
 
     def loss(one: Float[Array, "out"], target: Array) -> Float[Array, ""]:

@@ -8,7 +8,7 @@ forward pass, and adds a centre that remembers all weights and takes a step back
 update: Kern et al. 2004.)
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +16,9 @@ from jaxtyping import Array, Float, Key
 
 from synagents.benchmark.directions import gaussian
 from synagents.benchmark.optimizers import Optimizer, Problem
+from synagents.hyperparameters import require_between, settings
 from synagents.schedules import Schedule, at, require_range
-from synagents.settings import require_between, settings
-from synagents.world import Params
+from synagents.world import Params, TaskState
 
 __all__ = ["OnePlusOneES"]
 
@@ -51,12 +51,12 @@ class OnePlusOneES(Optimizer):
         """The network's initial weights."""
         return ESState(problem.network.init(key), jnp.float32(jnp.inf), jnp.float32(1))
 
-    def on_new_batch(self, problem: Problem, batch: Any, state: ESState) -> tuple[ESState, int]:
+    def on_new_batch(self, problem: Problem, batch: TaskState, state: ESState) -> tuple[ESState, int]:
         """Score the parent on the new batch: one pass."""
         return state._replace(loss=problem.loss(state.weights, batch)), problem.samples(batch)
 
     def step(
-        self, key: Key[Array, ""], problem: Problem, batch: Any, state: ESState, progress: Float[Array, ""]
+        self, key: Key[Array, ""], problem: Problem, batch: TaskState, state: ESState, progress: Float[Array, ""]
     ) -> tuple[ESState, int]:
         """One child: one pass."""
         sigma = at(self.step_size, progress) * state.gain

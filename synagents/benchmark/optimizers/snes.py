@@ -9,7 +9,7 @@ Schaul, Glasmachers, Sun, Peters & Schmidhuber 2014, algorithm 6; Schaul, Glasma
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,8 +18,8 @@ from jaxtyping import Array, Float, Key
 
 from synagents.benchmark.optimizers import Optimizer, Problem
 from synagents.counter import counter_key
-from synagents.settings import require_between, require_whole, settings, static
-from synagents.world import Params
+from synagents.hyperparameters import require_between, require_whole, settings, static
+from synagents.world import Params, TaskState
 
 __all__ = ["SNES"]
 
@@ -59,7 +59,7 @@ class SNES(Optimizer):
         return SNESState(weights, jax.tree.map(lambda w: jnp.full_like(w, self.width), weights))
 
     def step(
-        self, key: Key[Array, ""], problem: Problem, batch: Any, state: SNESState, progress: Float[Array, ""]
+        self, key: Key[Array, ""], problem: Problem, batch: TaskState, state: SNESState, progress: Float[Array, ""]
     ) -> tuple[SNESState, int]:
         """One population: P passes."""
         del progress

@@ -7,7 +7,7 @@ The mean of g over D is the gradient up to terms of order c^2. (Spall 1992; mome
 common form.)
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,9 +15,9 @@ from jaxtyping import Array, Float, Key
 
 from synagents.benchmark.directions import signs
 from synagents.benchmark.optimizers import Optimizer, Problem
+from synagents.hyperparameters import require_between, settings
 from synagents.schedules import Schedule, at, require_range
-from synagents.settings import require_between, settings
-from synagents.world import Params
+from synagents.world import Params, TaskState
 
 __all__ = ["SPSA"]
 
@@ -54,7 +54,7 @@ class SPSA(Optimizer):
         return SPSAState(weights, jax.tree.map(jnp.zeros_like, weights))
 
     def step(
-        self, key: Key[Array, ""], problem: Problem, batch: Any, state: SPSAState, progress: Float[Array, ""]
+        self, key: Key[Array, ""], problem: Problem, batch: TaskState, state: SPSAState, progress: Float[Array, ""]
     ) -> tuple[SPSAState, int]:
         """One slope: two passes."""
         direction, rate = signs(key, state.weights), at(self.step_size, progress)
