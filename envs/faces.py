@@ -1,4 +1,4 @@
-"""The faces of a world, made from the function that builds it: PettingZoo, Gymnasium, JaxMARL's style.
+"""The faces of a world: its constructors for PettingZoo, Gymnasium and JaxMARL's style, from the one that builds it.
 
 A world's module offers them under the names that these libraries' users expect:
 
@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
+from synagents.hyperparameters import require_whole
 from synagents.world import World
 
 if TYPE_CHECKING:  # each face loads its library when it is asked for
@@ -62,7 +63,7 @@ class Faces:
         return agent_after_agent(self.parallel_env(task, **options))
 
     def env(self, task: Any = None, **options: Any) -> "AECEnv":
-        """`raw_env` with PettingZoo's usual wrappers, which tell actions out of bounds and calls out of order."""
+        """`raw_env` with PettingZoo's usual wrappers, which refuse actions out of bounds and calls out of order."""
         from synagents.envs.parallel import agent_after_agent
 
         return agent_after_agent(self.parallel_env(task, **options), wrapped=True)
@@ -74,7 +75,8 @@ class Faces:
 
         Args:
             task: as in `world`; None for its default.
-            num_envs: worlds W, >= 1. The environment's own `num_envs` counts sub-environments: W times the agents.
+            num_envs: worlds W, >= 1. The environment's own attribute `num_envs` counts sub-environments, which are the
+                agents of all worlds: W times the agents of one.
             max_cycles: rounds after which an episode is truncated, >= 1.
             **options: every other keyword of `world`.
 
@@ -83,6 +85,7 @@ class Faces:
         """
         from synagents.envs.vector import VectorView
 
+        require_whole("num_envs", num_envs, 1)
         return VectorView(self._built(task, options), num_worlds=num_envs, max_cycles=max_cycles)
 
     def functional_env(

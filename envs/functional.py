@@ -1,13 +1,14 @@
 """A world as pure functions in the style of JaxMARL's environments: `reset(key)`, `step(key, state, actions)`.
 
-`FunctionalEnv.take_turn` is the only step of all faces: `synagents.envs.parallel` and `.vector` call it compiled. Episode
-e of a face that was reset with a seed is run e of `synagents.begin(seed, ...)`, so the compiled loop tells the same
-story, bit for bit, as long as the same actions are taken (`synagents.keys`).
+`FunctionalEnv.take_turn` is the only step of all faces: `synagents.envs.parallel` and `.vector` call it compiled.
+Episode e of a face that was reset with a seed is run e of `synagents.begin(seed, ...)`: as long as the same actions are
+taken, the compiled loop computes the same rewards and weights, bit for bit (`synagents.keys`).
 """
 
+import numbers
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -16,10 +17,11 @@ from gymnasium import spaces
 from jaxtyping import Array, Bool, Int, Key
 
 from synagents import keys
-from synagents.settings import nearest, require, require_whole, settings, static
+from synagents.hyperparameters import nearest, require, require_whole, settings, static
 from synagents.world import (
     Group,
     Outcome,
+    State,
     Tree,
     World,
     agent_ids,
@@ -29,13 +31,14 @@ from synagents.world import (
     turns_of,
 )
 
+Named: TypeAlias = dict[str, Array]  # one entry per group, or per agent
 MAX_KEYED_AGENTS = 256  # a dictionary entry per agent is an argument per agent: thousands take minutes to compile
 
 
 class EnvState(NamedTuple):
     """The state of an environment: a world, and how far its episode has come."""
 
-    state: Any  # the world's state S
+    state: State  # the world's state S
     rounds: Int[Array, ""]  # played so far in this episode
     turn: Int[Array, ""]  # whose it is; always 0 where all act at once
 
@@ -55,8 +58,13 @@ class FunctionalEnv:
     keyed: Literal["group", "agent"] = static(default="group")
 
     def __post_init__(self) -> None:
-        if not isinstance(self.max_cycles, jax.Array | jax.core.Tracer):
-            require_whole("max_cycles", self.max_cycles, 1, 2**31 - 1)
+        require(
+            isinstance(self.world, World),
+            f"An environment is made of a world such as `synapse_v0.world(...)` gives, but this is {self.world!r:.60}: "
+            "`functional_env` of the world's module builds both.",
+        )
+        if self.max_cycles is None or isinstance(self.max_cycles, numbers.Number | str | list | tuple | dict):
+            require_whole("max_cycles", self.max_cycles, 1, 2**31 - 1)  # anything else is JAX's, while it compiles
         require(
             self.world.candidates == 1,
             "Agents make one move a step here: candidates are for the compiled loop, synagents.train.",
@@ -81,29 +89,37 @@ class FunctionalEnv:
         """What one agent of that name, or of the group of that name, does."""
         return self._group(name).action_space
 
-    def reset(self, key: Key[Array, ""]) -> tuple[dict[str, Array], EnvState]:
-        """A new episode, and what everybody sees at its beginning; ValueError if too many agents have an entry each."""
+    def reset(self, key: Key[Array, ""]) -> tuple[Named, EnvState]:
+        """A new episode, and what everybody sees at its beginning.
+
+        Args:
+            key: for what the world draws; whatever JAX's default generator is, keys of one seed begin the same episode.
+
+        Raises:
+            ValueError: if too many agents have an entry each, or this is no key.
+        """
         require(
             self.keyed == "group" or self.num_agents <= MAX_KEYED_AGENTS,
             f"One dictionary entry per agent takes minutes to compile for {self.num_agents} agents: use keyed='group'.",
         )
-        env_state = EnvState(self.world.reset(key), jnp.int32(0), jnp.int32(0))
+        env_state = EnvState(self.world.reset(_own_key(key)), jnp.int32(0), jnp.int32(0))
         return self.get_obs(env_state), env_state
 
     def step(
-        self, key: Key[Array, ""], env_state: EnvState, actions: dict[str, Array]
-    ) -> tuple[dict[str, Array], EnvState, dict[str, Array], dict[str, Array], dict[str, Any]]:
+        self, key: Key[Array, ""], env_state: EnvState, actions: Named
+    ) -> tuple[Named, EnvState, Named, Named, dict[str, Any]]:
         """`step_env`, and where the episode has ended a new one in the same call, as JaxMARL does.
 
         `info["final_obs"]` is what was seen before the new episode began: bootstrap from it where `info["truncated"]`.
         """
+        key = _own_key(key)
         last_obs, env_state, reward, done, info = self.step_env(key, env_state, actions)
         env_state = _where(done["__all__"], lambda key, _: self.reset(key)[1], keys.reset_key(key), env_state)
         return self.get_obs(env_state), env_state, reward, done, info | {"final_obs": last_obs}
 
     def step_env(
-        self, key: Key[Array, ""], env_state: EnvState, actions: dict[str, Array]
-    ) -> tuple[dict[str, Array], EnvState, dict[str, Array], dict[str, Array], dict[str, Any]]:
+        self, key: Key[Array, ""], env_state: EnvState, actions: Named
+    ) -> tuple[Named, EnvState, Named, Named, dict[str, Any]]:
         """One turn: the round of a world where all act at once. ValueError if an action is missing or misshapen.
 
         Args:
@@ -118,7 +134,7 @@ class FunctionalEnv:
         """
         self._require_fit(actions)
         by_group = self._by_group(actions) if self.keyed == "agent" else actions
-        env_state, outcome = self.take_turn(key, env_state, by_group)
+        env_state, outcome = self.take_turn(_own_key(key), env_state, by_group)
         ended = outcome.terminated | outcome.truncated
         sizes = {group.name: group.size for group in self.world.groups}
         reward = {name: jnp.broadcast_to(part, sizes[name]) for name, part in outcome.reward.items()}
@@ -126,12 +142,21 @@ class FunctionalEnv:
         info = outcome.info | {"terminated": outcome.terminated, "truncated": outcome.truncated}
         return self.get_obs(env_state), env_state, self._named(reward), self._named(done) | {"__all__": ended}, info
 
-    def get_obs(self, env_state: EnvState) -> dict[str, Array]:
+    def get_obs(self, env_state: EnvState) -> Named:
         """What everybody sees."""
         return self._named(each_agent(observe_all(self.world, env_state.state), self.world.groups))
 
     def take_turn(self, key: Key[Array, ""], env_state: EnvState, actions: Tree) -> tuple[EnvState, Outcome]:
-        """One turn for callers that have actions by group and want the world's own outcome; nothing is checked."""
+        """One turn, for callers that have actions by group and want the world's own outcome; nothing is checked.
+
+        Args:
+            key: for what the world draws.
+            env_state: the episode so far.
+            actions: {group: [n]}; groups whose turn it is not are ignored.
+
+        Returns:
+            The state after it; and the outcome, truncated after `max_cycles` rounds: zeros before a round's last turn.
+        """
         turns = [partial(self._take, turn) for turn in turns_of(self.world.groups)]
         if len(turns) == 1:
             return turns[0](key, env_state, actions)
@@ -151,7 +176,7 @@ class FunctionalEnv:
         outcome = outcome._replace(truncated=outcome.truncated | (rounds >= self.max_cycles))
         return EnvState(state, rounds, jnp.int32(0)), outcome
 
-    def _require_fit(self, actions: dict[str, Array]) -> None:
+    def _require_fit(self, actions: Named) -> None:
         """Names, shapes and types are known while this is compiled, so that checking them costs nothing later."""
         odd = sorted(set(self.agents) ^ set(actions), key=str)
         require(not odd, f"Give one entry to each of {', '.join(self.agents[:3])}, ..., and no other: see {odd[:1]}.")
@@ -169,12 +194,12 @@ class FunctionalEnv:
         wanted = name.rpartition("_")[0] if self.keyed == "agent" else name
         return next(group for group in self.world.groups if group.name == wanted)
 
-    def _named(self, tree: Tree) -> dict[str, Array]:
+    def _named(self, tree: Tree) -> Named:
         if self.keyed == "group":
             return tree
         return {f"{group.name}_{i}": tree[group.name][i] for group in self.world.groups for i in range(group.size)}
 
-    def _by_group(self, actions: dict[str, Array]) -> Tree:
+    def _by_group(self, actions: Named) -> Tree:
         return {g.name: jnp.stack([actions[f"{g.name}_{i}"] for i in range(g.size)]) for g in self.world.groups}
 
 
@@ -189,18 +214,38 @@ def _where(due: Bool[Array, ""], change: Callable[[Key[Array, ""], Any], Any], k
     return jax.lax.fori_loop(0, due.astype(jnp.int32), turn, state)
 
 
+def _own_key(key: Key[Array, ""]) -> Key[Array, ""]:
+    """The same seed's key of our generator: JAX's default may be another, and `jax.random.PRNGKey` names none."""
+    if isinstance(key, jax.Array) and key.dtype == jnp.uint32 and key.ndim == 1:
+        key = jax.random.wrap_key_data(key[:2], impl=keys.GENERATOR)
+    return keys.seed_key(key)
+
+
 class Seeds:
-    """Which episode comes next: a new seed restarts at episode 0; without one the next episode of the last seed follows."""
+    """Which episode a face plays: the first of a new seed, or without a seed the one after the last.
 
-    def __init__(self) -> None:
-        self.seed: np.uint32 | None = None
-        self.episode = np.uint32(0)
+    Attributes:
+        seed: uint32[*shape], one for each world.
+        episode: uint32[*shape], counted from 0 for each seed.
+    """
 
-    def next(self, seed: int | None) -> None:
-        """Go on; without any seed so far, with a random one."""
-        if seed is None and self.seed is not None:
-            self.episode += np.uint32(1)
+    def __init__(self, shape: tuple[int, ...] = ()) -> None:
+        self.seed = np.zeros(shape, np.uint32)
+        self.episode = np.zeros(shape, np.uint32)
+        self._begun = False
+
+    def next(self, seed: int | None, which: Bool[np.ndarray, "*W"] | Literal[True] = True) -> None:
+        """The next episode of the worlds that `which` names; the first seed of all is random unless it is given.
+
+        Raises:
+            ValueError: if the seed is not a whole number in 0 .. 2^32 - 1.
+        """
+        if seed is None and self._begun:
+            self.episode = self.episode + np.asarray(which, np.uint32)
             return
         seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
         require_whole("seed", seed, 0, keys.LARGEST_SEED)
-        self.seed, self.episode = np.uint32(seed), np.uint32(0)
+        # New arrays every time: a compiled step may still read the old ones.
+        self.seed = np.where(which, np.uint32(seed), self.seed)
+        self.episode = np.where(which, np.uint32(0), self.episode)
+        self._begun = True

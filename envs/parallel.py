@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property, partial
 from itertools import chain
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
 import numpy as np
 from gymnasium import spaces
 from gymnasium.error import ResetNeeded
+from gymnasium.utils import seeding
 from jaxtyping import Array, Int, UInt32
 from pettingzoo import AECEnv, ParallelEnv
 from pettingzoo.utils import parallel_to_aec, wrappers
@@ -21,8 +22,10 @@ from pettingzoo.utils import parallel_to_aec, wrappers
 from synagents import keys
 from synagents.envs.functional import EnvState, FunctionalEnv, Seeds
 from synagents.envs.render import Renderer
-from synagents.settings import require, require_whole
+from synagents.hyperparameters import require
 from synagents.world import Outcome, Tree, World, agent_ids, num_choices, turns_of
+
+Entries: TypeAlias = dict[str, Any]  # one entry per agent, or options and infos by name
 
 
 @jax.jit
@@ -45,12 +48,19 @@ _observe = jax.jit(FunctionalEnv.get_obs)
 _global_state = jax.jit(lambda env, env_state: env.world.global_state(env_state.state))
 
 
+class _Spaces(NamedTuple):
+    """Of one agent."""
+
+    observation: spaces.Space
+    action: spaces.Space
+
+
 class ParallelView(ParallelEnv):
     """A world as a PettingZoo ParallelEnv: one entry per agent `<group>_<i>`, new dictionaries every step.
 
-    Nobody dies early: all agents end together. In worlds with turns one call is one turn: everybody gives an action,
-    those whose turn it is not are ignored, `infos[agent]["active"]` tells whose it is next, and rewards come with a
-    round's last turn. `state()` is the world's global state for central critics, outside what agents may see.
+    All agents end together. In worlds with turns one call is one turn: everybody gives an action, those of agents whose
+    turn it is not are ignored, `infos[agent]["active"]` says whether the agent's turn is the next one, and rewards come
+    with a round's last turn. `state()` is the world's global state for central critics, outside what agents may see.
     """
 
     def __init__(
@@ -61,19 +71,24 @@ class ParallelView(ParallelEnv):
         max_cycles: int = 10_000,
         render_mode: Literal["human", "rgb_array"] | None = None,
     ):
-        """Dress a world.
+        """A world with one entry per agent.
 
         Args:
             world: the world.
             name: of the environment, such as "synapse_v0".
-            max_cycles: rounds after which a life is truncated, >= 1.
-            render_mode: "rgb_array", "human", or None for no pictures.
+            max_cycles: rounds after which an episode is truncated, >= 1.
+            render_mode: "rgb_array", "human", or None for no pictures; only None where the weights belong to the
+                learner, whom a face does not know.
 
         Raises:
             ValueError: if an option is out of range, or actions are not Discrete.
         """
-        require_whole("max_cycles", max_cycles, 1)
-        modes = ["human", "rgb_array"]
+        self._env = FunctionalEnv(world, max_cycles)
+        modes = ["human", "rgb_array"] if world.weights_in == "state" else []
+        require(
+            bool(modes) or render_mode is None,
+            f"{name} has no weights of its own to show, since they belong to the learner: leave render_mode out.",
+        )
         require(
             render_mode is None or render_mode in modes,
             f"render_mode must be human, rgb_array or None, but is {render_mode!r}.",
@@ -82,7 +97,6 @@ class ParallelView(ParallelEnv):
         self.render_mode = render_mode
         self.possible_agents = agent_ids(world.groups)
         self.agents: list[str] = []
-        self._env = FunctionalEnv(world, max_cycles)
         for group in world.groups:
             few = isinstance(group.action_space, spaces.Discrete) and num_choices(group.action_space) <= 256
             require(
@@ -90,32 +104,43 @@ class ParallelView(ParallelEnv):
                 f"Dictionaries hold Discrete actions of at most 256, but {group.name} has {group.action_space}: use "
                 "functional_env.",
             )
-        self._spaces: dict[tuple[str, str], spaces.Space] = {}
-        self._filled: dict[Any, dict[str, Any]] = {}
-        self._seeds, self._env_state, self._renderer = Seeds(), None, Renderer() if render_mode else None
+        self._spaces: dict[str, _Spaces] = {}
+        self._filled: dict[Any, Entries] = {}
+        self._seeds = Seeds()
+        self._np_random: np.random.Generator | None = None
+        self._np_random_seed: int | None = None
+        self._env_state: EnvState | None = None
+        self._turn = 0
+        self._renderer = Renderer() if render_mode else None
 
     @property
     def max_cycles(self) -> int:
-        """Rounds after which a life is truncated; may be set at any time."""
+        """Rounds after which an episode is truncated; may be set at any time."""
         return self._env.max_cycles
 
     @max_cycles.setter
     def max_cycles(self, rounds: int) -> None:
-        require_whole("max_cycles", rounds, 1)
         self._env = replace(self._env, max_cycles=rounds)
 
     @property
     def world(self) -> World:
-        """The world that is dressed."""
+        """The world that is played."""
         return self._env.world
+
+    @property
+    def np_random(self) -> np.random.Generator:
+        """For wrappers that draw, such as SuperSuit's frame_skip: seeded by `reset(seed)`. Nothing in here uses it."""
+        if self._np_random is None:  # made when asked for: it takes as long as a reset, and hardly anybody asks
+            self._np_random, _ = seeding.np_random(self._np_random_seed)
+        return self._np_random
 
     def observation_space(self, agent: str) -> spaces.Space:
         """What this agent observes; always the same object, with a seed of its own."""
-        return self._space(agent, "obs_space")
+        return self._space(agent).observation
 
     def action_space(self, agent: str) -> spaces.Space:
         """What this agent does; always the same object, with a seed of its own."""
-        return self._space(agent, "action_space")
+        return self._space(agent).action
 
     @cached_property
     def state_space(self) -> spaces.Box:
@@ -134,12 +159,23 @@ class ParallelView(ParallelEnv):
         assert group
         return name, tuple(int(place) for place in np.unravel_index(int(index), group.shape))
 
-    def reset(
-        self, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-        """A new life; the same seed, the same life. Without a seed, the next one of the seed before. No options."""
+    def reset(self, seed: int | None = None, options: Entries | None = None) -> tuple[Entries, dict[str, Entries]]:
+        """A new episode: of a new seed the first one, and without a seed the next one.
+
+        Args:
+            seed: a whole number in 0 .. 2^32 - 1; the same seed begins the same episodes.
+            options: PettingZoo's interface has them; there are none, and whatever is given changes nothing.
+
+        Returns:
+            {agent: what it sees}, {agent: infos}.
+
+        Raises:
+            ValueError: if there is no such seed.
+        """
         del options
         self._seeds.next(seed)
+        if seed is not None:
+            self._np_random, self._np_random_seed = None, int(seed)
         self._env_state = _reset(self._env, self._seeds.seed, self._seeds.episode)
         self.agents = self.possible_agents[:]
         self._turn = 0
@@ -148,22 +184,23 @@ class ParallelView(ParallelEnv):
         return self._seen(_observe(self._env, self._env_state)), self._infos()
 
     def step(
-        self, actions: dict[str, Any]
-    ) -> tuple[dict[str, Any], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
+        self, actions: Entries
+    ) -> tuple[Entries, dict[str, float], dict[str, bool], dict[str, bool], dict[str, Entries]]:
         """Everybody acts, {agent: action}; back come observations, rewards, terminations, truncations and infos.
 
         Raises:
-            gymnasium.error.ResetNeeded: before the first reset, or when the life has ended.
+            gymnasium.error.ResetNeeded: before the first reset, or when the episode has ended.
             ValueError: if an agent is missing or unknown, or an action is none of its space.
         """
         if not self.agents:
             begun = self._env_state is not None
-            raise ResetNeeded("This life has ended: call reset()." if begun else "Call reset() before step().")
+            raise ResetNeeded("This episode has ended: call reset()." if begun else "Call reset() before step().")
         chosen = self._read(actions)
-        self._env_state, outcome, seen = _step(self._env, self._seeds.seed, self._seeds.episode, self._env_state, chosen)
+        seed, episode = self._seeds.seed, self._seeds.episode
+        self._env_state, outcome, seen = _step(self._env, seed, episode, self._env_state, chosen)
         self._turn = (self._turn + 1) % len(turns_of(self.world.groups))
         reward, terminated, truncated, info = jax.device_get(outcome)
-        told = (
+        answer = (
             self._seen(seen),
             self._rewards(reward),
             self._same_for_all(bool(terminated)),
@@ -176,10 +213,10 @@ class ParallelView(ParallelEnv):
             self._renderer.note(info, chosen)
             if self.render_mode == "human":
                 self.render()
-        return told
+        return answer
 
     def state(self) -> np.ndarray:
-        """The world's global state, f32[D]; in `synapse_v0` all weights, the team's last rewards and the present loss."""
+        """The world's global state, f32[D]: in `synapse_v0` all weights, the last rewards and the present loss."""
         if self._env_state is None:
             raise ResetNeeded("Call reset() before state().")
         return np.array(_global_state(self._env, self._env_state))
@@ -188,28 +225,29 @@ class ParallelView(ParallelEnv):
         """A picture of weights, last actions and the loss so far: uint8[height, width, 3], or a window's content."""
         if self._renderer is None or self._env_state is None:
             raise ResetNeeded("Make the environment with a render_mode and call reset() before render().")
-        return self._renderer.draw(self.metadata["name"], self._env_state.state, show=self.render_mode == "human")
+        weights = self.world.weights(self._env_state.state)
+        return self._renderer.plot(str(self), weights, show=self.render_mode == "human")
 
     def close(self) -> None:
         """Close the window, if there is one."""
         if self._renderer:
             self._renderer.close()
 
-    def _space(self, agent: str, kind: Literal["obs_space", "action_space"]) -> spaces.Space:
-        if (agent, kind) not in self._spaces:  # made when asked for: a hundred thousand agents have many spaces
+    def _space(self, agent: str) -> "_Spaces":
+        if agent not in self._spaces:  # made when asked for: a hundred thousand agents have many spaces
             name, _ = self.unravel(agent)
             group = next(group for group in self.world.groups if group.name == name)
-            self._spaces[agent, kind] = copy.deepcopy(getattr(group, kind))
-        return self._spaces[agent, kind]
+            self._spaces[agent] = _Spaces(copy.deepcopy(group.obs_space), copy.deepcopy(group.action_space))
+        return self._spaces[agent]
 
-    def _seen(self, seen: Tree) -> dict[str, Any]:
+    def _seen(self, seen: Tree) -> Entries:
         """Arrays by group to entries by agent: NumPy scalars, or rows of arrays that nobody else holds."""
         values: list[np.ndarray] = []
         for group in self.world.groups:
             values.append(np.asarray(seen[group.name]).astype(group.obs_space.dtype))
         return self._each(chain(*values))
 
-    def _same_for_all(self, value: Any) -> dict[str, Any]:
+    def _same_for_all(self, value: Any) -> Entries:
         kind = (type(value), value)
         if kind not in self._filled:
             while len(self._filled) > 4:  # rewards may have any value
@@ -217,7 +255,7 @@ class ParallelView(ParallelEnv):
             self._filled[kind] = dict.fromkeys(self.possible_agents, value)
         return self._filled[kind].copy()  # ten times faster than filling one
 
-    def _each(self, values: Iterable[Any]) -> dict[str, Any]:
+    def _each(self, values: Iterable[Any]) -> Entries:
         entries = self._same_for_all(None)
         entries.update(zip(self.possible_agents, values, strict=True))
         return entries
@@ -230,14 +268,14 @@ class ParallelView(ParallelEnv):
         each = (part.tolist() if part.ndim else [float(part)] * g.size for g, part in zip(groups, parts, strict=True))
         return self._each(chain(*each))
 
-    def _infos(self) -> dict[str, dict[str, Any]]:
+    def _infos(self) -> dict[str, Entries]:
         groups = self.world.groups
         if len(turns_of(groups)) == 1:
             return self._each([{} for _ in self.possible_agents])
         active = chain(*([self._turn in group.turns] * group.size for group in groups))
         return self._each({"active": now} for now in active)
 
-    def _read(self, actions: dict[str, Any]) -> dict[str, np.ndarray]:
+    def _read(self, actions: Entries) -> dict[str, np.ndarray]:
         """Everybody's action, by group; ValueError if they are not what the agents can do."""
         if list(actions) != self.agents:
             actions = self._in_order(actions)
@@ -254,7 +292,7 @@ class ParallelView(ParallelEnv):
                 raise self._blame(actions)
         return tree
 
-    def _in_order(self, actions: dict[str, Any]) -> dict[str, Any]:
+    def _in_order(self, actions: Entries) -> Entries:
         missing = [agent for agent in self.agents if agent not in actions]
         if missing:
             raise ValueError(f"Every agent needs an action, but {len(missing)} have none; the first is {missing[0]}.")
@@ -263,15 +301,15 @@ class ParallelView(ParallelEnv):
             raise ValueError(f"There is no agent {unknown!r}: give one action to each agent in env.agents.")
         return {agent: actions[agent] for agent in self.agents}
 
-    def _blame(self, actions: dict[str, Any]) -> ValueError:
+    def _blame(self, actions: Entries) -> ValueError:
         bad = next(agent for agent in self.agents if not self.action_space(agent).contains(actions[agent]))
         choices = num_choices(self.action_space(bad))
-        told = " ".join(repr(actions[bad]).split())  # an array's has several lines
-        return ValueError(f"The action of {bad} must be a whole number in 0 .. {choices - 1}, but is {told}.")
+        given = " ".join(repr(actions[bad]).split())  # an array's has several lines
+        return ValueError(f"The action of {bad} must be a whole number in 0 .. {choices - 1}, but is {given}.")
 
 
 def agent_after_agent(view: ParallelView, *, wrapped: bool = False) -> AECEnv:
-    """The view as a PettingZoo AECEnv; `wrapped` tells actions out of bounds and calls out of order.
+    """The view as a PettingZoo AECEnv; `wrapped` refuses actions out of bounds and calls out of order.
 
     Every agent's turn costs a look at all agents, so this is for hundreds of agents and not for thousands.
     """

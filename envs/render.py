@@ -1,4 +1,4 @@
-"""A picture of a life: every weight, what its synapse did last, and the loss so far.
+"""A picture of an episode: every weight, what its synapse did last, and the loss so far.
 
 Blue and red are negative and positive weights; orange moved up, violet moved down, white rested.
 """
@@ -8,28 +8,30 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
+from synagents.world import Params
+
 MOST_ARRAYS = 4  # a picture shows the largest ones
 COLOURS = ["#5e3c99", "#f7f7f7", "#e66101"]
 
 
 class Renderer:
-    """Collects what a picture shows and draws it; needs matplotlib, the package's extra `plot`."""
+    """Collects what a picture shows and plots it; needs matplotlib, the package's extra `plot`."""
 
     def __init__(self) -> None:
         self._figure: Any = None
         self.restart()
 
     def restart(self) -> None:
-        """A new life: nobody has acted, nothing is lost."""
+        """A new episode: nobody has acted, and no loss is known."""
         self._losses: list[float] = []
         self._actions: dict[str, np.ndarray] = {}
 
     def note(self, info: dict[str, Any], actions: dict[str, np.ndarray]) -> None:
-        """Remember a round."""
+        """Remember a round: what the world reports of it, and what all agents did, {group: uint8[n]}."""
         self._losses.append(float(info["loss"]))
         self._actions = actions
 
-    def draw(self, title: str, state: Any, *, show: bool) -> UInt8[np.ndarray, "height width 3"] | None:
+    def plot(self, title: str, weights: Params, *, show: bool) -> UInt8[np.ndarray, "height width 3"] | None:
         """The picture as an array, or `show` it in a window.
 
         Raises:
@@ -40,31 +42,16 @@ class Renderer:
             self._figure = _window() if show else _canvas()
         figure = self._figure
         figure.clear()
-        weights = {name: _as_image(np.asarray(array)) for name, array in state.weights.items()}
-        names = sorted(weights, key=lambda name: -weights[name].size)[:MOST_ARRAYS]
-        names = [name for name in weights if name in names]
-        axes = figure.subplots(3, len(names), squeeze=False, height_ratios=[3, 3, 2])
-        for (above, below, _), name in zip(axes.T, names, strict=True):
-            image = weights[name]
+        largest = sorted(weights, key=lambda name: -weights[name].size)[:MOST_ARRAYS]
+        names = [name for name in weights if name in largest]
+        grid = figure.add_gridspec(3, max(len(names), 1), height_ratios=[3, 3, 2])
+        for column, name in enumerate(names):
+            image = _as_image(np.asarray(weights[name]))
+            moved = self._actions.get(name, np.ones(image.size)).reshape(image.shape)
             extreme = float(np.abs(image).max()) or 1.0
-            above.imshow(image, cmap="RdBu_r", vmin=-extreme, vmax=extreme, aspect="auto", interpolation="nearest")
-            above.set_title(f"{name}, +-{extreme:.2g}", fontsize=8)
-            moved = self._actions.get(name, np.ones(image.size))
-            below.imshow(
-                np.reshape(moved, image.shape),
-                cmap=_actions_map(),
-                vmin=0,
-                vmax=2,
-                aspect="auto",
-                interpolation="nearest",
-            )
-            below.set_title("last actions", fontsize=8)
-            for axis in (above, below):
-                axis.set_xticks([])
-                axis.set_yticks([])
-        grid = axes[2, 0].get_gridspec()
-        for axis in axes[2]:
-            axis.remove()
+            above, below = (figure.add_subplot(grid[row, column]) for row in (0, 1))
+            _plot_image(above, image, f"{name}, +-{extreme:.2g}", "RdBu_r", (-extreme, extreme))
+            _plot_image(below, moved, "last actions", _actions_map(), (0, 2))
         curve = figure.add_subplot(grid[2, :])
         curve.plot(np.arange(1, len(self._losses) + 1), self._losses, color="black", linewidth=0.8)
         curve.set_xlabel("round", fontsize=8)
@@ -86,8 +73,15 @@ class Renderer:
         self._figure = None
 
 
+def _plot_image(axis: Any, image: np.ndarray, title: str, colours: Any, span: tuple[float, float]) -> None:
+    axis.imshow(image, cmap=colours, vmin=span[0], vmax=span[1], aspect="auto", interpolation="nearest")
+    axis.set_title(title, fontsize=8)
+    axis.set_xticks([])
+    axis.set_yticks([])
+
+
 def _as_image(array: np.ndarray) -> np.ndarray:
-    return array.reshape(array.shape[0], -1) if array.ndim > 1 else array[None, :]
+    return array.reshape(array.shape[0], -1) if array.ndim > 1 else array.reshape(1, -1)
 
 
 def _actions_map() -> Any:

@@ -1,15 +1,15 @@
 """A `VectorView` for Stable-Baselines3: every agent of every world is an environment, and one policy acts for them all.
 
-SB3's VecEnv is not Gymnasium's: it wants a new life's first observation in the step that ends the old one, whose last
-observation is then `infos[i]["terminal_observation"]`. Needs stable-baselines3, which nothing else here imports.
+SB3's VecEnv is not Gymnasium's: it wants a new episode's first observation in the step that ends the old one, whose
+last observation is then `infos[i]["terminal_observation"]`. Needs stable-baselines3, which nothing else here imports.
 """
 
 from typing import Any
 
 import numpy as np
-from synagents.envs.vector import VectorView
 
-from synagents.settings import require
+from synagents.envs.vector import VectorView
+from synagents.hyperparameters import require
 
 try:
     from stable_baselines3.common.vec_env import VecEnv
@@ -18,14 +18,19 @@ except ModuleNotFoundError as error:
 
 
 class SB3VecEnv(VecEnv):
-    """Worlds for SB3's algorithms. All agents share one view: attributes and methods are the view's, told to each."""
+    """Worlds for SB3's algorithms. All agents share one view: attributes and methods are the view's, given to each."""
 
     def __init__(self, view: VectorView):
         self.view = view
         super().__init__(view.num_envs, view.single_observation_space, view.single_action_space)
 
     def reset(self) -> np.ndarray:
-        """What all see at the start of new lives: those of the seed given to `seed` before, or the next ones."""
+        """What all see at the start of new episodes: those of the seed given to `seed` before, or the next ones.
+
+        Raises:
+            ValueError: if `set_options` was called with options, of which there are none.
+        """
+        require(not any(self._options), "Worlds have no options for SB3 to reset them with: leave set_options alone.")
         seen, _ = self.view.reset(seed=self._seeds[0])
         self._reset_seeds()
         return seen
@@ -36,14 +41,14 @@ class SB3VecEnv(VecEnv):
 
     def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
         """What all see, rewards f32, dones, and an info each, with the loss; ValueError if some end before others."""
-        seen, rewards, terminated, truncated, told = self.view.step(self._actions)
-        told = {name: values for name, values in told.items() if not name.startswith("_")}
-        told["TimeLimit.truncated"], dones = truncated & ~terminated, terminated | truncated
+        seen, rewards, terminated, truncated, info = self.view.step(self._actions)
+        info = {name: values for name, values in info.items() if not name.startswith("_")}
+        info["TimeLimit.truncated"], dones = truncated & ~terminated, terminated | truncated
         if dones.any():
-            require(bool(dones.all()), "Some worlds end before others, which SB3VecEnv cannot tell: use num_worlds=1.")
-            told["terminal_observation"] = seen
-            seen, *_ = self.view.step(np.zeros_like(self._actions))  # new lives begin, and nobody acts
-        infos = [dict(zip(told, values, strict=True)) for values in zip(*told.values(), strict=True)]
+            require(bool(dones.all()), "Some worlds end before others, which SB3 has no way to see: use num_envs=1.")
+            info["terminal_observation"] = seen
+            seen, *_ = self.view.step(np.zeros_like(self._actions))  # new episodes begin, and nobody acts
+        infos = [dict(zip(info, values, strict=True)) for values in zip(*info.values(), strict=True)]
         return seen, rewards.astype(np.float32), dones, infos
 
     def close(self) -> None:

@@ -4,19 +4,26 @@
 
 | data sheet  |                                                                                                   |
 |-------------|---------------------------------------------------------------------------------------------------|
-| Import      | `from synagents.envs import synapse_v0`; `gymnasium.make_vec("synagents/Synapse-v0", ...)`        |
+| Import      | `from synagents.envs import synapse_v0`, or by Gymnasium's name                                   |
+|             | `gymnasium.make_vec("synagents.envs:synagents/Synapse-v0", num_envs=W, task="digits")`            |
 | Faces       | `parallel_env` (PettingZoo), `env` and `raw_env` (agent after agent), `vector_env` (Gymnasium),   |
 |             | `functional_env` (JaxMARL's style), and `world`, the pure functions that `synagents.train` plays  |
+| Worlds      | `num_envs=W` of `vector_env` and `make_vec` counts worlds; the environment's attribute `num_envs` |
+|             | counts its sub-environments, which are the agents of all worlds                                   |
 | Agents      | one per weight and bias of the network: 25,450 for 784-32-10; groups `layer0_weight`,             |
 |             | `layer0_bias`, ..., agents `<group>_<i>` with i the row-major index in [fan_in, fan_out]          |
 | Sharing     | agents are alike: a client that trains one policy for all plays the published game                |
-| Observation | the agent's own last n actions and the team's last n rewards (`synagents.agents.codes`):               |
+| Observation | the agent's own last n actions and the team's last n rewards (`synagents.agents.codes`):          |
 |             | `discrete`, Discrete(9^n); `multi-discrete`, their 2n digits 0, 1, 2; `box`, one-hots f32[6n];    |
 |             | `features` adds four numbers that the published agents do not see (`SynapseWorld`)                |
 | State       | for central critics: f32[N + n + 1], all weights, the last n rewards, the present loss            |
 | Action      | Discrete(3): 0, 1, 2 = down, leave, up by `step_size`; biases move `bias_gain` times as far       |
 | Reward      | one number for the whole team: the sign of the loss decrease, or (`delta`) the decrease itself    |
-| Episode     | a network's life; it never ends by itself and is truncated after `max_cycles` rounds in a face    |
+| Info        | `loss`: of the moved network on the batch in use                                                  |
+| Episode     | the training of one network; it never ends by itself and is truncated after `max_cycles` rounds   |
+|             | in a face                                                                                         |
+| Seeds       | 0 .. 2^32 - 1; `reset(seed)` begins the seed's first episode, `reset()` the next one              |
+| Options     | `reset_mask` for `vector_env`, which begins anew in the worlds that it names; no other            |
 | Arguments   | those of `world`, with units and ranges; `max_cycles`; `render_mode`; `num_envs`; `keyed`         |
 | Source      | Bhargava, Rezaei, Lankarany 2022, "Gradient-Free Neural Network Training via Synaptic-Level       |
 |             | Reinforcement Learning", AppliedMath 2(2); details of the authors' code (SynRL v6) are marked [C] |
@@ -25,6 +32,7 @@ Version history: v0, the reference world.
 """
 
 import math
+import numbers
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
@@ -32,14 +40,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from gymnasium import spaces
-from jaxtyping import Array, Bool, Float, Integer, Key
+from jaxtyping import Array, Float, Integer, Key
 
 from synagents import keys, registry, schedules
 from synagents.agents import codes
 from synagents.envs.faces import Faces
+from synagents.hyperparameters import require, require_between, require_whole, settings, static
 from synagents.networks.mlp import MLP, Activation
 from synagents.schedules import Schedule
-from synagents.settings import require, require_between, require_whole, settings, static
 from synagents.world import (
     Group,
     Metrics,
@@ -51,6 +59,7 @@ from synagents.world import (
     RewardKind,
     RoundNumber,
     Task,
+    TaskState,
     Tree,
     World,
     flat,
@@ -71,7 +80,7 @@ class SynapseState(NamedTuple):
     actions: Tree  # {group: uint8[n]} every synapse's last actions, base 3
     rewards: Integer[Array, ""]  # the team's last rewards, base 3
     loss: Float[Array, ""]  # at the end of the last round
-    task: Any  # the task's own state: the batch in use
+    task: TaskState  # the task's own state: the batch in use
 
 
 @settings
@@ -80,7 +89,7 @@ class SynapseWorld(World):
 
     Attributes:
         network: two pure functions; every parameter array is a group of agents.
-        task: hands out the batches and scores the outputs.
+        task: hands out the batches and answers outputs with a loss; the network fits its samples and outputs.
         step_size: weight change per action, >= 0; a number or a schedule over rounds.
         bias_gain: how many times further groups whose name ends in "bias" move, >= 0; 2 in the original [C].
         memory: rounds n in 1 .. 9 that an agent remembers.
@@ -114,7 +123,11 @@ class SynapseWorld(World):
         require_whole("memory", self.memory, 1, codes.MAX_MEMORY)
         require_whole("interval", self.interval, 0)
         require_whole("candidates", self.candidates, 1)
+        require(isinstance(self.features, bool), f"features must be True or False, but is {self.features!r}.")
         require(not self.features or self.observation == "box", "Features are real numbers: use observation='box'.")
+        _require_kinds(self.network, self.task)
+        if _is_concrete((self.network, self.task)):
+            _require_fit(self.network, self.task)
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:
@@ -128,22 +141,22 @@ class SynapseWorld(World):
         choice = spaces.Discrete(codes.NUM_ACTIONS)
         return tuple(Group(name, shape, self._obs_space(), choice) for name, shape in shapes.items())
 
-    @property
+    @cached_property
     def sizes(self) -> tuple[int, ...]:
         """The network's."""
         return self.network.sizes
 
-    @property
+    @cached_property
     def reward_kind(self) -> RewardKind:
-        """Graded with `delta`; of one batch where it is never changed or the weights are scored on the new one first."""
+        """Graded with `delta`; of one batch if it never changes or weights are reevaluated on a new one."""
         return RewardKind(self.reward == "delta", self.interval == 0 or self.batch_change == "reevaluate")
 
-    def reset(self, key: Key[Array, ""], task_state: Any = None) -> SynapseState:
-        """A new network, a first batch (or the given one) and its loss; nobody has acted yet."""
+    def reset(self, key: Key[Array, ""], task_state: TaskState = None) -> SynapseState:
+        """A new network, a first batch (or the given one) and the loss on it; nobody has acted yet."""
         own = keys.reset_keys(key)
         weights = self.network.init(own.network)
         task_state = self.task.init(own.task) if task_state is None else task_state
-        task_state, loss = forward(self.network, self.task, weights, task_state, own.loss)
+        task_state, loss = self._forward(weights, task_state, own.loss)
         blank = codes.start_digits(self.memory)
         digits = codes.smallest_dtype(3**self.memory)
         return SynapseState(
@@ -180,7 +193,7 @@ class SynapseWorld(World):
 
     def resolve(self, key: Key[Array, ""], state: SynapseState) -> tuple[SynapseState, Outcome]:
         """Take the loss of the moved network; an equal loss counts as worse, as in the original."""
-        task_state, loss = forward(self.network, self.task, state.weights, state.task, key)
+        task_state, loss = self._forward(state.weights, state.task, key)
         better = loss < state.loss
         reward = jnp.where(better, jnp.float32(1), -1) if self.reward == "sign" else state.loss - loss
         rewards = codes.push(state.rewards, 2 * better, self.memory)
@@ -193,16 +206,16 @@ class SynapseWorld(World):
         own = keys.refresh_keys(key)
         task_state, loss = self.task.refresh(own.batch, state.task), state.loss
         if self.batch_change == "reevaluate":
-            task_state, loss = forward(self.network, self.task, state.weights, task_state, own.loss)
+            task_state, loss = self._forward(state.weights, task_state, own.loss)
         return state._replace(task=task_state, loss=loss)
 
     def weights(self, state: SynapseState) -> Params:
         """The network's."""
         return state.weights
 
-    def loss(self, weights: Params, task_state: Any) -> Float[Array, ""]:
+    def loss(self, weights: Params, task_state: TaskState) -> Float[Array, ""]:
         """The loss of any weights on the batch in use."""
-        return forward(self.network, self.task, weights, task_state, jax.random.key(0))[1]
+        return self._forward(weights, task_state, jax.random.key(0))[1]
 
     def evaluate(self, key: Key[Array, ""], state: SynapseState, policy: Policy, part: Part) -> Metrics:
         """The task's metrics over a whole part of the data."""
@@ -212,7 +225,13 @@ class SynapseWorld(World):
     def global_state(self, state: SynapseState) -> Float[Array, "N+memory+1"]:
         """All weights in flat order, the team's last rewards (-1, 0, +1; oldest first) and the present loss."""
         rewards = [state.rewards // 3**place % 3 - jnp.float32(1) for place in reversed(range(self.memory))]
-        return jnp.concatenate([flat(state.weights, self.groups), jnp.stack([*rewards, state.loss])])
+        weights = flat(state.weights, self.groups).astype(jnp.float32)
+        return jnp.concatenate([weights, jnp.stack([*rewards, state.loss])])
+
+    def _forward(self, weights: Params, task_state: TaskState, key: Key[Array, ""]) -> tuple[Any, Float[Array, ""]]:
+        """The task's state and the loss, f32 also where networks or tasks of somebody's own compute with 64 bits."""
+        task_state, loss = forward(self.network, self.task, weights, task_state, key)
+        return task_state, loss.astype(jnp.float32)
 
     def _obs_space(self) -> spaces.Space:
         if self.observation == "discrete":
@@ -230,7 +249,8 @@ class SynapseWorld(World):
             place = jnp.full(group.size, index / max(len(self.groups) - 1, 1), jnp.float32)
             rows = jnp.full(group.size, math.prod(group.shape[:-1]) ** -0.5, jnp.float32)
             within = jnp.arange(group.size, dtype=jnp.float32) / max(group.size - 1, 1)
-            features[group.name] = jnp.stack([place, rows, within, weights[group.name].reshape(-1)], axis=1)
+            weight = weights[group.name].reshape(-1).astype(jnp.float32)
+            features[group.name] = jnp.stack([place, rows, within, weight], axis=1)
         return features
 
 
@@ -279,16 +299,9 @@ def world(
     require(
         isinstance(hidden, tuple | list), f"hidden must be a tuple of layer sizes such as (32,), but is {hidden!r}."
     )
-    chosen = registry.make_task(task, task_options, world)
-    require(
-        isinstance(chosen, Task),
-        f"This {type(chosen).__name__} is no task that scores outputs: play a task of decisions in a world of units, "
-        "synagents.envs.unit_v0, or derive your own class from synagents.Task.",
-    )
+    chosen = _scoring(registry.make_task(task, task_options, world))
     if network is None:
         network = MLP((math.prod(chosen.in_shape), *hidden, chosen.out_size), activation, init_scale)
-    else:
-        _require_fit(network, chosen)
     return SynapseWorld(
         network=network,
         task=chosen,
@@ -304,21 +317,41 @@ def world(
     )
 
 
-faces = Faces(world, "synapse_v0")
-parallel_env, raw_env, env = faces.parallel_env, faces.raw_env, faces.env
-vector_env, functional_env = faces.vector_env, faces.functional_env
+def _scoring(task: Any) -> Task:
+    if not isinstance(task, Task):
+        raise ValueError(
+            f"This {type(task).__name__} is no task that answers outputs with a loss: play a task of decisions in "
+            "synagents.envs.unit_v0, or derive your own class from synagents.Task."
+        )
+    return task
 
 
-def _require_fit(network: Network, task: Task) -> None:
+def _require_kinds(network: Any, task: Any) -> None:
+    """Raise ValueError unless these are a network and a task that JAX knows."""
     require(
         isinstance(network, Network),
         f"A network is an object of a class derived from synagents.Network, but this is {network!r:.60}: derive yours "
         "from it, or make one of a Flax or Equinox module by `from_module`.",
     )
+    for part in (network, _scoring(task)):
+        name = type(part).__name__
+        require(not jax.tree_util.all_leaves((part,)), f"JAX does not know the class {name}: write @settings above it.")
+
+
+def _is_concrete(tree: Any) -> bool:
+    """Whether all leaves are numbers: JAX rebuilds worlds with other leaves while it compiles."""
+    leaves = jax.tree.leaves(tree)
+    return not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves) and all(
+        isinstance(leaf, numbers.Number | np.ndarray | np.generic | jax.Array) for leaf in leaves
+    )
+
+
+def _require_fit(network: Network, task: Task) -> None:
+    """Raise ValueError unless the network takes the task's samples and gives as many outputs as it wants."""
     x = jax.ShapeDtypeStruct((2, *task.in_shape), jnp.float32)
     try:
         out = jax.eval_shape(lambda x: network.apply(network.init(jax.random.key(0)), x), x).shape
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # a network of one's own may raise anything
         raise ValueError(
             f"The network cannot answer the task's samples, of shape {task.in_shape} (see the "
             f"{type(error).__name__} above): make one that takes as many numbers."
@@ -327,3 +360,8 @@ def _require_fit(network: Network, task: Task) -> None:
         out == (2, task.out_size),
         f"The task wants {task.out_size} outputs for each sample, but for two samples the network gives {list(out)}.",
     )
+
+
+faces = Faces(world, "synapse_v0")
+parallel_env, raw_env, env = faces.parallel_env, faces.raw_env, faces.env
+vector_env, functional_env = faces.vector_env, faces.functional_env

@@ -4,10 +4,13 @@
 
 | data sheet  |                                                                                                   |
 |-------------|---------------------------------------------------------------------------------------------------|
-| Import      | `from synagents.envs import unit_v0`                                                              |
+| Import      | `from synagents.envs import unit_v0`, or by Gymnasium's name                                      |
+|             | `gymnasium.make_vec("synagents.envs:synagents/Unit-v0", num_envs=W, hidden=())`                   |
 | Faces       | `parallel_env` (PettingZoo), `env` and `raw_env` (agent after agent), `functional_env` (JaxMARL's |
 |             | style), and `world`, the pure functions that `synagents.train` plays; `vector_env` (Gymnasium)    |
 |             | only without hidden layers, since layers differ in what they see and when they act                |
+| Worlds      | `num_envs=W` of `vector_env` and `make_vec` counts worlds; the environment's attribute `num_envs` |
+|             | counts its sub-environments, which are the agents of all worlds                                   |
 | Agents      | one per unit: groups `hidden0`, `hidden1`, ..., `output`; agents `<group>_<i>`; a softmax output  |
 |             | is one agent that chooses one of K                                                                |
 | Sharing     | none: a unit's incoming weights are its policy and belong to the learner; they survive `reset`    |
@@ -16,19 +19,22 @@
 | State       | for central critics: the stimulus and the activity of every layer, f32[inputs + widths]           |
 | Action      | Discrete(2), silent or firing, for `sign` {-1, 1} and `bit` {0, 1} units; Box(), the activity     |
 |             | itself, for `gaussian` ones; Discrete(K) for a softmax output                                     |
-| Turns       | one per layer, from below; then, where layers resolve, two per sweep (every other layer, then the  |
-|             | rest with the output) and one last for the layers that act before the output                      |
+| Turns       | one per layer, from below; then two per sweep (every other layer, then the rest with the output), |
+|             | and one last, after sweeps, for the layers that act before the output                             |
 | Reward      | one number for the whole team: what the task answers to the output's last action                  |
 | Info        | `returns`: of the episode that ended in this round, else 0; `episodes`: 1 where one ended, else 0;|
 |             | `loss`: minus the mean return of the last hundred episodes, about                                 |
 | Episode     | the task's: one decision for a bandit, one episode of a control problem; weights survive          |
-| Arguments   | those of `world`; `max_cycles`; `keyed`                                                           |
+| Seeds       | 0 .. 2^32 - 1; `reset(seed)` begins the seed's first episode, `reset()` the next one              |
+| Options     | `reset_mask` for `vector_env`, which begins anew in the worlds that it names; no other            |
+| Pictures    | none: a face does not know the weights, so `render_mode` is refused                               |
+| Arguments   | those of `world`; `max_cycles`; `num_envs`; `keyed`                                               |
 | Source      | Chung 2023, "Structural Credit Assignment with Coordinated Exploration" (arXiv 2307.13256); Chung |
 |             | 2020, "MAP Propagation Algorithm" (2010.07893); Chung 2020, "Learning by Competition of           |
 |             | Self-Interested Reinforcement Learning Agents" (2010.09770). Data layout and turns are ours       |
 
 A minibatch of B decisions is B worlds that share one learner. In the compiled loop the task goes on by itself: after an
-episode's end the next one has begun; in a face the end of an episode is the end of a life.
+episode's end the next one has begun. In a face the task's episode is the environment's, so `reset` follows.
 
 Version history: v0, the first.
 """
@@ -46,16 +52,18 @@ from jaxtyping import Array, Float, Integer, Key
 from synagents import registry
 from synagents.agents.units import CODES, Kind, Layer, activity
 from synagents.envs.faces import Faces
-from synagents.settings import require, require_whole, settings, static
+from synagents.hyperparameters import require, require_whole, settings, static
 from synagents.tasks import episodes
 from synagents.world import (
     DecisionTask,
     Group,
+    Memory,
     Metrics,
     Outcome,
     Part,
     Policy,
     RoundNumber,
+    TaskState,
     Tree,
     World,
     num_choices,
@@ -68,7 +76,7 @@ __all__ = ["UnitState", "UnitWorld", "env", "functional_env", "parallel_env", "r
 
 Units = Literal["sign", "bit", "gaussian"]
 INPUT, OUTPUT = "input", "output"
-RECENT = 100  # episodes over which returns are averaged for those who look on
+RECENT = 100  # episodes over which returns are averaged for logs and displays
 
 
 class UnitState(NamedTuple):
@@ -79,7 +87,7 @@ class UnitState(NamedTuple):
     earned: Float[Array, ""]  # rewards of the episode so far
     episodes: Integer[Array, ""]  # that have ended
     recent: Float[Array, ""]  # mean return of the last hundred of them, about
-    task: Any  # the task's own state: the stimulus that is to be answered
+    task: TaskState  # the task's own state: the stimulus that is to be answered
 
 
 @settings
@@ -107,6 +115,15 @@ class UnitWorld(World):
     sweeps: int = static(default=0)
 
     def __post_init__(self) -> None:
+        require(
+            isinstance(self.task, DecisionTask),
+            f"This {type(self.task).__name__} asks for no decisions: play a task that answers outputs with a loss in "
+            "synagents.envs.synapse_v0, or derive your own class from synagents.DecisionTask.",
+        )
+        require(
+            isinstance(self.hidden, tuple),
+            f"hidden must be a tuple of layer sizes such as (64,), but is {self.hidden!r}.",
+        )
         for size in self.hidden:
             require_whole("every size in hidden", size, 1)
         require_whole("sweeps", self.sweeps, 0)
@@ -117,19 +134,22 @@ class UnitWorld(World):
             "Layers act again if they listen to the layer above or to themselves: give sweeps together with feedback "
             "or lateral, or neither.",
         )
-        require(bool(self.hidden) or self.sweeps == 0, "An output layer alone has nothing to act again with: give hidden layers.")
+        require(
+            bool(self.hidden) or self.sweeps == 0,
+            "An output layer alone has nothing to act again with: give hidden layers.",
+        )
         space = self.task.action_space
         require(
             self.output == "softmax" or space == spaces.Discrete(2) or isinstance(space, spaces.Box),
             f"One output unit chooses between two actions, but the task has {space}: use output='softmax'.",
         )
 
-    @property
+    @cached_property
     def sizes(self) -> tuple[int, ...]:
         """Numbers in the stimulus and in the activity of every layer."""
         return (math.prod(self.task.in_shape), *(layer.width for layer in self.layers))
 
-    @property
+    @cached_property
     def repeats(self) -> int:
         """The task's."""
         return self.task.repeats
@@ -169,13 +189,13 @@ class UnitWorld(World):
             )
         return tuple(groups)
 
-    def reset(self, key: Key[Array, ""], task_state: Any = None) -> UnitState:
+    def reset(self, key: Key[Array, ""], task_state: TaskState = None) -> UnitState:
         """A first question (or the given one); nobody has acted."""
         return self._asked(self.task.init(key) if task_state is None else task_state)
 
     def observe(self, state: UnitState, turn: int) -> Tree:
         """What reaches the layers of a turn, {group: f32[D]}: stored once, since all units of a layer see the same."""
-        there = state.activity | {INPUT: self.task.stimulus(state.task).reshape(-1)}
+        there = state.activity | {INPUT: self._stimulus(state)}
         return {
             group.name: jnp.concatenate([there[source] for source in group.about.sources])
             for group in self.groups
@@ -191,23 +211,24 @@ class UnitWorld(World):
     def resolve(self, key: Key[Array, ""], state: UnitState) -> tuple[UnitState, Outcome]:
         """Let the task answer the output's action, and pay everybody the same; the network falls silent again."""
         task_state, answer = self.task.respond(key, state.task, self._decision(state))
-        ended = answer.terminated | answer.truncated
-        earned, ends = state.earned + answer.reward, state.episodes + ended
+        ended, paid = answer.terminated | answer.truncated, answer.reward.astype(jnp.float32)
+        earned, ends = state.earned + paid, state.episodes + ended
         recent = state.recent + ended * (earned - state.recent) / jnp.clip(ends, 1, RECENT).astype(jnp.float32)
-        after = UnitState(self._silence(), state.choice, jnp.where(ended, jnp.float32(0), earned), ends, recent, task_state)
+        now = jnp.where(ended, jnp.float32(0), earned)
+        after = UnitState(self._silence(), state.choice, now, ends, recent, task_state)
         info = {
             "loss": -recent,
             "returns": jnp.where(ended, earned, jnp.float32(0)),
             "episodes": ended.astype(jnp.float32),
         }
-        reward = {group.name: answer.reward for group in self.groups}
+        reward = {group.name: paid for group in self.groups}
         return after, Outcome(reward, answer.terminated, answer.truncated, info)
 
     def evaluate(self, key: Key[Array, ""], state: UnitState, policy: Policy, part: Part) -> Metrics:
-        """Loss: minus the mean return of episodes that no round has seen, played by the mind as it is (`tasks.episodes`)."""
+        """Loss: minus the mean return of episodes that no round has seen (`tasks.episodes`), played by the policy."""
         del state
 
-        def decide(key: Key[Array, ""], memory: Any, task_state: Any) -> tuple[Array, Any]:
+        def decide(key: Key[Array, ""], memory: Memory, task_state: TaskState) -> tuple[Array, Memory]:
             asked = self._asked(task_state)
             for turn in turns_of(self.groups):
                 drawn = jax.random.fold_in(key, turn)
@@ -219,15 +240,17 @@ class UnitWorld(World):
 
     def global_state(self, state: UnitState) -> Float[Array, "D"]:
         """The stimulus and what every layer has done since the round began."""
-        return jnp.concatenate(
-            [self.task.stimulus(state.task).reshape(-1), *(state.activity[layer.name] for layer in self.layers)]
-        )
+        return jnp.concatenate([self._stimulus(state), *(state.activity[layer.name] for layer in self.layers)])
 
-    def _asked(self, task_state: Any) -> UnitState:
+    def _asked(self, task_state: TaskState) -> UnitState:
         """A network that has heard a question and done nothing yet."""
         size, zero = self.groups[-1].size, jnp.float32(0)
         choice = jnp.zeros(size, jnp.float32 if self._is_gaussian else jnp.uint8)
         return UnitState(self._silence(), choice, zero, jnp.int32(0), zero, task_state)
+
+    def _stimulus(self, state: UnitState) -> Float[Array, "D"]:
+        """What is asked, f32 also where a task of somebody's own computes with 64 bits."""
+        return self.task.stimulus(state.task).reshape(-1).astype(jnp.float32)
 
     def _decision(self, state: UnitState) -> Array:
         """The output's action as the task takes it."""
@@ -301,22 +324,15 @@ def world(
             actions are numbers have Gaussian output units anyway.
         feedback: let hidden layers also listen to the layer above; needs sweeps.
         lateral: let hidden layers also listen to themselves; needs sweeps.
-        sweeps: how often the layers resolve after the first pass upward, >= 0.
+        sweeps: how often the layers act again after the first pass upward, >= 0.
         **task_options: options of the named task, such as `bits=5`.
 
     Raises:
         ValueError: if anything is out of range, or there is no task or option of that name.
     """
-    require(
-        isinstance(hidden, tuple | list), f"hidden must be a tuple of layer sizes such as (64,), but is {hidden!r}."
-    )
     chosen = registry.make_task(task, task_options, world)
-    require(
-        isinstance(chosen, DecisionTask),
-        f"This {type(chosen).__name__} asks for no decisions: play a task that scores outputs in "
-        "synagents.envs.synapse_v0, or derive your own class from synagents.DecisionTask.",
-    )
-    return UnitWorld(chosen, tuple(hidden), units, output, feedback, lateral, sweeps)
+    hidden = tuple(hidden) if isinstance(hidden, list) else hidden
+    return UnitWorld(chosen, hidden, units, output, feedback, lateral, sweeps)
 
 
 faces = Faces(world, "unit_v0")

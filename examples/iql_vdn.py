@@ -4,8 +4,8 @@
 
 All 22 synapses of a network 2-4-2 share one Q network. `none` is independent Q-learning (Tan 1993): every synapse has a
 TD error of its own, as if it alone had earned the team's reward. `sum` is VDN (Sunehag et al. 2018): one TD error for
-the sum of the team's values. Eight networks are played side by side; every life has a teacher of its own. Uniform
-actions are the control, on the same sixteen lives, none of them trained on.
+the sum of the team's values. Eight networks are trained side by side; every episode, the training of one network, has a
+teacher of its own. Both are compared with uniform actions, on the same sixteen episodes, none of them trained on.
 
 Letters of shapes: C rounds in the buffer, W worlds, N agents of a world, D numbers that an agent sees, B samples.
 """
@@ -18,13 +18,14 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
-from synagents.envs import synapse_v0
-from synagents.envs.views import FunctionalEnv, Life
 
-WORLDS, CAPACITY, BATCH, LIFETIME = 8, 2000, 32, 500
+from synagents.envs import synapse_v0
+from synagents.envs.functional import EnvState, FunctionalEnv
+
+WORLDS, CAPACITY, BATCH, EPISODE = 8, 2000, 32, 500
 GAMMA, LEARNING_RATE, TARGET_EVERY = 0.85, 2e-3, 100
-EXPLORE = 0.1  # also when judged: a team without luck comes back to the histories it had, and is stuck in a cycle
-UNSEEN = 16  # lives to be judged by
+EPSILON = 0.1  # also in evaluation: a greedy team that comes back to a history it had stays in that cycle
+UNSEEN = 16  # episodes of the evaluation
 Params = tuple[Array, Array, Array, Array]
 
 
@@ -34,7 +35,7 @@ class Moment(NamedTuple):
     obs: Array  # f32[N, D]
     action: Array  # int32[N]
     reward: Array  # f32[] of the team
-    later: Array  # f32[N, D] what was seen next; also where a life was cut, for it was not over
+    later: Array  # f32[N, D] what was seen next, also where an episode was truncated
 
 
 def together(env: FunctionalEnv, tree: dict[str, Array]) -> Array:
@@ -58,21 +59,21 @@ def q_values(params: Params, obs: Array) -> Array:
 
 @partial(jax.vmap, in_axes=(None, 0, None, None, 0, 0))
 def play(
-    env: FunctionalEnv, key: Array, params: Params, explore: Array, obs: Array, life: Life
-) -> tuple[Array, Life, Moment, Array]:
-    """One epsilon-greedy round of a world: what is seen now, the life, what to remember, and the loss."""
-    luck_key, draw_key, step_key = jax.random.split(key, 3)
-    lucky = jax.random.uniform(luck_key, len(obs)) < explore
-    action = jnp.where(lucky, jax.random.randint(draw_key, len(obs), 0, 3), q_values(params, obs).argmax(-1))
-    seen, life, reward, _, info = env.step(step_key, life, apart(env, action))
+    env: FunctionalEnv, key: Array, params: Params, epsilon: Array, obs: Array, env_state: EnvState
+) -> tuple[Array, EnvState, Moment, Array]:
+    """One epsilon-greedy round of a world: what is seen now, the state, what to remember, and the loss."""
+    explore_key, action_key, step_key = jax.random.split(key, 3)
+    explores = jax.random.uniform(explore_key, len(obs)) < epsilon
+    action = jnp.where(explores, jax.random.randint(action_key, len(obs), 0, 3), q_values(params, obs).argmax(-1))
+    seen, env_state, reward, _, info = env.step(step_key, env_state, apart(env, action))
     moment = Moment(obs, action, together(env, reward)[0], together(env, info["final_obs"]))
-    return together(env, seen), life, moment, info["loss"]
+    return together(env, seen), env_state, moment, info["loss"]
 
 
-def begin(env: FunctionalEnv, key: Array, worlds: int) -> tuple[Array, Life]:
-    """What is seen [W, N, D] at the beginning of so many lives, and the lives."""
-    seen, lives = jax.vmap(env.reset)(jax.random.split(key, worlds))
-    return jax.vmap(partial(together, env))(seen), lives
+def begin(env: FunctionalEnv, key: Array, worlds: int) -> tuple[Array, EnvState]:
+    """What is seen [W, N, D] at the beginning of so many episodes, and their states."""
+    seen, env_states = jax.vmap(env.reset)(jax.random.split(key, worlds))
+    return jax.vmap(partial(together, env))(seen), env_states
 
 
 def loss_of(params: Params, target: Params, batch: Moment, mixing: Array) -> Array:
@@ -89,16 +90,16 @@ def train(env: FunctionalEnv, key: Array, mixing: Array, rounds: int) -> Params:
     init_key, begin_key, key = jax.random.split(key, 3)
     params = (jax.random.normal(init_key, (12, 32)) / 12**0.5, jnp.zeros(32), jnp.zeros((32, 3)), jnp.zeros(3))
     adam = optax.adam(optax.linear_schedule(LEARNING_RATE, 0.0, rounds))
-    obs, lives = begin(env, begin_key, WORLDS)
+    obs, env_states = begin(env, begin_key, WORLDS)
     action, reward = jnp.zeros(obs.shape[:2], jnp.int32), jnp.zeros(WORLDS)
     replay = jax.tree.map(lambda x: jnp.zeros((CAPACITY, *x.shape), x.dtype), Moment(obs, action, reward, obs))
 
     def one_round(carry: tuple, now: tuple[Array, Array]) -> tuple[tuple, None]:
-        params, target, optimizer, obs, lives, replay = carry
+        params, target, optimizer, obs, env_states, replay = carry
         t, key = now
         play_key, when_key, where_key = jax.random.split(key, 3)
-        explore = jnp.maximum(EXPLORE, 1 - 2 * t / rounds)
-        obs, lives, moments, _ = play(env, jax.random.split(play_key, WORLDS), params, explore, obs, lives)
+        epsilon = jnp.maximum(EPSILON, 1 - 2 * t / rounds)
+        obs, env_states, moments, _ = play(env, jax.random.split(play_key, WORLDS), params, epsilon, obs, env_states)
         replay = jax.tree.map(lambda old, new: old.at[t % CAPACITY].set(new), replay, moments)
         when = jax.random.randint(when_key, BATCH, 0, jnp.minimum(t + 1, CAPACITY))
         where = jax.random.randint(where_key, BATCH, 0, WORLDS)
@@ -106,28 +107,28 @@ def train(env: FunctionalEnv, key: Array, mixing: Array, rounds: int) -> Params:
         updates, optimizer = adam.update(slopes, optimizer)
         params = optax.apply_updates(params, updates)
         target = jax.tree.map(lambda old, new: jnp.where(t % TARGET_EVERY == 0, new, old), target, params)
-        return (params, target, optimizer, obs, lives, replay), None
+        return (params, target, optimizer, obs, env_states, replay), None
 
-    start = (params, params, adam.init(params), obs, lives, replay)
+    start = (params, params, adam.init(params), obs, env_states, replay)
     (params, *_), _ = jax.lax.scan(one_round, start, (jnp.arange(rounds), jax.random.split(key, rounds)))
     return params
 
 
 @jax.jit
-def judge(env: FunctionalEnv, params: Params, explore: float) -> tuple[Array, Array]:
-    """The share of rounds rewarded and the loss at the end, means over whole lives that nobody was trained on."""
+def evaluate(env: FunctionalEnv, params: Params, epsilon: float) -> tuple[Array, Array]:
+    """The share of rounds rewarded and the loss at the end, means over whole episodes that nobody was trained on."""
 
-    def one_round(carry: tuple[Array, Life], key: Array) -> tuple[tuple[Array, Life], tuple[Array, Array]]:
-        obs, lives, moments, loss = play(env, jax.random.split(key, UNSEEN), params, explore, *carry)
-        return (obs, lives), (moments.reward > 0, loss)
+    def one_round(carry: tuple[Array, EnvState], key: Array) -> tuple[tuple[Array, EnvState], tuple[Array, Array]]:
+        obs, env_states, moments, loss = play(env, jax.random.split(key, UNSEEN), params, epsilon, *carry)
+        return (obs, env_states), (moments.reward > 0, loss)
 
     begin_key, key = jax.random.split(jax.random.key(1000))
-    _, (rewarded, loss) = jax.lax.scan(one_round, begin(env, begin_key, UNSEEN), jax.random.split(key, LIFETIME))
+    _, (rewarded, loss) = jax.lax.scan(one_round, begin(env, begin_key, UNSEEN), jax.random.split(key, EPISODE))
     return rewarded.mean(), loss[-1].mean()
 
 
 def main() -> None:
-    """Train with either mixing, or with both, and tell."""
+    """Train with either mixing, or with both, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mixing", choices=["none", "sum"], help="of TD errors; without it, one after the other")
     parser.add_argument("--rounds", type=int, default=3000, help="of eight worlds")
@@ -135,13 +136,13 @@ def main() -> None:
     args = parser.parse_args()
 
     env = synapse_v0.functional_env(
-        "boundary", hidden=(4,), interval=0, step_size=0.01, observation="box", max_cycles=LIFETIME
+        "boundary", hidden=(4,), interval=0, step_size=0.01, observation="box", max_cycles=EPISODE
     )
-    tell = "{:<12}{:.1%} of rounds rewarded, loss at the end {:.3f}".format
+    line = "{:<12}{:.1%} of rounds rewarded, loss at the end {:.3f}".format
     for name in [args.mixing] if args.mixing else ["none", "sum"]:
         params = train(env, jax.random.key(args.seed), jnp.array(name == "sum"), args.rounds)
-        print(tell(f"mixing {name}", *judge(env, params, EXPLORE)))
-    print(tell("uniform", *judge(env, params, 1.0)))
+        print(line(f"mixing {name}", *evaluate(env, params, EPSILON)))
+    print(line("uniform", *evaluate(env, params, 1.0)))
 
 
 if __name__ == "__main__":

@@ -9,10 +9,10 @@ accuracy of the repeat/undo rule and of uniform actions.
 import equinox as eqx
 import jax
 from jax import Array
-from synagents.envs import synapse_v0
 
 import synagents
 from synagents.data import load_digits
+from synagents.envs import synapse_v0
 
 STEPS = 4_000
 

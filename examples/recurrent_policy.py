@@ -16,10 +16,10 @@ import jax.numpy as jnp
 import optax
 from gymnasium import spaces
 from jaxtyping import Array, Key
-from synagents.envs import synapse_v0
 
 import synagents
-from synagents.settings import settings, static
+from synagents.envs import synapse_v0
+from synagents.hyperparameters import settings, static
 from synagents.world import Group, Metrics, RoundNumber, Transition, Tree
 
 ADAM = optax.scale_by_adam()

@@ -18,6 +18,7 @@ from ray.rllib.algorithms.ppo import PPOConfig
 from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
 from ray.rllib.env.wrappers.pettingzoo_env import ParallelPettingZooEnv
 from ray.tune.registry import register_env
+
 from synagents.envs import synapse_v0
 
 EVALUATION_SEEDS = (1001, 1002, 1003)
@@ -32,7 +33,7 @@ def make_env(rounds: int) -> ParallelEnv:
 
 
 def play(env: ParallelEnv, choose: Callable[[np.ndarray], np.ndarray], seed: int) -> tuple[float, float]:
-    """Mean reward per round and loss at the end of one life."""
+    """Mean reward per round and loss at the end of one episode."""
     seen, _ = env.reset(seed=seed)
     total = 0.0
     while env.agents:
@@ -43,7 +44,7 @@ def play(env: ParallelEnv, choose: Callable[[np.ndarray], np.ndarray], seed: int
 
 
 def main() -> None:
-    """Train, and tell."""
+    """Train, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=6_000, help="rounds, a multiple of 200")
     parser.add_argument("--seed", type=int, default=0, help="of the training, below 1000")
@@ -73,14 +74,14 @@ def main() -> None:
     ppo = config.build_algo()
     for _ in range(args.steps // BATCH):
         ppo.train()
-    module, luck = ppo.get_module("synapse"), np.random.default_rng(args.seed)
+    module, rng = ppo.get_module("synapse"), np.random.default_rng(args.seed)
 
     def drawn(seen: np.ndarray) -> np.ndarray:
         logits = module.forward_inference({"obs": torch.from_numpy(seen)})["action_dist_inputs"]
         return torch.distributions.Categorical(logits=logits).sample().numpy()
 
     env = make_env(200)
-    for name, choose in (("trained", drawn), ("uniform", lambda seen: luck.integers(3, size=len(seen)))):
+    for name, choose in (("trained", drawn), ("uniform", lambda seen: rng.integers(3, size=len(seen)))):
         reward, loss = np.mean([play(env, choose, seed) for seed in EVALUATION_SEEDS], axis=0)
         print(f"{name} reward per round {reward:+.3f}, loss at the end {loss:.3f}")
     ppo.stop()

@@ -2,9 +2,10 @@
 
     python examples/sb3_ppo.py [--steps 300000] [--seed 0]
 
-All synapses of eight small networks share one policy; a network lives for 500 rounds and has a teacher of its own. Both
-figures are means over three evaluation seeds of eight networks each, none of them trained on. What can be learned
-is to repeat an action after a reward and to undo it after a punishment. Needs `pip install 'synagents[clients]'`.
+All synapses of eight small networks share one policy; an episode is 500 rounds of one network, with a teacher of its
+own. Both figures are means over three evaluation seeds of eight networks each, none of them trained on. What can be
+learned is to repeat an action after a reward and to undo it after a punishment. It needs
+`pip install 'synagents[clients]'`.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from stable_baselines3 import PPO
+
 from synagents.envs import synapse_v0
 from synagents.envs.sb3 import SB3VecEnv
 
@@ -28,7 +30,7 @@ def make_env() -> SB3VecEnv:
 
 
 def play(env: SB3VecEnv, choose: Callable[[np.ndarray], np.ndarray], seed: int) -> tuple[float, float]:
-    """Mean reward per round and loss at the end of one life."""
+    """Mean reward per round and loss at the end of one episode."""
     env.seed(seed)
     seen, rewards, done = env.reset(), [], False
     while not done:
@@ -39,14 +41,14 @@ def play(env: SB3VecEnv, choose: Callable[[np.ndarray], np.ndarray], seed: int) 
 
 
 def main() -> None:
-    """Train, and tell."""
+    """Train, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=300_000, help="of single synapses; a round has 176")
     parser.add_argument("--seed", type=int, default=0, help="of the training, below 1000")
     args = parser.parse_args()
 
     torch.set_num_threads(1)  # a policy this small is several times slower with threads
-    env, luck = make_env(), np.random.default_rng(args.seed)
+    env, rng = make_env(), np.random.default_rng(args.seed)
     model = PPO(
         "MlpPolicy",
         env,
@@ -64,7 +66,7 @@ def main() -> None:
     model.learn(args.steps)
     for name, choose in (
         ("trained", lambda seen: model.predict(seen)[0]),  # drawn from the policy, as in training
-        ("uniform", lambda seen: luck.integers(3, size=len(seen))),
+        ("uniform", lambda seen: rng.integers(3, size=len(seen))),
     ):
         reward, loss = np.mean([play(env, choose, seed) for seed in EVALUATION_SEEDS], axis=0)
         print(f"{name} reward per round {reward:+.3f}, loss at the end {loss:.3f}")

@@ -2,9 +2,9 @@
 
     python examples/supersuit_ppo.py [--steps 200000] [--seed 0]
 
-All synapses of four small networks share one policy; a network lives for 500 rounds and has a teacher of its own. Both
-figures are means over three evaluation seeds, none of them trained on. What can be learned is to repeat an action after
-a reward and to undo it after a punishment. Needs `pip install 'synagents[clients]'`.
+All synapses of four small networks share one policy; an episode is 500 rounds of one network, with a teacher of its
+own. Both figures are means over three evaluation seeds, none of them trained on. What can be learned is to repeat an
+action after a reward and to undo it after a punishment. Needs `pip install 'synagents[clients]'`.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import torch
 from pettingzoo import ParallelEnv
 from stable_baselines3 import PPO
 from supersuit import concat_vec_envs_v1, pettingzoo_env_to_vec_env_v1
+
 from synagents.envs import synapse_v0
 
 EVALUATION_SEEDS = (1001, 1002, 1003)
@@ -28,7 +29,7 @@ def make_env() -> ParallelEnv:
 
 
 def play(env: ParallelEnv, choose: Callable[[np.ndarray], np.ndarray], seed: int) -> tuple[float, float]:
-    """Mean reward per round and loss at the end of one life."""
+    """Mean reward per round and loss at the end of one episode."""
     seen, _ = env.reset(seed=seed)
     total = 0.0
     while env.agents:
@@ -39,14 +40,14 @@ def play(env: ParallelEnv, choose: Callable[[np.ndarray], np.ndarray], seed: int
 
 
 def main() -> None:
-    """Train, and tell."""
+    """Train, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=200_000, help="of single synapses; a round has 88")
     parser.add_argument("--seed", type=int, default=0, help="of the training, below 1000")
     args = parser.parse_args()
 
     torch.set_num_threads(1)  # a policy this small is several times slower with threads
-    env, luck = make_env(), np.random.default_rng(args.seed)
+    env, rng = make_env(), np.random.default_rng(args.seed)
     copies = concat_vec_envs_v1(pettingzoo_env_to_vec_env_v1(make_env()), 4, base_class="stable_baselines3")
     copies.venv.reset(seed=args.seed)  # SuperSuit's own seed() fails, and copies that were never seeded draw their own
     torch.manual_seed(args.seed)
@@ -66,7 +67,7 @@ def main() -> None:
     model.learn(args.steps)
     for name, choose in (
         ("trained", lambda seen: model.predict(seen)[0]),  # drawn from the policy, as in training
-        ("uniform", lambda seen: luck.integers(3, size=len(seen))),
+        ("uniform", lambda seen: rng.integers(3, size=len(seen))),
     ):
         reward, loss = np.mean([play(env, choose, seed) for seed in EVALUATION_SEEDS], axis=0)
         print(f"{name} reward per round {reward:+.3f}, loss at the end {loss:.3f}")

@@ -3,7 +3,7 @@
     python examples/torchrl_ppo.py [--steps 5000] [--seed 0]
 
 The three synapses of a linear neuron share one policy and a critic that sees the world's state. Every neuron has a
-teacher of its own; it lives for 50 rounds in training and for 200 in evaluation. Both figures are means over three
+teacher of its own; an episode has 50 rounds in training and 200 in evaluation. Both figures are means over three
 evaluation seeds that were not trained on. What can be learned is to repeat an action after a reward and to undo it
 after a punishment. Needs `pip install 'synagents[clients]'`.
 """
@@ -11,13 +11,14 @@ after a punishment. Needs `pip install 'synagents[clients]'`.
 import argparse
 
 import torch
-from synagents.envs import synapse_v0
 from tensordict.nn import InteractionType, TensorDictModule
 from torch import nn
 from torchrl.collectors import Collector
 from torchrl.envs.libs.pettingzoo import PettingZooWrapper
 from torchrl.modules import MLP, ProbabilisticActor, ValueOperator
 from torchrl.objectives import ClipPPOLoss, ValueEstimators
+
+from synagents.envs import synapse_v0
 
 EVALUATION_SEEDS = (1001, 1002, 1003)
 SEEN, LOGITS, ACTION = ("synapse", "observation"), ("synapse", "logits"), ("synapse", "action")
@@ -32,14 +33,14 @@ def make_env(rounds: int) -> PettingZooWrapper:
 
 
 def play(env: PettingZooWrapper, actor: nn.Module | None, seed: int) -> tuple[float, float]:
-    """Mean reward per round and loss at the end of one life; without an actor, actions are uniform."""
+    """Mean reward per round and loss at the end of one episode; without an actor, actions are uniform."""
     env.set_seed(seed)
-    life = env.rollout(1_000, actor)  # ends where the life ends
-    return life["next", "synapse", "reward"].mean().item(), life["next", "state"][-1, -1].item()
+    episode = env.rollout(1_000, actor)  # ends where the episode ends
+    return episode["next", "synapse", "reward"].mean().item(), episode["next", "state"][-1, -1].item()
 
 
 def main() -> None:
-    """Train, and tell."""
+    """Train, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=5_000, help="rounds, a multiple of 50")
     parser.add_argument("--seed", type=int, default=0, help="of the training, below 1000")
@@ -55,7 +56,7 @@ def main() -> None:
         [LOGITS],
         [ACTION],
         distribution_class=torch.distributions.Categorical,
-        default_interaction_type=InteractionType.RANDOM,  # a greedy team comes to rest, and is punished for ever
+        default_interaction_type=InteractionType.RANDOM,  # a greedy team comes to rest, which is never rewarded
         return_log_prob=True,
     )
     state_size = env.observation_spec["state"].shape[-1]

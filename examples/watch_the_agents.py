@@ -6,15 +6,14 @@ Prints the alignment (cosine of joint action and negative gradient) of the rule 
 agents at rest, by a probe written here: a probe is one function of the world and a round.
 """
 
-import jax
 import jax.numpy as jnp
 from jax import Array
-from synagents.envs import synapse_v0
 
 import synagents
+from synagents.envs import synapse_v0
 from synagents.probes import Round, alignment
 
-STEPS = 4_000
+ROUNDS = 4_000
 
 
 def at_rest(world: synagents.World, seen: Round) -> Array:
@@ -24,12 +23,10 @@ def at_rest(world: synagents.World, seen: Round) -> Array:
 
 
 def main() -> None:
-    """Train both, and tell."""
+    """Train both, and print."""
     world = synapse_v0.world("digits", hidden=(32,), batch_size=1000, interval=250, step_size=5e-3)
     for learner in (synagents.RepeatUndo(), synagents.Uniform()):
-        run, history = synagents.train(
-            jax.random.key(0), world, learner, STEPS, probes=(alignment, at_rest), probe_interval=10
-        )
+        run, history = synagents.train(0, world, learner, ROUNDS, probes=(alignment, at_rest), probe_interval=10)
         cosines, rest = history.probes["alignment"], history.probes["at_rest"].mean()
         error = cosines.std() / cosines.size**0.5
         print(

@@ -26,9 +26,11 @@ import numpy as np
 from throughput import make_world
 
 import synagents
-from synagents.counter import counter_key
+from synagents import keys
+from synagents.envs.functional import EnvState, FunctionalEnv
+from synagents.envs.parallel import ParallelView
 from synagents.envs.synapse_v0 import SynapseWorld
-from synagents.envs.views import FunctionalEnv, ParallelView, VectorView
+from synagents.envs.vector import VectorView
 
 NETWORKS = ("28-32-2", "784-10", "784-32-10", "784-126-10")
 BATCH = 500
@@ -42,16 +44,16 @@ def world_of(network: str, **changes: object) -> SynapseWorld:
 
 def array_step(world: SynapseWorld) -> Callable[[], None]:
     """One compiled round, called and waited for."""
-    step = jax.jit(FunctionalEnv.step_env, donate_argnames="life")
+    step = jax.jit(FunctionalEnv.step_env, donate_argnames="env_state")
     env, key = FunctionalEnv(world), jax.random.key(0)
-    obs, life = jax.jit(env.reset)(key)
+    obs, env_state = jax.jit(env.reset)(key)
     actions = {name: np.full(seen.shape[0], 2, np.uint8) for name, seen in obs.items()}
-    lives = [life]
+    held = [env_state]
 
     def play() -> None:
-        obs, life, *_ = step(env, key, lives.pop(), actions)
-        lives.append(life)
-        jax.block_until_ready((obs, life))
+        obs, env_state, *_ = step(env, key, held.pop(), actions)
+        held.append(env_state)
+        jax.block_until_ready((obs, env_state))
 
     return play
 
@@ -73,7 +75,7 @@ def vector_step(world: SynapseWorld) -> Callable[[], None]:
 
 
 def take_turns(variants: dict[str, Callable[[], None]], rounds: int) -> dict[str, list[float]]:
-    """Seconds per call of every variant in every round."""
+    """Seconds per call of every variant, in turns, in every round."""
     counts = {}
     for name, play in variants.items():
         play()
@@ -92,26 +94,26 @@ def take_turns(variants: dict[str, Callable[[], None]], rounds: int) -> dict[str
 
 def scanned(rounds: int) -> float:
     """The time of functional_env under a scan as a multiple of the world's own loop, the same table acting."""
-    world, learner, steps = world_of("784-32-10"), synagents.QTable(synagents.load_table()), 1000
+    world, learner, length = world_of("784-32-10"), synagents.QTable(synagents.load_table()), 1000
     env, key = FunctionalEnv(world, max_cycles=10**9), jax.random.key(0)
     run = synagents.begin(key, world, learner)
     mind = learner.init(key, world.groups)
 
     @jax.jit
-    def play(env: FunctionalEnv, life: tuple) -> tuple:
-        def step(carry: tuple, t: jax.Array) -> tuple[tuple, jax.Array]:
-            obs, life = carry
-            now = jax.random.fold_in(key, t)
-            actions, _ = learner.act(counter_key(now), mind, obs, 0)
-            obs, life, _, _, info = env.step(now, life, actions)
-            return (obs, life), info["loss"]
+    def play(env: FunctionalEnv, begun: tuple[dict, EnvState]) -> tuple:
+        def step(carry: tuple[dict, EnvState], t: jax.Array) -> tuple[tuple, jax.Array]:
+            obs, env_state = carry
+            now = keys.round_key(key, t)
+            actions, _ = learner.act(keys.action_key(now), mind, obs, t, 0)
+            obs, env_state, _, _, info = env.step(now, env_state, actions)
+            return (obs, env_state), info["loss"]
 
-        return jax.lax.scan(step, life, jax.numpy.arange(steps))
+        return jax.lax.scan(step, begun, jax.numpy.arange(length))
 
     begun = env.reset(key)
     variants = {
         "scan": lambda: jax.block_until_ready(play(env, begun)) and None,
-        "loop": lambda: jax.block_until_ready(synagents.advance(run, steps)[0].state) and None,
+        "loop": lambda: jax.block_until_ready(synagents.advance(run, length)[0].state) and None,
     }
     seconds = take_turns(variants, rounds)
     return median(a / b for a, b in zip(seconds["scan"], seconds["loop"], strict=True))
@@ -120,10 +122,10 @@ def scanned(rounds: int) -> float:
 def compile_seconds(network: str, step: Callable) -> tuple[int, float]:
     """Agents, and seconds from the first call of a jitted functional step to its program."""
     env = FunctionalEnv(world_of(network))
-    life = jax.eval_shape(env.reset, jax.random.key(0))
-    actions = {name: jax.ShapeDtypeStruct(seen.shape, np.uint8) for name, seen in life[0].items()}
+    obs, env_state = jax.eval_shape(env.reset, jax.random.key(0))
+    actions = {name: jax.ShapeDtypeStruct(seen.shape, np.uint8) for name, seen in obs.items()}
     started = time.perf_counter()
-    jax.jit(step).lower(env, jax.random.key(0), life[1], actions).compile()
+    jax.jit(step).lower(env, jax.random.key(0), env_state, actions).compile()
     return env.num_agents, time.perf_counter() - started
 
 
@@ -157,7 +159,7 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7, help="turns of every variant, >= 1")
-    parser.add_argument("--picture", type=Path, help="draw ms beyond the array step against agents there")
+    parser.add_argument("--picture", type=Path, help="plot ms beyond the array step against agents there")
     parser.add_argument("--json", type=Path, help="write the rows there")
     args = parser.parse_args()
     print("| network | agents | array ms | dict ms | us per agent beyond | dict box ms | vector ms | vector / array |")

@@ -40,7 +40,7 @@ ROWS = {  # name: what `synagents train` is to do
 def soak(command: str, steps: int, folder: Path) -> dict[str, Any]:
     """Train, watching from outside; what came of it."""
     shutil.rmtree(folder, ignore_errors=True)
-    call = [sys.executable, "-c", "from synagents.cli.main import main; main()", "train", *command.split()]
+    call = [sys.executable, "-m", "synagents", "train", *command.split()]
     call += ["--steps", str(steps), "--out", str(folder), "--quiet"]
     process = subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     memory: list[int] = []  # bytes after each look

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from synagents.cli.build import open_run as open_run
     from synagents.cli.build import preset as preset
     from synagents.groups import Group as Group
+    from synagents.hyperparameters import settings as settings
+    from synagents.hyperparameters import static as static
     from synagents.learners.choice import sample as sample
     from synagents.loop import History as History
     from synagents.loop import Run as Run
@@ -33,8 +35,6 @@ if TYPE_CHECKING:
     from synagents.schedules import Exponential as Exponential
     from synagents.schedules import Linear as Linear
     from synagents.schedules import Switch as Switch
-    from synagents.settings import settings as settings
-    from synagents.settings import static as static
     from synagents.task import Answer as Answer
     from synagents.task import DecisionTask as DecisionTask
     from synagents.task import Network as Network
@@ -65,7 +65,7 @@ _HOMES = {
     "run.spec": ["RunSpec"],
     "run.tables": ["load_table", "save_table"],
     "schedules": ["Exponential", "Linear", "Switch"],
-    "settings": ["settings", "static"],
+    "hyperparameters": ["settings", "static"],
     "tasks.from_gymnasium": ["from_gymnasium"],
     "tasks.arrays": ["from_arrays", "from_batches"],
     "groups": ["Group"],

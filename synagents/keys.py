@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int, Key
 
 from synagents.counter import counter_key
-from synagents.settings import require, require_whole
+from synagents.hyperparameters import require, require_whole
 
 GENERATOR = "threefry2x32"  # whatever JAX's default is: the same seed is the same life everywhere
 LARGEST_SEED = 2**32 - 1

@@ -23,9 +23,9 @@ import numpy as np
 from jaxtyping import Array, Float, Key, PyTree, UInt32
 
 from synagents import axes, keys
+from synagents.hyperparameters import require, require_whole
 from synagents.probes import Probe
 from synagents.rounds import Plan, Run, advance_runs, per_world, repeated, state_axes
-from synagents.settings import require, require_whole
 from synagents.world import (
     AnyLearner,
     DecisionTask,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from gymnasium import spaces
 from jaxtyping import Array, Float, PyTree
 
 from synagents.world import Memory, Mind, Outcome, RoundNumber, State, Tree, World, flat, num_choices
@@ -36,14 +37,16 @@ def action_mix(world: World, seen: Round) -> dict[str, Float[Array, "A"]]:
     shares = {}
     for group in world.groups:
         chosen = seen.actions[group.name]
-        shares[group.name] = jnp.stack([jnp.mean(chosen == a) for a in range(num_choices(group.action_space))])
+        shares[group.name] = jnp.stack(
+            [jnp.mean(chosen == a) for a in range(_choices(group.action_space, "action-mix"))]
+        )
     return shares
 
 
 def occupancy(world: World, seen: Round) -> Float[Array, "S"]:
     """Share of all agents in each history state, f32[S], in [0, 1]."""
     codes = jnp.concatenate([seen.obs[group.name] for group in world.groups]).astype(jnp.int32)
-    return jnp.zeros(num_choices(world.groups[0].obs_space), jnp.float32).at[codes].add(1 / codes.size)
+    return jnp.zeros(_choices(world.groups[0].obs_space, "occupancy"), jnp.float32).at[codes].add(1 / codes.size)
 
 
 def alignment(world: World, seen: Round) -> Float[Array, ""]:
@@ -57,6 +60,12 @@ def alignment(world: World, seen: Round) -> Float[Array, ""]:
     move = flat(jax.tree.map(jnp.subtract, after, before), world.groups)
     lengths = jnp.linalg.norm(slope) * jnp.linalg.norm(move)
     return jnp.where(lengths > 0, -jnp.vdot(slope, move) / jnp.where(lengths > 0, lengths, 1), 0.0)
+
+
+def _choices(space: spaces.Space, probe: str) -> int:
+    if not isinstance(space, spaces.Discrete):
+        raise ValueError(f"{probe} counts the values of Discrete spaces, but agents here have {space}: leave it out.")
+    return num_choices(space)
 
 
 PROBES = {probe.__name__: probe for probe in (action_mix, occupancy, alignment)}

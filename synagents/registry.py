@@ -20,7 +20,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from synagents.settings import nearest, require
+from synagents.hyperparameters import nearest, require
 
 KINDS = ("learners", "networks", "tasks", "benchmark.optimizers")
 
@@ -138,6 +138,7 @@ def imported(module: str, name: str) -> Any:
     Raises:
         ValueError: in one sentence, if there is no such module or name, or the module has a mistake.
     """
+    require(bool(module and name), f"{module}:{name} says too little: write module:Name, as in mine:Learner.")
     sys.path.insert(0, "")
     try:
         loaded = importlib.import_module(module)

@@ -14,8 +14,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree, UInt32
 
 from synagents import axes, keys
+from synagents.hyperparameters import settings, static
 from synagents.probes import Probe, Round
-from synagents.settings import settings, static
 from synagents.world import (
     AnyLearner,
     Memory,

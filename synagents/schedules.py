@@ -9,7 +9,7 @@ from typing import TypeAlias, Union
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from synagents.settings import require, require_between, settings
+from synagents.hyperparameters import require, require_between, settings
 
 
 @settings

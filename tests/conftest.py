@@ -1,4 +1,5 @@
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -21,6 +22,13 @@ def pytest_configure(config: pytest.Config) -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
         # A file half written by another process is no failure: JAX compiles anew.
         config.addinivalue_line("filterwarnings", "ignore:Error (reading|writing) persistent compilation cache")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _drop_compiled_programs() -> Iterator[None]:
+    # Compiled programs pile up to several GB in a process that runs all files; few are used by more than one.
+    yield
+    jax.clear_caches()
 
 
 @pytest.fixture(scope="session")

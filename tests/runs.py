@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from synagents.envs import synapse_v0
 
+from synagents.envs import synapse_v0
 from synagents.learners.synapse.q_table import QTable
 from synagents.loop import Run
 from synagents.probes import action_mix

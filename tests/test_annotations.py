@@ -10,10 +10,10 @@ import pytest
 from beartype import BeartypeConf, beartype
 from jaxtyping import TypeCheckError, jaxtyped
 
-from synagents.learners import choice
 from synagents.agents import codes
-from synagents.tasks import losses
+from synagents.learners import choice
 from synagents.networks.mlp import MLP
+from synagents.tasks import losses
 
 KEY = jax.random.key(0)
 CODES, DIGITS, PROBABILITIES = jnp.full(5, 40, jnp.uint8), jnp.uint8(4), jnp.full((81, 3), 1 / 3)

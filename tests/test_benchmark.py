@@ -290,7 +290,7 @@ def test_duels_are_over_the_tasks_that_both_have_played() -> None:
 MINE = '''
 import jax.numpy as jnp
 from synagents.learners.choice import sample
-from synagents.settings import settings
+from synagents.hyperparameters import settings
 from synagents.world import Learner
 
 

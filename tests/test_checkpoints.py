@@ -15,13 +15,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import safetensors.numpy
-from synagents.envs import synapse_v0
 
 import synagents
-from synagents.run.checkpoints import CheckpointError, load, read, save
+from synagents.envs import synapse_v0
 from synagents.learners.synapse.q_table import QTable
 from synagents.learners.synapse.repeat_undo import RepeatUndo
+from synagents.learners.synapse.trace import Trace
 from synagents.loop import Run, advance, begin
+from synagents.run.checkpoints import FORMAT, CheckpointError, load, read, save
 from tests.claims import one_sentence, same_bits
 from tests.toys import pictures
 
@@ -76,6 +77,15 @@ def test_a_loaded_run_goes_on_as_the_saved_one_would_have(tmp_path: Path, shared
     assert same_bits((ours.state, ours.mind, happened), (theirs.state, theirs.mind, happened_there))
 
 
+def test_what_a_learner_keeps_in_every_world_is_kept(tmp_path: Path) -> None:
+    world = synapse_v0.world("xor", hidden=(), interval=0, step_size=0.05, reward="delta")
+    run = advance(begin(KEY, world, Trace(), num_worlds=8), 3)[0]
+    save(run, tmp_path / "c")
+    loaded = load(tmp_path / "c", replace(run, memory=jax.tree.map(jnp.zeros_like, run.memory)))
+    assert same_bits(loaded.memory, run.memory) and np.abs(run.memory.trace["layer0_weight"]).max() > 0
+    assert same_bits(advance(loaded, 5)[0].state, advance(run, 5)[0].state)
+
+
 def test_the_key_is_the_saved_runs_and_not_the_one_of_the_run_it_is_told_to_be_like(tmp_path: Path) -> None:
     save(small(), tmp_path / "c")
     other = begin(jax.random.key(6), small().world, small().learner)
@@ -114,7 +124,7 @@ def test_any_reader_of_safetensors_opens_it(tmp_path: Path) -> None:
     arrays = safetensors.numpy.load_file(tmp_path / "c")
     weights = small().state.weights["layer0_weight"]
     np.testing.assert_array_equal(arrays["state.weights.layer0_weight"], weights)
-    assert {"key", "mind", "state.score", "state.task.x"} <= set(arrays)
+    assert {"key", "mind", "state.loss", "state.task.x"} <= set(arrays)
     assert [path.name for path in tmp_path.iterdir()] == ["c"]
 
 
@@ -163,7 +173,8 @@ def test_a_missing_file_is_told_in_a_sentence(tmp_path: Path) -> None:
         ),
         (lambda: replace(small(), mind=(small().mind, small().mind)), "holds mind, unlike this run"),
         (lambda: replace(small(), num_worlds=2), "num_worlds=1, which is 2 here"),
-        (lambda: replace(small(), generator="threefry"), "generator='counter', which is 'threefry' here"),
+        (lambda: replace(small(), world_axis="loop"), "world_axis='vmap', which is 'loop' here"),
+        (lambda: replace(small(), memory={"trace": jnp.zeros(3)}), "lacks memory.trace, unlike this run"),
         (lambda: replace(small(), mind=small().mind.astype(jnp.float16)), "mind as float32[1, 81, 3]"),
     ],
 )
@@ -187,15 +198,17 @@ def test_nothing_in_a_file_is_ever_executed(tmp_path: Path, monkeypatch: pytest.
 
 
 def honest() -> dict[str, str]:
-    told = {"t": 3, "num_worlds": 1, "num_runs": 1, "shared_task": False, "worlds": "vmap", "generator": "counter"}
-    return {"format": "synagents-checkpoint/1", "run": json.dumps(told), "about": "{}"}
+    told = {"t": 3, "num_worlds": 1, "num_runs": 1, "shared_task": False, "world_axis": "vmap"}
+    return {"format": FORMAT, "run": json.dumps(told), "about": "{}"}
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
         ({}, "lacks key"),
-        ({"format": "synagents-checkpoint/9"}, "use the version that wrote it"),
+        ({"format": "synagents-checkpoint/1"}, "was written by synagents 0-1-0, and synagents"),
+        ({"format": "synagents-checkpoint/9", "version": "9-0"}, "was written by synagents 9-0, and synagents"),
+        ({"format": "synagents-checkpoint/9", "version": "9\n"}, "was written by another version of synagents, and"),
         ({"run": "{}"}, "no checkpoint (KeyError)"),
         ({"run": "[]"}, "no checkpoint (TypeError)"),
         ({"run": "{"}, "no checkpoint (JSONDecodeError)"),
@@ -210,7 +223,7 @@ def test_a_made_up_file_with_the_right_checksum_is_told_in_a_sentence(
     tmp_path: Path, text: dict[str, str], told: str
 ) -> None:
     (tmp_path / "c").write_bytes(sealed({"mind": np.zeros(3, np.float32)}, **(honest() | text)))
-    assert told in refused(tmp_path / "c", small())
+    assert told in refused(tmp_path / "c", small()).replace("0.1.0", "0-1-0")
 
 
 def test_a_header_that_promises_a_terabyte_allocates_nothing(tmp_path: Path) -> None:

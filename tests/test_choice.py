@@ -102,3 +102,12 @@ def test_an_agent_keeps_its_action_unless_a_draw_replaces_it() -> None:
     chosen = explore_around(KEY, {"a": jnp.full(30_000, 1)}, jnp.float32(0.6), 3)["a"]
     expected = 30_000 * np.array([0.2, 0.6, 0.2])
     assert np.allclose(np.bincount(chosen), expected, atol=4 * np.sqrt(expected))
+
+
+def test_with_64_bits_agents_draw_what_they_draw_without() -> None:
+    row, obs = jnp.full((1, 3), 1 / 3, jnp.float32), {"g": jnp.zeros(99, jnp.uint8)}
+    own = {"g": jnp.ones(99, jnp.float32)}
+    plain = sample(KEY, row, obs)["g"], explore_around(KEY, own, jnp.float32(0.5), 3)["g"]
+    with jax.enable_x64(True):
+        wide = sample(KEY, row, obs)["g"], explore_around(KEY, own, jnp.float32(0.5), 3)["g"]
+    assert same_bits(plain, wide) and all(len(np.unique(actions)) == 3 for actions in wide)

@@ -20,9 +20,9 @@ from tests.test_data import write_pair
 
 TINY = ["xor", "--steps", "40", "--hidden", "2", "--quiet"]
 SUMMARY = {
-    "task", "learner", "sizes", "data", "agents", "steps", "seed", "worlds", "runs", "loss", "train_accuracy", "held_out_loss",
-    "accuracy", "accuracy_by_run", "score", "score_name", "seconds", "compile_seconds", "steps_per_second",
-    "agent_steps_per_second", "checkpoint_seconds", "weights_sha256",
+    "task", "learner", "sizes", "data", "agents", "steps", "seed", "worlds", "runs", "loss", "train_accuracy",
+    "held_out_loss", "accuracy", "accuracy_by_run", "score", "score_name", "seconds", "compile_seconds",
+    "steps_per_second", "agent_steps_per_second", "checkpoint_seconds", "weights_sha256",
 }  # fmt: skip
 
 
@@ -78,7 +78,7 @@ def test_a_run_leaves_its_files_and_a_whole_summary(synagents: Command, tmp_path
         rows = list(csv.DictReader(file))
     assert rows[-1]["step"] == "40"
     assert float(rows[-1]["held_out_accuracy"]) == pytest.approx(summary["accuracy"], abs=1e-5)
-    assert {"loss", "reward_rate", "alignment", "action_mix.layer0_weight.2"} <= set(rows[0])
+    assert {"loss", "reward_rate", "probe.alignment", "probe.action_mix.layer0_weight.2"} <= set(rows[0])
     with np.load(tmp_path / "here/weights.npz", allow_pickle=False) as weights:
         assert weights["layer0_weight"].shape == (1, 1, 2, 2)
 
@@ -155,7 +155,7 @@ def test_a_team_of_units_is_told_what_it_earned_over_the_whole_run_and_at_its_en
     assert (summary["sizes"], summary["agents"], summary["worlds"]) == ([3, 4, 2], 5, 8)
     with (tmp_path / "u/metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    returns = [float(row["returns"]) for row in rows]  # every round is an episode here, and every look one round
+    returns = [float(row["world.returns"]) for row in rows]  # every round is an episode here, and every look one round
     assert summary["mean_reward"] == summary["score"] == pytest.approx(np.mean(returns), abs=1e-4)
     assert summary["final_reward"] == pytest.approx(np.mean(returns[-8:]), abs=1e-4)
     assert np.mean(summary["mean_reward_by_run"]) == pytest.approx(summary["mean_reward"], abs=1e-4)
@@ -317,7 +317,7 @@ def test_data_that_changed_or_went_since_the_run_began_are_told(synagents: Comma
     assert said.code == 2 and "has changed (world.task.x, world.task.held_out_x): put back the data" in said.sentence
     shutil.rmtree(tmp_path / "mine")
     said = synagents("resume", "run", "--steps", "8")
-    assert said.code == 2 and "put the data set's IDX files there" in said.sentence
+    assert said.code == 2 and "mine holds no data set (there is no such folder)" in said.sentence
     write_pair(tmp_path / "mine", "train", pixels, labels)
     assert synagents("resume", "run", "--steps", "8", "--quiet").code == 0
 

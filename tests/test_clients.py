@@ -1,5 +1,6 @@
 """Other people's algorithms train our agents, and beat agents that act at random on the same seeds."""
 
+import os
 import re
 import runpy
 import subprocess
@@ -10,24 +11,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-REASON = "needs the extra `clients`: pip install -e '.[clients]'"
-torch = pytest.importorskip("torch", reason=REASON)
-pytest.importorskip("stable_baselines3", reason=REASON)
-pytest.importorskip("supersuit", reason=REASON)
-pytest.importorskip("torchrl", reason=REASON)
+from tests.extras import require_clients
 
+require_clients()
+
+import torch  # noqa: E402
 from stable_baselines3.common.evaluation import evaluate_policy  # noqa: E402
 from stable_baselines3.common.monitor import Monitor  # noqa: E402
 from stable_baselines3.common.vec_env import VecCheckNan, VecMonitor  # noqa: E402
+from supersuit import frame_skip_v0  # noqa: E402
+
 from synagents.envs import synapse_v0  # noqa: E402
 from synagents.envs.sb3 import SB3VecEnv  # noqa: E402
-from synagents.envs.views import VectorView  # noqa: E402
-
+from synagents.envs.vector import VectorView  # noqa: E402
 from tests.claims import refused  # noqa: E402
 from tests.toys import pictures  # noqa: E402
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
-ROUNDS = 4  # of a life, below
+ROUNDS = 4  # of an episode, below
 
 
 @pytest.fixture(autouse=True)
@@ -89,17 +90,17 @@ def drawn(count: int, rounds: int) -> list[np.ndarray]:
     return [rng.integers(3, size=count) for _ in range(rounds)]
 
 
-def test_the_adapter_tells_the_story_of_the_view_across_the_ends_of_lives() -> None:
+def test_the_adapter_plays_the_story_of_the_view_across_the_ends_of_episodes() -> None:
     view, env = make_view(), SB3VecEnv(make_view())
     env.seed(3)
     seen, _ = view.reset(seed=3)
     assert np.array_equal(env.reset(), seen)
     for turn, actions in enumerate(drawn(env.num_envs, 2 * ROUNDS + 1), start=1):
-        last, rewards, terminated, truncated, told = view.step(actions)
+        last, rewards, terminated, truncated, view_info = view.step(actions)
         now, their_rewards, dones, infos = env.step(actions)
         assert np.array_equal(their_rewards, rewards) and their_rewards.dtype == np.float32
         assert np.array_equal(dones, terminated | truncated) and dones.all() == (turn % ROUNDS == 0)
-        assert [info["loss"] for info in infos] == told["loss"].tolist()
+        assert [info["loss"] for info in infos] == view_info["loss"].tolist()
         assert [info["TimeLimit.truncated"] for info in infos] == truncated.tolist()
         if dones.any():
             assert np.array_equal([info["terminal_observation"] for info in infos], last)
@@ -110,7 +111,7 @@ def test_the_adapter_tells_the_story_of_the_view_across_the_ends_of_lives() -> N
         assert np.array_equal(now, last)
 
 
-def test_a_seed_holds_for_one_reset_and_the_next_life_is_another() -> None:
+def test_a_seed_holds_for_one_reset_and_the_next_episode_is_another() -> None:
     def story(env: SB3VecEnv) -> list[list[float]]:
         env.reset()
         return [[info["loss"] for info in env.step(actions)[3]] for actions in drawn(env.num_envs, 2)]
@@ -118,11 +119,11 @@ def test_a_seed_holds_for_one_reset_and_the_next_life_is_another() -> None:
     first, second = SB3VecEnv(make_view()), SB3VecEnv(make_view())
     assert first.seed(5) == [5 + i for i in range(first.num_envs)]
     second.seed(5)
-    lives = [story(first), story(first)]
-    assert lives == [story(second), story(second)]
-    assert lives[0] != lives[1]
+    episodes = [story(first), story(first)]
+    assert episodes == [story(second), story(second)]
+    assert episodes[0] != episodes[1]
     second.seed(6)
-    assert story(second) not in lives
+    assert story(second) not in episodes
 
 
 def test_sb3s_own_wrappers_and_evaluation_take_the_adapter() -> None:
@@ -136,7 +137,7 @@ def test_sb3s_own_wrappers_and_evaluation_take_the_adapter() -> None:
     assert lengths == [ROUNDS] * env.num_envs
 
 
-def test_attributes_and_methods_are_the_views_told_to_each_agent() -> None:
+def test_attributes_and_methods_are_the_views_for_each_agent() -> None:
     env = SB3VecEnv(make_view())
     assert env.num_envs == 42 and env.render_mode is None
     assert env.get_attr("num_worlds") == [2] * 42
@@ -151,20 +152,54 @@ def test_attributes_and_methods_are_the_views_told_to_each_agent() -> None:
     env.close()
 
 
+def test_options_of_a_reset_are_refused_in_a_sentence() -> None:
+    env = SB3VecEnv(make_view())
+    env.set_options({"difficulty": 3})
+    assert "leave set_options alone" in refused(env.reset)
+    env.set_options(None)
+    assert env.reset().shape == (42, 12)
+
+
+def test_supersuits_frame_skip_draws_from_the_environments_seed() -> None:
+    def losses(seed: int) -> list[float]:
+        env = frame_skip_v0(synapse_v0.parallel_env(pictures(), hidden=(), step_size=0.01, max_cycles=30), (1, 4))
+        env.reset(seed=seed)
+        found = []
+        for _ in range(4):
+            env.step(dict.fromkeys(env.agents, 2))
+            found.append(float(env.unwrapped.state()[-1]))
+        return found
+
+    assert losses(1) == losses(1) != losses(2)
+
+
 def test_worlds_that_end_apart_are_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     view = make_view()
     env = SB3VecEnv(view)
     seen = env.reset()
     ended = np.arange(42) < 21
     monkeypatch.setattr(view, "step", lambda actions: (seen, np.zeros(42), ended, ~ended & False, {}))
-    assert "use num_worlds=1" in refused(lambda: env.step(np.ones(42, int)))
+    assert "use num_envs=1" in refused(lambda: env.step(np.ones(42, int)))
+
+
+@pytest.mark.parametrize(("required", "outcome"), [("1", "1 error"), ("", "1 skipped")])
+def test_missing_clients_are_a_skip_with_the_reason_or_a_failure_where_they_are_required(
+    tmp_path: Path, required: str, outcome: str
+) -> None:
+    (tmp_path / "test_it.py").write_text("from tests.extras import require_clients\nrequire_clients()\n")
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['torchrl'] = None\n")
+    env = {**os.environ, "SYNAGENTS_REQUIRE_CLIENTS": required, "PYTHONPATH": f"{tmp_path}:{EXAMPLES.parent}"}
+    words = ["-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(tmp_path)]
+    done = subprocess.run([sys.executable, *words], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
+    assert outcome in done.stdout, done.stdout
+    assert ("needs the extra clients: pip install -e '.[clients]'" in done.stdout) == (not required)
 
 
 def test_only_the_adapter_needs_sb3_and_says_how_to_get_it(tmp_path: Path) -> None:
     code = """
 import sys
 sys.modules["stable_baselines3"] = None
-import synagents.envs.synapse_v0, synagents.envs.views
+import synagents.envs.synapse_v0, synagents.envs.vector
 try:
     import synagents.envs.sb3
 except ModuleNotFoundError as error:

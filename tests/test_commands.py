@@ -17,7 +17,8 @@ import pytest
 import synagents
 from synagents.cli import train
 from synagents.run.spec import RunSpec
-from tests.test_cli import Command, synagents as synagents_command  # noqa: F401 - a fixture
+from tests.test_cli import Command
+from tests.test_cli import synagents as synagents_command  # noqa: F401 - a fixture
 
 MINE = '''"""A task, a network, a learner with memory and a probe of one's own."""
 

@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from gymnasium import spaces
-from synagents.envs import synapse_v0, unit_v0
 
 from synagents import registry
 from synagents.cli.build import preset
+from synagents.envs import synapse_v0, unit_v0
 from synagents.loop import advance, begin, evaluate
 from synagents.rounds import Keys, play
 from synagents.run import checkpoints

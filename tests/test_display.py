@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from synagents.envs import synapse_v0
 
 import synagents
-from synagents.report.live import Live, closing_table, data_line
+from synagents.envs import synapse_v0
+from synagents.report.live import Live, closing_table, data_line, fitting
 from synagents.report.plot import plot_run
 from synagents.run.directory import RunDirectory
 from synagents.run.fit import fit
@@ -136,6 +136,14 @@ def test_quiet_shows_only_what_must_be_known(tmp_path: Path, capsys: pytest.Capt
     assert capsys.readouterr().err == f"The run in {tmp_path}/run goes on from step 30.\n"
 
 
+@pytest.mark.parametrize("room", [-5, 0, 9, 10, 21, 22, 80])
+def test_what_does_not_fit_into_a_line_is_left_out_and_nothing_is_cut(room: int) -> None:
+    parts = ["0:05 left", "loss 0.523", "rewarded 50%"]
+    line = fitting(parts, room)
+    assert len(line) <= max(room, 0) and "  ".join(parts).startswith(line)
+    assert line.split("  ") == (parts[: line.count("  ") + 1] if line else [""])
+
+
 def test_compiling_is_said_once_and_never_before_a_refusal(undisturbed: Path, tmp_path: Path) -> None:
     calls: list[int] = []
     play(tmp_path / "run", 2, compiling=lambda: calls.append(1))
@@ -173,8 +181,8 @@ def test_the_summary_has_the_data_as_the_task_describes_them(tmp_path: Path) -> 
 
 def test_a_picture_is_where_it_is_said_to_be(undisturbed: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    assert plot_run(undisturbed, tmp_path / "new/pic") == tmp_path / "new/pic.png"
-    assert (tmp_path / "new/pic.png").read_bytes()[1:4] == b"PNG"
+    assert plot_run(undisturbed, tmp_path / "pic") == tmp_path / "pic.png"
+    assert (tmp_path / "pic.png").read_bytes()[1:4] == b"PNG"
     assert plot_run(undisturbed, tmp_path / "a[$b$].pdf").read_bytes()[:4] == b"%PDF"
     assert "No picture is of the kind .jpgg" in refused(
         lambda: plot_run(undisturbed, tmp_path / "p.jpgg"), ValueError

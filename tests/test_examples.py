@@ -10,7 +10,7 @@ import pytest
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 
-def told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str, *words: str) -> str:
+def printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str, *words: str) -> str:
     monkeypatch.setattr(sys, "argv", [name, *words])
     runpy.run_path(str(EXAMPLES / name), run_name="__main__")
     return capsys.readouterr().out
@@ -20,14 +20,14 @@ def test_the_published_table_trains_on_notmnist_in_the_papers_setting(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, published_table: Path, notmnist_folder: Path
 ) -> None:
     words = ["--table", str(published_table), "--data", str(notmnist_folder), "--steps", "10000"]
-    out = told(capsys, monkeypatch, "published_table.py", *words)
+    out = printed(capsys, monkeypatch, "published_table.py", *words)
     assert float(re.findall(r"accuracy ([\d.]+)%", out)[-1]) > 20  # after 10,000 of 200,000 steps; chance is 10
 
 
 def test_the_rule_leans_towards_the_gradient_and_uniform_actions_do_not(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rule, uniform = told(capsys, monkeypatch, "watch_the_agents.py").splitlines()
+    rule, uniform = printed(capsys, monkeypatch, "watch_the_agents.py").splitlines()
     (rule_mean, rule_error), (uniform_mean, uniform_error) = (
         map(float, re.findall(r"alignment ([+-][\d.]+) \+- ([\d.]+)", line)[0]) for line in (rule, uniform)
     )
@@ -38,7 +38,7 @@ def test_the_rule_leans_towards_the_gradient_and_uniform_actions_do_not(
 def test_a_network_of_ones_own_learns_and_uniform_actions_do_not(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out = told(capsys, monkeypatch, "own_network.py")
+    out = printed(capsys, monkeypatch, "own_network.py")
     rule, uniform = map(float, re.findall(r"accuracy ([\d.]+)%", out))
     assert rule > 70 > 25 > uniform
 
@@ -46,7 +46,7 @@ def test_a_network_of_ones_own_learns_and_uniform_actions_do_not(
 def test_ppo_learns_on_toys_what_trains_digits_and_uniform_actions_do_not(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lines = told(capsys, monkeypatch, "ppo.py").splitlines()
+    lines = printed(capsys, monkeypatch, "ppo.py").splitlines()
     assert [line.split(":")[0] for line in lines] == [
         f"{name} on {task}" for task in ("toys", "digits") for name in ("trained", "uniform")
     ]
@@ -60,7 +60,7 @@ def test_ppo_learns_on_toys_what_trains_digits_and_uniform_actions_do_not(
 def test_independent_learners_and_vdn_are_rewarded_more_often_than_uniform_actions_and_lower_the_loss(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lines = told(capsys, monkeypatch, "iql_vdn.py").splitlines()
+    lines = printed(capsys, monkeypatch, "iql_vdn.py").splitlines()
     assert [line[:11].rstrip() for line in lines] == ["mixing none", "mixing sum", "uniform"]
     independent, vdn, uniform = (
         tuple(map(float, re.findall(r"([\d.]+)% of .* end ([\d.]+)", line)[0])) for line in lines
@@ -69,8 +69,23 @@ def test_independent_learners_and_vdn_are_rewarded_more_often_than_uniform_actio
     assert max(independent[1], vdn[1]) < 0.5 < 0.6 < uniform[1]
 
 
+def test_a_recurrent_policy_lowers_the_loss_and_the_random_policy_does_not(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = printed(capsys, monkeypatch, "recurrent_policy.py").splitlines()
+    recurrent, random = (float(re.findall(r"\d+\.\d+", line)[-1]) for line in lines)
+    assert recurrent < 0.6 < 0.9 < random
+
+
 def test_every_example_is_run_here() -> None:
-    here = {"iql_vdn.py", "own_network.py", "ppo.py", "published_table.py", "watch_the_agents.py"}
+    here = {
+        "iql_vdn.py",
+        "own_network.py",
+        "ppo.py",
+        "published_table.py",
+        "recurrent_policy.py",
+        "watch_the_agents.py",
+    }
     with_clients = {"sb3_ppo.py", "supersuit_ppo.py", "torchrl_ppo.py"}  # tests/test_clients.py
     elsewhere = {"rllib_ppo.py"}  # its library pins another Gymnasium: docs/clients.md
     assert {path.name for path in EXAMPLES.glob("*.py")} == here | with_clients | elsewhere

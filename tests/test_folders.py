@@ -51,7 +51,9 @@ LAYOUTS = {
     | whole("{0}-images-idx3-ubyte/{0}-images-idx3-ubyte", "{0}-labels-idx1-ubyte/{0}-labels-idx1-ubyte"),
     "test beside train": whole("{}-images-idx3-ubyte.gz", "{}-labels-idx1-ubyte.gz", test="test"),
     "KMNIST": whole("kmnist-{}-imgs.npz", "kmnist-{}-labels.npz", test="test"),
-    "EMNIST": whole("gzip/emnist-letters-{}-images-idx3-ubyte.gz", "gzip/emnist-letters-{}-labels-idx1-ubyte.gz", test="test"),
+    "EMNIST": whole(
+        "gzip/emnist-letters-{}-images-idx3-ubyte.gz", "gzip/emnist-letters-{}-labels-idx1-ubyte.gz", test="test"
+    ),
     "with what macOS leaves": whole("{}-images-idx3-ubyte", "{}-labels-idx1-ubyte")
     | {"._train-images-idx3-ubyte": LABELS, "__MACOSX/train-images-idx3-ubyte": LABELS, ".DS_Store": LABELS},
     "with tables beside": whole("{}-images-idx3-ubyte", "{}-labels-idx1-ubyte") | {"mnist_train.csv": LABELS},

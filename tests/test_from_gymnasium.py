@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from synagents.envs import unit_v0
 
+from synagents.envs import unit_v0
 from synagents.learners.uniform import Uniform
 from synagents.loop import advance, begin
 from synagents.tasks.from_gymnasium import _Kept, from_gymnasium, lunar_lander

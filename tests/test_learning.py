@@ -6,11 +6,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from synagents.envs import synapse_v0, unit_v0
 
 from synagents import (
-    Exponential, QTable, RepeatUndo, Trace, Uniform, evaluate, load_table, preset, registry, train
+    Exponential,
+    QTable,
+    RepeatUndo,
+    Trace,
+    Uniform,
+    evaluate,
+    load_table,
+    preset,
+    registry,
+    train,
 )  # fmt: skip
+from synagents.envs import synapse_v0, unit_v0
 from synagents.registry import find
 
 KEY = 0

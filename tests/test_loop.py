@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from synagents.envs import synapse_v0
-from synagents.envs.synapse_v0 import SynapseWorld
 
 from synagents.agents.codes import last_action
+from synagents.envs import synapse_v0
+from synagents.envs.synapse_v0 import SynapseWorld
+from synagents.hyperparameters import settings
 from synagents.keys import world_key
 from synagents.learners.synapse.q_table import QTable
 from synagents.learners.synapse.repeat_undo import RepeatUndo
@@ -19,7 +20,6 @@ from synagents.loop import History, advance, begin, check_finite, evaluate, trai
 from synagents.probes import Round, action_mix, occupancy
 from synagents.rounds import Keys, Run, play
 from synagents.schedules import Switch
-from synagents.settings import settings
 from synagents.world import Policy, World
 from tests.claims import refused, same_bits
 from tests.toys import pictures

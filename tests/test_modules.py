@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from flax import nnx
 from jax import Array
-from synagents.envs import synapse_v0
 
 from synagents import Exponential, RepeatUndo, Uniform, World, evaluate, from_module, train
+from synagents.envs import synapse_v0
 from tests.claims import refused, same_bits
 
 KEY = jax.random.key(0)
@@ -135,7 +135,7 @@ def test_the_second_bias_of_a_cell_is_a_bias_too_and_moves_as_far() -> None:
     world = synapse_v0.world("digits", network=network, step_size=0.25, bias_gain=2.0)
     state = world.reset(KEY)
     up = {group.name: jnp.full(group.size, 2, jnp.uint8) for group in world.groups}
-    moved = world.move(state, up).weights
+    moved = world.move(state, up, 0).weights
     assert float((moved["cell_n_bias"] - state.weights["cell_n_bias"])[0]) == pytest.approx(0.5)
     assert float((moved["cell_weight_hh"] - state.weights["cell_weight_hh"])[0, 0]) == pytest.approx(0.25)
 
@@ -178,7 +178,7 @@ def test_the_answers_are_the_modules_own() -> None:
     ids=["linen", "nnx"],
 )
 def test_recurrent_cells_of_flax_are_networks_too(make: Any, in_shape: tuple[int, ...]) -> None:
-    network = from_module(make, in_shape)  # the nnx cell carries a source of luck that decides nothing
+    network = from_module(make, in_shape)  # the nnx cell has a random state that changes nothing
     world = synapse_v0.world("digits", network=network)
     assert sum(group.size for group in world.groups) > 300
     assert network.apply(network.init(KEY), jnp.ones((5, 64))).shape == (5, 10)
@@ -270,7 +270,7 @@ def test_state_beside_the_weights_is_refused(make: Any, in_shape: tuple[int, ...
     ],
     ids=["linen", "equinox"],
 )
-def test_luck_in_the_call_is_refused(make: Any) -> None:
+def test_random_numbers_in_the_call_are_refused(make: Any) -> None:
     assert "such as dropout" in refused(lambda: from_module(make, (8, 8, 1) if isinstance(make, nn.Module) else (64,)))
 
 
@@ -301,7 +301,7 @@ def test_neither_library_is_needed_or_loaded() -> None:
     code = (
         "import sys; sys.modules |= dict.fromkeys(('flax', 'equinox')); "
         "import synagents; from synagents.envs import synapse_v0; "
-        "synapse_v0.world('xor')\ntry: synagents.from_module(3, (2,))\nexcept ValueError as told: print(told)"
+        "synapse_v0.world('xor')\ntry: synagents.from_module(3, (2,))\nexcept ValueError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout.startswith("Give a Flax linen module"), done.stderr

@@ -28,9 +28,9 @@ from synagents.benchmark.optimizers.snes import SNES, utilities
 from synagents.benchmark.optimizers.spsa import SPSA
 from synagents.counter import counter_key
 from synagents.envs import synapse_v0
+from synagents.hyperparameters import settings
 from synagents.loop import begin
 from synagents.networks.mlp import MLP
-from synagents.settings import settings
 from synagents.tasks.arrays import from_arrays
 from synagents.tasks.datasets import digits
 from tests.claims import refused, same_bits

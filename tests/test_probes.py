@@ -4,12 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from synagents.envs import synapse_v0
 
+from synagents.envs import synapse_v0
 from synagents.learners.synapse.q_table import QTable
 from synagents.learners.uniform import Uniform
 from synagents.loop import advance, begin
-from synagents.probes import PROBES, Round, action_mix, alignment, occupancy, reward_rate
+from synagents.probes import PROBES, Round, action_mix, alignment, occupancy
 from synagents.world import Outcome, World, flat
 
 KEY = jax.random.key(0)
@@ -18,23 +18,15 @@ LOSS = jax.jit(WORLD.loss)
 SIZES = {group.name: group.size for group in WORLD.groups}
 
 
-def round_of(before: Any = None, after: Any = None, obs: Any = None, actions: Any = None, reward: Any = 1.0) -> Round:
-    rewards = {name: jnp.asarray(reward, jnp.float32) for name in SIZES}
+def round_of(before: Any = None, after: Any = None, obs: Any = None, actions: Any = None) -> Round:
     never = jnp.bool_(False)
-    return Round(before, after, obs or {}, actions or {}, {}, Outcome(rewards, never, never, {}), None)
+    return Round(before, after, obs or {}, actions or {}, {}, Outcome({}, never, never, {}), None, (), 0)
 
 
 def of_all(values: list[int]) -> dict[str, Any]:
     """One value per agent in flat order, by group."""
     ends = np.cumsum(list(SIZES.values()))[:-1]
     return dict(zip(SIZES, (jnp.asarray(part) for part in np.split(np.array(values, np.uint8), ends)), strict=True))
-
-
-def test_the_reward_rate_of_a_round_is_one_where_the_team_was_rewarded() -> None:
-    assert float(reward_rate(WORLD, round_of(reward=1.0))) == 1
-    assert float(reward_rate(WORLD, round_of(reward=-1.0))) == 0
-    assert float(reward_rate(WORLD, round_of(reward=0.0))) == 0
-    assert float(reward_rate(WORLD, round_of(reward=0.25))) == 1  # a delta reward
 
 
 def test_the_action_mix_is_the_share_of_each_action_in_each_group() -> None:
@@ -93,27 +85,30 @@ def test_alignment_agrees_with_finite_differences() -> None:
     assert float(alignment(WORLD, seen)) == pytest.approx(cosine, abs=5e-3)
 
 
+LEARNER = QTable(adaptive=True)
+
+
 def weights_before(world: World, seen: Round) -> Any:
     return seen.before.weights["layer0_bias"]
 
 
 def everything_known(world: World, seen: Round) -> Any:
-    return {"best": seen.mind.table.max(), "loss": seen.outcome.info["loss"]}
+    return {"best": LEARNER.action_values(seen.mind).max(), "loss": seen.outcome.info["loss"], "t": seen.t}
 
 
 def test_probes_are_recorded_under_their_names_for_every_run_and_world() -> None:
-    run = begin(KEY, WORLD, QTable(adaptive=True), num_runs=2, num_worlds=3)
+    run = begin(KEY, WORLD, LEARNER, num_runs=2, num_worlds=3)
     probes = (*PROBES.values(), weights_before, everything_known)
     later, history = advance(run, 6, probes=probes, probe_interval=2)
     assert set(history.probes) == {*PROBES, "weights_before", "everything_known"}
     assert history.probed.tolist() == [0, 2, 4]
     assert history.probes["occupancy"].shape == (2, 3, 3, 81)
     np.testing.assert_array_equal(history.probes["weights_before"][:, 0], run.state.weights["layer0_bias"])
-    # In round 0 every agent is at the code of a life that has not begun.
+    # In round 0 every agent has the history of one that has neither acted nor been rewarded.
     assert history.probes["occupancy"][:, 0, :, 40] == pytest.approx(1)
     np.testing.assert_allclose(history.probes["occupancy"].sum(-1), 1, rtol=1e-6)
     # A probed round is the round that is played.
-    np.testing.assert_array_equal(history.probes["reward_rate"], history.reward[:, ::2] > 0)
+    assert history.probes["everything_known"]["t"][0, :, 0].tolist() == [0, 2, 4]
     np.testing.assert_allclose(history.probes["everything_known"]["loss"], history.info["loss"][:, ::2], rtol=1e-6)
     assert history.probes["action_mix"]["layer1_bias"].shape == (2, 3, 3, 3)
     assert np.abs(history.probes["alignment"]).max() <= 1 + 1e-6

@@ -18,23 +18,20 @@ from unittest import mock
 
 import jax
 import numpy as np
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from synagents.envs import synapse_v0
 
-from synagents import registry, schedules
-from synagents.run import checkpoints
-from synagents import data
-from synagents.run import directory as folders
-from synagents.run import fit as runs
-from synagents.run import tables
-from synagents.cli.main import main
-from synagents.cli.build import sections
+from synagents import data, fit, from_arrays, preset, registry, schedules
+from synagents.cli import main
+from synagents.cli.build import Names, known_settings
 from synagents.cli.flags import flags_of
+from synagents.envs import synapse_v0
 from synagents.learners.uniform import Uniform
 from synagents.loop import Run, advance, begin
-from synagents.tasks import arrays
+from synagents.run import checkpoints, tables
+from synagents.run.directory import RunDirectory
+from synagents.run.files import RunError
+from synagents.run.session import Session
 from tests.claims import same_bits
 from tests.test_checkpoints import honest, sealed
 from tests.test_data import IMAGES, LABELS, idx
@@ -65,7 +62,7 @@ arrays = st.builds(
     st.integers(0, 9),
 )
 tensors = arrays.filter(lambda array: array.dtype.kind in "fiub")
-REFUSED = (ValueError, FileNotFoundError, data.DataError, checkpoints.CheckpointError, folders.RunError)
+REFUSED = (ValueError, FileNotFoundError, data.DataError, checkpoints.CheckpointError, RunError)
 
 
 def right_or_told(call: Callable[[], Any]) -> Any:
@@ -156,7 +153,7 @@ def test_a_schedule_is_read_or_refused(text: str, steps: int) -> None:
 @given(arrays, arrays, junk, junk)
 def test_arrays_are_a_task_or_refused(x: np.ndarray, target: np.ndarray, batch: Any, held_out: Any) -> None:
     options = {"batch_size": batch if isinstance(batch, int) else 1, "loss": "mean-squared-error"}
-    made = right_or_told(lambda: arrays.from_arrays(x, target, held_out=held_out or 0.25, **options))
+    made = right_or_told(lambda: from_arrays(x, target, held_out=held_out or 0.25, **options))
     assert made is None or np.isfinite(made.x).all()
     right_or_told(lambda: data.from_arrays("mine", x, target))
 
@@ -230,16 +227,17 @@ def said(*typed: str) -> tuple[int, str, str]:
     with tempfile.TemporaryDirectory() as place, contextlib.chdir(place):
         with (
             mock.patch("sys.argv", ["synagents", *typed]),
-            mock.patch.object(runs, "begin", side_effect=FloatingPointError("Nothing is trained here.")),
+            mock.patch("synagents.run.spec.begin", side_effect=FloatingPointError("Nothing is trained here.")),
             mock.patch("synagents.data.download", side_effect=data.DataError("Nothing is fetched here.")),
-            mock.patch("synagents.learn_table.learn_table", side_effect=FloatingPointError("Nothing is learned.")),
+            mock.patch(
+                "synagents.benchmark.learn_table.learn_table", side_effect=FloatingPointError("Nothing is learned.")
+            ),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
-            pytest.raises(SystemExit) as stop,
         ):
-            main()
+            code = main.run()
         assert os.listdir(place) == [], "a command that was refused has left something"
-    return int(stop.value.code or 0), out.getvalue(), err.getvalue()
+    return code, out.getvalue(), err.getvalue()
 
 
 def told_in_a_sentence(typed: list[str]) -> None:
@@ -249,14 +247,15 @@ def told_in_a_sentence(typed: list[str]) -> None:
         assert err.strip().splitlines()[-1].startswith("Error: "), err
 
 
-FLAGS = sorted({flag.name for part in sections("digits", "q-table").values() for flag in part.values()})
+FLAGS = sorted({flag.name for flag in known_settings(Names("digits", "q-table")).values()})
 OWN = [
     "--learner",
     "--steps",
     "--seed",
-    "--worlds",
-    "--runs",
-    "--rollout_length",
+    "--network",
+    "--num-worlds",
+    "--num-runs",
+    "--rollout-length",
     "--probe",
     "--probe-interval",
     "--memory",
@@ -291,7 +290,7 @@ def test_any_flags_of_train_are_followed_or_refused(task: list[str], flags: list
 
 @cases
 @given(
-    st.sampled_from(["resume", "picture", "tasks", "learners", "download", "learn-table", "--version", "nothing"]),
+    st.sampled_from(["resume", "plot", "tasks", "learners", "download", "learn-table", "--version", "nothing"]),
     st.lists(values | st.sampled_from(["--out", "--steps", "--seed", "--alpha", "--json", "--url", "."]), max_size=4),
 )
 def test_any_words_to_the_other_commands_are_followed_or_refused(command: str, rest: list[str]) -> None:
@@ -393,16 +392,19 @@ def test_a_checkpoint_that_somebody_made_up_is_refused(members: dict[str, np.nda
     assert right_or_told(lambda: checkpoints.load(file, run)) is None
 
 
+def spec() -> Any:
+    return preset("perceptron", "uniform", rounds=2, points=2)
+
+
 @cache
 def begun() -> tuple[Path, dict[str, Any]]:
     """A run of two steps that was asked for ten."""
     folder = scratch() / "run"
     with (
-        mock.patch.object(folders.Folder, "finish", side_effect=KeyboardInterrupt),
+        mock.patch.object(Session, "finish", side_effect=KeyboardInterrupt),
         contextlib.suppress(KeyboardInterrupt),
     ):
-        runs.fit(KEY, WORLD, Uniform(), 2, folder, config={"task": "perceptron", "learner": "uniform", "seed": 0,
-                                                           "settings": {}})  # fmt: skip
+        fit(spec(), folder, tell=lambda line: None)
     return folder, json.loads((folder / "config.json").read_text())
 
 
@@ -428,10 +430,15 @@ def test_a_run_whose_files_were_changed_goes_on_or_is_refused(draw: st.DataObjec
     whole = file.read_bytes() if file.exists() else b"{}"
     file.write_bytes(draw.draw(mutated(whole) | junk.map(lambda value: json.dumps(value).encode())))
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path != file}
-    opened = folders.Folder(folder)
+    opened = RunDirectory(folder)
     right_or_told(opened.finished)
     right_or_told(opened.damaged)
-    right_or_told(lambda: opened.go_on(begin(KEY, WORLD, Uniform()), {}, lambda line: None))
+
+    def go_on() -> None:
+        with opened.open(spec(), lambda line: None):
+            pass
+
+    right_or_told(go_on)
     for path, content in before.items():
         path.write_bytes(content)
     file.write_bytes(whole)

@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import equinox as eqx
-import jax
 import pytest
-from synagents.envs import synapse_v0
 
 import synagents
 from synagents import data
+from synagents.envs import synapse_v0
 from synagents.probes import PROBES
-from synagents.registry import offers
+from synagents.registry import kebab, offers
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -29,21 +28,27 @@ def test_what_the_readme_lists_is_what_there_is(kind: str) -> None:
 
 
 def test_the_lines_to_beat_it_lists_are_what_there_is() -> None:
-    assert names("baseline") == set(offers("benchmark.baselines"))
+    assert names("optimizer") == set(offers("benchmark.optimizers"))
 
 
 def test_the_worlds_and_probes_it_lists_are_there() -> None:
     worlds = {path.stem for path in Path(synapse_v0.__file__).parent.glob("*_v*.py")}
     assert names("world") == worlds
-    assert names("probe") == set(PROBES)
+    assert names("probe") == set(map(kebab, PROBES))
 
 
-def test_the_first_snippet_trains_and_uniform_actions_do_not(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_first_snippet_trains_and_uniform_actions_do_not(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     assert len(SNIPPETS[0].strip().splitlines()) <= 10
     accuracies = []
-    for learner in ("Trace", "Uniform"):
-        exec(SNIPPETS[0].replace("20_000", "2_000").replace("Trace", learner), {})
-        accuracies.append(float(re.findall(r"0\.\d+", capsys.readouterr().out)[0]))
+    for learner in ("trace", "uniform"):
+        short = f'preset("digits", "{learner}", rounds=2000)'
+        text = SNIPPETS[0].replace('preset("digits")', short).replace("runs/a", learner)
+        assert short in text
+        exec(text, {})
+        accuracies.append(float(re.findall(r"^0\.\d+", capsys.readouterr().out, re.MULTILINE)[0]))
     assert accuracies[0] > 0.6 > 0.3 > accuracies[1]
 
 
@@ -51,7 +56,7 @@ def test_the_learner_it_shows_works() -> None:
     scope: dict[str, type] = {}
     exec(next(text for text in SNIPPETS if "class Patient" in text), scope)
     world = synapse_v0.world("xor", hidden=(4,), interval=0, step_size=0.01)
-    run, _ = synagents.train(jax.random.key(0), world, scope["Patient"](), 50)
+    run, _ = synagents.train(0, world, scope["Patient"](), 50)
     assert run.t == 50
 
 
@@ -67,7 +72,7 @@ def test_a_network_and_data_of_your_own_are_three_lines() -> None:
     scope: dict[str, Any] = {"synagents": synagents, "synapse_v0": synapse_v0, "eqx": eqx}
     scope |= {"images": data.load_digits().images / 16, "labels": data.load_digits().labels}
     exec(snippet, scope)
-    run, history = synagents.train(jax.random.key(0), scope["world"], synagents.RepeatUndo(), 50)
+    run, history = synagents.train(0, scope["world"], synagents.RepeatUndo(), 50)
     assert run.t == 50 and history.info["loss"][0, -1, 0] < history.info["loss"][0, 0, 0]
 
 

@@ -2,8 +2,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from synagents.envs import synapse_v0
 
+from synagents.envs import synapse_v0
 from synagents.learners.synapse.repeat_undo import RepeatUndo
 from synagents.loop import advance, begin
 from synagents.probes import Round

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import synagents
+from synagents.hyperparameters import settings
 from synagents.learners.synapse.q_table import QTable
 from synagents.learners.synapse.trace import Trace
 from synagents.probes import Round, action_mix
@@ -23,7 +24,6 @@ from synagents.run.files import check_writable
 from synagents.run.fit import fit
 from synagents.run.reading import open_run, read_metrics
 from synagents.run.results import weights_sha256
-from synagents.settings import settings
 from synagents.world import World
 from tests.runs import CROWD, LEARNER, ROUNDS, SPEC, WORLD, Killed, at, damage, in_a_shell, play, refused
 
@@ -187,7 +187,7 @@ def test_metrics_of_a_run_that_is_going_on_are_read_without_the_row_that_is_half
     assert read_metrics(stopped)["step"].tolist() == before
     with (stopped / "metrics.csv").open("a") as file:
         file.write("\n9,0,much\n")
-    assert "has a row that is not" in refused(lambda: read_metrics(stopped))
+    assert "has rows that are not equally many numbers" in refused(lambda: read_metrics(stopped))
 
 
 def test_a_run_is_opened_at_its_last_whole_checkpoint_and_nothing_is_changed(undisturbed: Path, stopped: Path) -> None:
@@ -222,19 +222,20 @@ def test_a_home_directory_is_found_by_its_tilde_in_every_path(tmp_path: Path, mo
     assert synagents.load_table("~/t.json").shape == (81, 3)
     assert read_metrics("~/run")["step"].tolist() == [1, 2] and open_run("~/run", SPEC)[0].t == 2
     assert read_config("~/run")["rounds"] == 2 and RunDirectory("~/run").path == tmp_path / "run"
-    assert check_writable("~/x/y.json") == tmp_path / "x/y.json"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["c", "run", "t.json", "x"]
+    assert check_writable("~/y.json") == tmp_path / "y.json"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c", "run", "t.json"]
 
 
-def test_a_place_for_a_result_is_checked_and_made_before_anything_is_computed(tmp_path: Path) -> None:
-    check_writable(tmp_path / "new/deeper/t.json")
-    assert (tmp_path / "new/deeper").is_dir() and not list((tmp_path / "new/deeper").iterdir())
+def test_a_place_for_a_result_is_checked_before_anything_is_computed_and_left_as_it_is(tmp_path: Path) -> None:
+    told = refused(lambda: check_writable(tmp_path / "new/t.json"), ValueError)
+    assert told == f"There is no directory {tmp_path}/new: make it first, or name another place.".replace(".json", "")
     (tmp_path / "file").write_text("old")
     assert check_writable(tmp_path / "file").read_text() == "old"
     assert "is a directory: name a file" in refused(lambda: check_writable(tmp_path), ValueError)
-    told = refused(lambda: check_writable(tmp_path / "file/t"), ValueError)
-    assert "cannot be written (" in told and "name another place" in told
-    assert "cannot be written" in refused(lambda: check_writable("/proc/t"), ValueError)
+    assert "There is no directory" in refused(lambda: check_writable(tmp_path / "file/t"), ValueError)
+    assert "/proc/t cannot be written (" in refused(lambda: check_writable("/proc/t"), ValueError)
+    assert "null byte" in refused(lambda: check_writable("a\0b"), ValueError)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 # 64 bits
@@ -246,7 +247,7 @@ from dataclasses import replace
 from pathlib import Path
 from synagents.learners.synapse.trace import Trace
 from synagents.run.fit import fit
-from synagents.run.reading import open_run
+from synagents.run.reading import read_metrics
 from tests.runs import SPEC, Killed, at
 for spec in (SPEC, replace(SPEC, world=replace(SPEC.world, reward="delta"), learner=Trace(), num_worlds=2)):
     name, quiet = type(spec.learner).__name__, dict(checkpoint_seconds=0, tell=lambda line: None)
@@ -259,6 +260,8 @@ for spec in (SPEC, replace(SPEC, world=replace(SPEC.world, reward="delta"), lear
     _, again = fit(spec, stopped, **quiet)
     print(summary["weights_sha256"], again["weights_sha256"])
     print({str(array.dtype) for array in np.load(stopped / "weights.npz").values()})
+    loss = read_metrics(stopped)["loss"]
+    assert len(set(loss)) > 3, loss  # agents draw and move
 """
 
 

@@ -21,9 +21,9 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from synagents.envs import synapse_v0
 
 import synagents
+from synagents.envs import synapse_v0
 from synagents.learners.synapse.trace import Trace
 from synagents.run import config as configs
 from synagents.run import session as sessions

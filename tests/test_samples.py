@@ -8,10 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import Array
-from synagents.envs import synapse_v0
 
-from synagents import RepeatUndo, Uniform, evaluate, train
-from synagents import data
+from synagents import RepeatUndo, Uniform, data, evaluate, train
+from synagents.envs import synapse_v0
 from synagents.tasks import losses
 from synagents.tasks.arrays import from_arrays, from_batches
 from synagents.tasks.datasets import digits, from_dataset, idx, notmnist
@@ -62,19 +61,22 @@ BITS = (np.arange(48 * 6).reshape(48, 2, 3) // 5 % 3 == 0).astype(np.uint8)
 SAME = {"0 and 1": BITS, "0 and 255": 255 * BITS, "floats": BITS * 1.0, "booleans": BITS > 0, "0 and 16": 16 * BITS}
 
 
-def told_pixels(task: Any) -> str:
-    return dict(task.description)["pixels"]
+def scales(task: Any) -> list[float]:
+    return [dict(task.description)[name] for name in ("scale", "largest_pixel")]
 
 
 @pytest.mark.parametrize("kind", SAME)
 def test_the_same_images_are_the_same_task_whatever_white_is_in_the_file(kind: str) -> None:
     """Bytes 0 and 1 used to be divided by 255: learning then stopped at 15 %."""
-    task, plain = (from_dataset(data.from_arrays("bits", SAME[each], np.arange(48) % 3), batch_size=20) for each in (kind, "floats"))
+    task, plain = (
+        from_dataset(data.from_arrays("bits", SAME[each], np.arange(48) % 3), batch_size=20)
+        for each in (kind, "floats")
+    )
     assert same_bits(task.init(KEY), plain.init(KEY))
     parts: tuple[Part, ...] = ("train", "held_out")
     for part in parts:
         assert same_bits(*(each.evaluate(each.init(KEY), lambda x: x[:, :3], part) for each in (task, plain)))
-    assert told_pixels(task) == f"up to {SAME[kind].max():g}, divided by {SAME[kind].max():g}"
+    assert scales(task) == [SAME[kind].max(), SAME[kind].max()]
 
 
 def test_bytes_from_arrays_and_batches_are_scaled_like_files() -> None:
@@ -83,15 +85,16 @@ def test_bytes_from_arrays_and_batches_are_scaled_like_files() -> None:
         task = from_arrays(SAME[kind], np.arange(48) % 3, **options)
         assert same_bits(task.init(KEY), from_arrays(SAME["floats"], np.arange(48) % 3, **options).init(KEY))
         batches = from_batches([(SAME[kind], np.arange(48) % 3)] * 2, loss="cross-entropy", held_out=0.5)
-        assert batches.init(KEY).x.max() == 1 and told_pixels(batches).startswith(f"up to {SAME[kind].max()}")
+        assert batches.init(KEY).x.max() == 1 and scales(batches) == [SAME[kind].max()] * 2
 
 
 def test_a_scale_that_is_given_divides_the_pixels(tmp_path: Path) -> None:
     write_pair(tmp_path, "train", BITS, np.arange(48, dtype=np.uint8) % 3)
-    for task in (idx(data=tmp_path, scale=4, batch_size=9), notmnist(data=tmp_path, scale=4, batch_size=9), digits(scale=64)):
+    options: dict[str, Any] = {"scale": 4, "batch_size": 9}
+    mine = from_arrays(BITS * 1.0, np.arange(48) % 3, loss="cross-entropy", **options)
+    for task in (idx(data=tmp_path, **options), notmnist(data=tmp_path, **options), digits(scale=64), mine):
         assert float(task.scaled(task.x).max()) == 0.25
-    assert from_arrays(BITS * 1.0, np.arange(48) % 3, loss="cross-entropy", scale=4, batch_size=9).init(KEY).x.max() == 0.25
-    assert dict(digits(scale=64).description)["pixels"] == "up to 16, divided by 64"
+    assert scales(digits(scale=64)) == [64, 16]
     for scale in (0, -1.0, float("nan"), "2"):
         for make in (digits, notmnist, lambda scale: idx(data=tmp_path, scale=scale)):
             assert "scale must" in refused(lambda make=make, scale=scale: make(scale=scale))
@@ -99,7 +102,7 @@ def test_a_scale_that_is_given_divides_the_pixels(tmp_path: Path) -> None:
 
 def test_the_description_says_which_labels_the_classes_are() -> None:
     task = from_dataset(data.from_arrays("letters", BITS, np.arange(48) % 3 + 1), batch_size=9)
-    assert dict(task.description)["classes"] == "labels 1 .. 3 are classes 0 .. 2" and task.out_size == 3
+    assert dict(task.description)["classes"] == "0 .. 2 for labels 1 .. 3" and task.out_size == 3
     assert "classes" not in dict(pictures().description)
 
 

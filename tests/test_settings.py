@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from synagents.settings import nearest, require_between, require_whole, settings, static
+from synagents.hyperparameters import nearest, require_between, require_whole, settings, static
 from tests.claims import refused
 
 

@@ -51,6 +51,14 @@ def test_the_shipped_table_is_one_for_two_rounds_and_says_where_it_comes_from() 
     assert len(set(table.argmax(axis=1).tolist())) > 1
 
 
+def test_a_table_of_version_0_1_0_is_read(tmp_path: Path) -> None:
+    head = '{\n "format": "synagents-q-table/1",\n "memory": 1,\n "about": {\n  "rounds": 9,\n  "learner": "QTable"\n }'
+    rows = ",\n".join(f"[0.5, {row}.0, -1e-07]" for row in range(9))
+    (tmp_path / "t.json").write_text(f'{head},\n "table": [\n{rows}\n]}}\n')
+    table, about = read_table(tmp_path / "t.json")
+    assert table[8].tolist() == [0.5, 8.0, np.float32(-1e-7)] and about == {"rounds": 9, "learner": "QTable"}
+
+
 def test_the_published_table_is_transposed_to_histories_by_actions(published_table: Path) -> None:
     said = json.loads(published_table.read_text())["Q"]
     table, about = read_table(published_table)

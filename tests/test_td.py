@@ -8,19 +8,19 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from synagents.envs import unit_v0
 
 from synagents import train
+from synagents.agents.units import Layer
 from synagents.cli import build as experiment
+from synagents.envs import unit_v0
+from synagents.learners.uniform import Uniform
 from synagents.learners.unit import layers
 from synagents.learners.unit.map_propagation import MapPropagation
 from synagents.learners.unit.reinforce import Reinforce
-from synagents.learners.uniform import Uniform
 from synagents.learners.unit.weight_maximization import WeightMaximization
 from synagents.loop import advance, begin
 from synagents.tasks.control import cartpole
 from synagents.tasks.multiplexer import multiplexer
-from synagents.agents.units import Layer
 from synagents.world import Transition
 from tests.claims import refused
 

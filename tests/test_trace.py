@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from synagents.envs import synapse_v0
 
+from synagents.envs import synapse_v0
 from synagents.learners.synapse.trace import Trace, TraceMemory
 from synagents.loop import advance, begin
 from synagents.world import Transition

@@ -14,18 +14,18 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from synagents.envs import unit_v0
 
+from synagents.agents.units import activity, potential, score_function
+from synagents.envs import unit_v0
 from synagents.learners.unit import layers
-from synagents.learners.unit.hebbian import coincidences, mean_field, modulated
 from synagents.learners.unit.backprop import Backprop
 from synagents.learners.unit.boltzmann import Boltzmann
+from synagents.learners.unit.hebbian import coincidences, mean_field, modulated
 from synagents.learners.unit.map_propagation import MapPropagation
 from synagents.learners.unit.reinforce import Reinforce
 from synagents.learners.unit.straight_through import StraightThrough
 from synagents.learners.unit.weight_maximization import WeightMaximization
 from synagents.tasks.multiplexer import multiplexer
-from synagents.agents.units import activity, potential, score_function
 from synagents.world import Transition
 
 KEY = jax.random.key(7)

@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium import spaces
 
 from synagents import data
-from synagents.settings import settings
+from synagents.hyperparameters import settings
 from synagents.tasks.datasets import from_dataset
 from synagents.tasks.samples import Samples
 from synagents.world import Group, Metrics, Outcome, World
@@ -22,6 +22,17 @@ def pictures(*, batch_size: int = 16, loss: str = "cross-entropy") -> Samples:
     return from_dataset(data.from_arrays("toy", pixels, labels), batch_size=batch_size, loss=loss)
 
 
+OBSERVATIONS = ["discrete", "multi-discrete", "box"]
+# What agents of synapse_v0 may see, and what they are paid.
+MODES: list[dict[str, Any]] = [{"observation": name} for name in OBSERVATIONS]
+MODES += [{"observation": "box", "features": True}, {"memory": 1}, {"memory": 4, "reward": "delta"}]
+
+
+def small(**options: Any) -> dict[str, Any]:
+    """Arguments of a synapse world of 21 agents whose batch is redrawn every third round."""
+    return {"task": pictures(), "hidden": (), "step_size": 0.01, "interval": 3} | options
+
+
 def group(size: int, *, name: str = "g", histories: int = 81, actions: int = 3) -> Group:
     """Agents with Discrete spaces."""
     return Group(name, (size,), spaces.Discrete(histories), spaces.Discrete(actions))
@@ -32,7 +43,7 @@ class RelayState(NamedTuple):
 
     signal: Any  # how many of the first turn's agents fired
     answer: Any  # how many of the second's
-    left: Any  # rounds until this life ends by itself
+    left: Any  # rounds until this episode ends by itself
     task: Any = ()
 
 
@@ -58,7 +69,7 @@ class Relay(World):
 
     def move(self, state: RelayState, actions: dict[str, Any], t: Any, turn: int) -> RelayState:
         (fired,) = actions.values()
-        total = fired.astype(jnp.int32).sum()
+        total = fired.astype(jnp.int32).sum(dtype=jnp.int32)
         return state._replace(signal=total) if turn == 0 else state._replace(answer=total)
 
     def resolve(self, key: Any, state: RelayState) -> tuple[RelayState, Outcome]:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Integer
 
-from synagents.settings import require
+from synagents.hyperparameters import require
 
 NUM_ACTIONS = 3  # 0, 1, 2 stand for -, 0, +
 MAX_MEMORY = 9  # 9^10 codes would not fit a table anyone could fill

@@ -1,6 +1,7 @@
-"""A stochastic unit: what reaches it makes a potential, the potential a probability, and a random number the unit's activity.
+"""A stochastic unit: its inputs make a potential, the potential a probability, and a random number its activity.
 
-    U = sum_i x_i w_i + b        p(h) ~ exp(h U / temperature)        score function = d log p(h) / dU = (h - E[h]) / temperature
+    U = sum_i x_i w_i + b        p(h) ~ exp(h U / temperature)
+    score function = d log p(h) / dU = (h - E[h]) / temperature
 
 One formula serves units that fire or not in either code ({-1, 1}: E[h] = tanh(U / temperature); {0, 1}: a sigmoid),
 one of K (a softmax; h is one-hot) and Gaussian units around U, whose temperature is their variance. (The exponential
@@ -15,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from synagents.settings import require
+from synagents.hyperparameters import require
 from synagents.world import Group
 
 Kind = Literal["sign", "bit", "gaussian", "softmax"]
@@ -94,7 +95,11 @@ def layers_of(
     require(
         listens == recurrent,
         f"{learner} is made for layers that "
-        + ("also listen to the layer above: build the world with feedback." if recurrent else "listen to the layer below alone: no feedback."),
+        + (
+            "also listen to the layer above: build the world with feedback."
+            if recurrent
+            else "listen to the layer below alone: build the world without feedback."
+        ),
     )
     return tuple(layers)
 
@@ -151,6 +156,8 @@ def fire(key: Key[Array, ""], layer: Layer, u: Float[Array, "n"], temperature: T
     if layer.kind == "gaussian":
         return u + jnp.sqrt(temperature) * jax.random.normal(key, u.shape, jnp.float32)
     if layer.kind == "softmax":
-        return jnp.argmax(u / temperature + jax.random.gumbel(key, u.shape, jnp.float32), keepdims=True).astype(jnp.uint8)
+        noise = jax.random.gumbel(key, u.shape, jnp.float32)
+        return jnp.argmax(u / temperature + noise, keepdims=True).astype(jnp.uint8)
     low, high = CODES[layer.kind]
-    return (jax.random.uniform(key, u.shape, jnp.float32) < jax.nn.sigmoid((high - low) * u / temperature)).astype(jnp.uint8)
+    chance = jax.nn.sigmoid((high - low) * u / temperature)
+    return (jax.random.uniform(key, u.shape, jnp.float32) < chance).astype(jnp.uint8)

@@ -12,13 +12,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int64, Key
+from jaxtyping import Array, Float, Int64, Key, PyTree
 
 from synagents import axes, keys
-from synagents.benchmark.optimizers import Optimizer, OptimizerState, Problem
-from synagents.groups import TaskState
-from synagents.settings import require, require_whole
-from synagents.world import Params, is_due
+from synagents.benchmark.optimizers import Optimizer, Problem
+from synagents.hyperparameters import require, require_whole
+from synagents.world import Params, TaskState, is_due
 
 
 class Curve(NamedTuple):
@@ -98,7 +97,7 @@ class _Progress(NamedTuple):
     """How far one seed is; the numbers are the same for all seeds, so that no loop or branch depends on the seed."""
 
     batch: TaskState
-    state: OptimizerState
+    state: PyTree  # the optimizer's
     t: Array  # steps made
     owed: Array  # sample evaluations that may be spent before the next look; below zero after a dear new batch
     due: Array  # whether a new batch must come first
@@ -159,7 +158,7 @@ class _Seed(NamedTuple):
         if interval:
             steps = jnp.minimum(steps, interval - now.t % interval)
 
-        def one_step(i: Array, state: OptimizerState) -> OptimizerState:
+        def one_step(i: Array, state: PyTree) -> PyTree:
             progress = (share - (now.owed - i * price) / (self.quota * self.looks)).astype(jnp.float32)
             drawn = keys.learner_key(keys.round_key(self.key, now.t + i))
             return self.optimizer.step(drawn, self.problem, now.batch, state, progress)[0]

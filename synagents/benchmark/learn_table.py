@@ -16,9 +16,9 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from synagents import keys
+from synagents.hyperparameters import require, require_whole
 from synagents.learners.synapse.q_table import QTable
 from synagents.loop import Run, advance, begin
-from synagents.settings import require, require_whole
 from synagents.world import World
 
 CHUNK = 250  # rounds between looks at the loss

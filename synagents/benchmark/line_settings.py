@@ -16,7 +16,7 @@ from synagents import registry
 from synagents.benchmark.suite import BenchmarkTask, Settings
 from synagents.cli import flags
 from synagents.envs import synapse_v0
-from synagents.settings import nearest, require
+from synagents.hyperparameters import nearest, require
 from synagents.world import LearnerBase, RewardKind
 
 REFERENCE = "q-table"  # the reference paper's line

@@ -21,8 +21,8 @@ from synagents.benchmark.scoring import score
 from synagents.benchmark.suite import ACTIVATION, INIT_SCALE, POINTS, BenchmarkTask, Settings
 from synagents.benchmark.workers import spread
 from synagents.cli import flags
+from synagents.hyperparameters import nearest, require
 from synagents.networks.mlp import MLP
-from synagents.settings import nearest, require
 
 AGENTS, NO_AGENTS, GRADIENT = "agents", "no agents", "gradient"
 

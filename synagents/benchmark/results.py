@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Integer
 
+from synagents.hyperparameters import require
 from synagents.run.files import write_whole
-from synagents.settings import require
 
 ENVIRONMENT = "synagents"
 MOST_BYTES = 200_000_000  # a hundred lines of a hundred runs; nothing larger is read

@@ -14,8 +14,8 @@ from synagents.benchmark.results import Curves
 from synagents.benchmark.suite import POINTS, BenchmarkTask, Settings
 from synagents.envs import synapse_v0
 from synagents.envs.synapse_v0 import SynapseWorld
+from synagents.hyperparameters import require
 from synagents.loop import advance, begin, evaluate
-from synagents.settings import require
 from synagents.world import Learner
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from synagents import registry
+from synagents.hyperparameters import nearest, require
 from synagents.networks.mlp import Activation
-from synagents.settings import nearest, require
 from synagents.tasks.samples import Samples, validation
 from synagents.world import Task
 

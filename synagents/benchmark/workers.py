@@ -8,7 +8,7 @@ from multiprocessing import get_context
 from multiprocessing.queues import SimpleQueue
 from typing import Any, TypeVar
 
-from synagents.settings import require_whole
+from synagents.hyperparameters import require_whole
 
 Call = TypeVar("Call", bound=tuple[Any, ...])
 Found = TypeVar("Found")

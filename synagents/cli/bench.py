@@ -55,8 +55,8 @@ def bench(ctx: click.Context, players: tuple[str, ...], names: tuple[str, ...], 
 def compare(files: tuple[Path, ...], against: str | None, plot: Path | None) -> None:
     """Set the scores in FILES side by side: a table for each kind of line, curves, who beats whom."""
     from synagents.benchmark import lines, results
+    from synagents.hyperparameters import nearest, require
     from synagents.report import scores as report
-    from synagents.settings import nearest, require
 
     scores = results.merged([results.read(path) for path in files], [path.stem for path in files])
     _show(scores, lines.lines())

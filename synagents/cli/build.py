@@ -21,14 +21,14 @@ import jax
 from synagents import registry
 from synagents.cli import flags, presets
 from synagents.cli.flags import Flag
+from synagents.hyperparameters import nearest, require, require_whole
 from synagents.loop import Run
 from synagents.probes import PROBES, Probe
 from synagents.run import reading
 from synagents.run.config import read_config
 from synagents.run.spec import RunSpec
-from synagents.settings import nearest, require, require_whole
 from synagents.task import Task
-from synagents.world import LearnerBase, RewardKind, World
+from synagents.world import AnyLearner, LearnerBase, RewardKind, World
 
 PRESET_NETWORK = "mlp"  # what a world builds where no network is named; its settings are the world's then
 SHAPES = ("in_shape", "out_size", "sizes")  # parameters of networks that come from the task
@@ -47,7 +47,7 @@ class Built(NamedTuple):
     """A world and a learner, and what they are made of."""
 
     world: World
-    learner: LearnerBase
+    learner: AnyLearner
     settings: dict[str, Any]  # every setting by parameter name, as config.json keeps it
     can_be_kept: bool  # whether config.json can say them all, so that a run goes on by its directory alone
 
@@ -88,23 +88,12 @@ def preset(
         ValueError: if there is nothing of such a name, a setting belongs to none of them or is out of range, or the
             learner does not fit the task.
     """
-    for name, given in (("task", task), ("learner", learner), ("network", network)):
-        require(
-            given is None or isinstance(given, str),
-            f"A preset takes the {name}'s name, but this is a {type(given).__name__}: of objects build "
-            "synagents.RunSpec(world, learner, rounds).",
-        )
-    names = Names(task, learner or registry.usual_learner(task), network)
+    names = _checked(task, learner, network)
     usual = presets.recommended(names.task, names.learner)
     rounds = presets.usual_rounds(names.task, names.learner) if rounds is None else rounds
     require_whole("rounds", rounds, 1)
     built = build(names, settings, rounds=rounds, seed=seed)
-    probed = [find_probe(probe) if isinstance(probe, str) else probe for probe in probes]
-    about: dict[str, Any] = {"task": names.task, "learner": names.learner}
-    about |= {"network": network} if network else {}
-    about |= {"sizes": list(built.world.sizes), "data": dict(built.world.task.description)}
-    by_name = built.can_be_kept and all(isinstance(probe, str) for probe in probes)
-    about |= {"settings": built.settings, "probe_names": list(probes)} if by_name else {}
+    probes = tuple(probes)
     return RunSpec(
         built.world,
         built.learner,
@@ -114,10 +103,29 @@ def preset(
         num_runs=num_runs,
         shared_task=shared_task,
         rollout_length=rollout_length,
-        probes=tuple(probed),
+        probes=tuple(find_probe(probe) if isinstance(probe, str) else probe for probe in probes),
         probe_interval=probe_interval,
-        about=about,
+        about=_about(names, built, probes),
     )
+
+
+def _checked(task: str, learner: str | None, network: str | None) -> Names:
+    for name, given in (("task", task), ("learner", learner), ("network", network)):
+        require(
+            given is None or isinstance(given, str),
+            f"A preset takes the {name}'s name, but this is a {type(given).__name__}: of objects build "
+            "synagents.RunSpec(world, learner, rounds).",
+        )
+    return Names(task, learner or registry.usual_learner(task), network)
+
+
+def _about(names: Names, built: Built, probes: tuple[str | Probe, ...]) -> dict[str, Any]:
+    """What config.json says first, enough for `rebuild` where everything has a name."""
+    about: dict[str, Any] = {"task": names.task, "learner": names.learner}
+    about |= {"network": names.network} if names.network else {}
+    about |= {"sizes": list(built.world.sizes), "data": dict(built.world.task.description)}
+    by_name = built.can_be_kept and all(isinstance(probe, str) for probe in probes)
+    return about | ({"settings": built.settings, "probe_names": list(probes)} if by_name else {})
 
 
 def rebuild(config: dict[str, Any]) -> RunSpec:
@@ -129,8 +137,13 @@ def rebuild(config: dict[str, Any]) -> RunSpec:
     task, learner, network, settings, probes = (
         config.get(name) for name in ("task", "learner", "network", "settings", "probe_names")
     )
-    as_named = isinstance(task, str) and isinstance(learner, str) and isinstance(network, str | None)
-    if not (as_named and isinstance(settings, dict) and isinstance(probes, list)):
+    if not (
+        isinstance(task, str)
+        and isinstance(learner, str)
+        and isinstance(network, str | None)
+        and isinstance(settings, dict)
+        and isinstance(probes, list)
+    ):
         raise ValueError("This run was begun from objects in Python: go on with it by calling `synagents.fit` again.")
     known = known_settings(Names(task, learner, network))
     for name in settings:
@@ -258,8 +271,9 @@ def default(flag: Flag, names: Names, *, by_preset: bool = True) -> Any:
 def needs_of(learner: str) -> RewardKind:
     """What rewards must say for a learner; nothing in particular, where a function makes it."""
     constructor = registry.find("learners", learner)
-    is_class = isinstance(constructor, type) and issubclass(constructor, LearnerBase)
-    return constructor.needs if is_class else RewardKind()
+    if isinstance(constructor, type) and issubclass(constructor, LearnerBase):
+        return constructor.needs
+    return RewardKind()
 
 
 def spanning(spec: RunSpec) -> tuple[str, ...]:
@@ -329,7 +343,7 @@ def _usual(flag: Flag, names: Names) -> Any:
     return flags.value(flag, flags.read(flag, usual) if isinstance(usual, str) else usual, 1)
 
 
-def _made(names: Names, chosen: dict[str, dict[str, Any]]) -> tuple[World, LearnerBase]:
+def _made(names: Names, chosen: dict[str, dict[str, Any]]) -> tuple[World, AnyLearner]:
     """The objects, from the values of all sections."""
     own = dict(zip(("world", *(["network"] if names.network else []), "task", "learner"), chosen.values(), strict=True))
     task = _called(registry.find("tasks", names.task), names.task, own["task"])
@@ -348,7 +362,7 @@ def _shared(task: str, learner: str) -> list[str]:
     return [family for family in registry.players(task) if family in there]
 
 
-def _misfit(world: World, learner: LearnerBase) -> str | None:
+def _misfit(world: World, learner: AnyLearner) -> str | None:
     """Why a learner cannot begin in a world; None if it can. Nothing is computed."""
     if not (isinstance(learner, LearnerBase) and isinstance(world, World)):
         return None  # `synagents.begin` says so
@@ -359,7 +373,7 @@ def _misfit(world: World, learner: LearnerBase) -> str | None:
     return None
 
 
-def _require_fit(names: Names, world: World, learner: LearnerBase, *, by_hand: bool) -> None:
+def _require_fit(names: Names, world: World, learner: AnyLearner, *, by_hand: bool) -> None:
     """Raise ValueError where the learner cannot begin, with others that can if no given setting is the cause."""
     reason = _misfit(world, learner)
     if reason is None:

@@ -133,9 +133,9 @@ class Place(click.ParamType):
         if "\0" in str(path):
             self.fail(f"{value!r} is no path.", param, ctx)
         if self.output:
-            path = path if path.suffix or not self.suffix else path.with_name(path.name + self.suffix)
             if path.is_dir():
                 self.fail(f"{path} is a folder: name a file.", param, ctx)
+            path = path if path.suffix or not self.suffix else path.with_name(path.name + self.suffix)
             if not path.parent.is_dir():
                 self.fail(f"There is no folder {path.parent}: make it first, or name another place.", param, ctx)
             if not os.access(path.parent, os.W_OK):

@@ -107,8 +107,10 @@ class Train(click.Command):
         return [param for param in self.own_params if not (decides and param.name == OF_SAMPLES)]
 
     def _no_flag(self, typed: str, names: "Names", there: Iterable[str]) -> str:
-        near = difflib.get_close_matches(typed, there, n=1)
-        if near:
+        from synagents.cli.build import all_flags
+
+        near = difflib.get_close_matches(typed, there, n=1, cutoff=0.7)
+        if near and typed not in {flag.name for flag in all_flags()}:  # or it is another task's or learner's
             return f"There is no flag {typed}: the nearest is {near[0]}."
         return f"{names.learner} on {names.task} has no {typed}: `synagents train {names.task} --help` shows the flags."
 
@@ -198,10 +200,10 @@ def play(
     from synagents.cli.build import preset
     from synagents.cli.jax_settings import prepare_jax
     from synagents.cli.presets import usual_rounds
+    from synagents.hyperparameters import require
     from synagents.registry import usual_learner
     from synagents.run.config import first_rounds_of
     from synagents.run.directory import RunDirectory
-    from synagents.settings import require
 
     prepare_jax()
     task = task or TASK

@@ -1,6 +1,6 @@
 """Data sets: files in, arrays out."""
 
-from synagents.data.dataset import DataError, Dataset, DataNotFound, from_arrays
+from synagents.data.dataset import DataError, DataNotFound, Dataset, from_arrays
 from synagents.data.folders import load_idx
 from synagents.data.idx import read_idx
 from synagents.data.known import download, load_digits, load_notmnist

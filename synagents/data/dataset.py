@@ -2,9 +2,9 @@
 
     intensity = image / scale        in [0, 1]        class = place of the label among all labels, sorted
 
-The scale is inferred from the largest pixel of the training part, because files do not say it: 1 where no pixel exceeds
-1; the largest pixel itself up to 16 (images of few grey levels, such as the UCI digits with 0 .. 16); 255 above. A whole
-part is looked at, so a dark image among others changes nothing; for a part in which all images are dark, give the scale.
+The scale is inferred from the largest pixel of the training part, because files do not say it: 1 where no pixel
+exceeds 1; the largest pixel itself up to 16 (images of few grey levels, such as the UCI digits with 0 .. 16); 255
+above. The whole part is looked at, so a dark image among others changes nothing; where all are dark, give the scale.
 """
 
 import hashlib
@@ -92,8 +92,8 @@ def from_parts(name: str, train: Part, test: Part | None = None, *, scale: float
             scale = brightest
         if brightest > scale:
             raise DataError(
-                f"{parts[1].source}: the pixels run to {brightest:g}, but those to train on suggest that {scale:g} stands "
-                "for 1; say what pixels are divided by (scale= in Python, --scale)."
+                f"{parts[1].source}: the pixels run to {brightest:g}, but those to train on suggest that {scale:g} "
+                "stands for 1; say what pixels are divided by (scale= in Python, --scale)."
             )
     elif not (isinstance(scale, numbers.Real) and 0 < scale < float("inf")):
         raise ValueError(f"scale is what pixels are divided by, a number > 0, and not {scale!r}.")
@@ -144,7 +144,9 @@ def _checked(part: Part, scale: float | None) -> Part:
     if labels.ndim != 1 or labels.dtype.kind not in "iuSU":
         raise DataError(f"{source}: the labels are {describe(labels)}; give one whole number for each image.")
     if len(images) != len(labels):
-        raise DataError(f"{source}: {len(images)} images and {len(labels)} labels do not pair up; give as many of each.")
+        raise DataError(
+            f"{source}: {len(images)} images and {len(labels)} labels do not pair up; give as many of each."
+        )
     if images.size == 0:
         raise DataError(f"{source}: the images are {describe(images)}, which holds no pixel; give at least one sample.")
     if labels.dtype.kind in "iu" and (labels.min() < 0 or labels.max() >= 2**31):

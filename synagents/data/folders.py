@@ -14,10 +14,9 @@
 | MedMNIST                          | pathmnist.npz: train_images, train_labels, val_images, ...                     |
 | your own                          | any.npz: images, labels                                                        |
 
-A set may be named as a file in its folder would be: `EMNIST/raw/emnist-letters`. (Its images lie on their side in
-the files, and stay so.) Hidden files (such as the `._` files of
-macOS) are no data. (LeCun et al. 1998; Xiao et al. 2017; Clanuwat et al. 2018; Cohen et al. 2017; Yadav and Bottou 2019;
-Yang et al. 2023.)
+A set may be named as a file in its folder would be: `EMNIST/raw/emnist-letters`. (The images of EMNIST lie on their
+side in the files, and stay so.) Hidden files, such as the `._` files of macOS, are no data. (LeCun et al. 1998; Xiao et
+al. 2017; Clanuwat et al. 2018; Cohen et al. 2017; Yadav and Bottou 2019; Yang et al. 2023.)
 """
 
 import os
@@ -28,7 +27,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from synagents.data.dataset import DataError, Dataset, DataNotFound, Part, describe, from_parts
+from synagents.data.dataset import DataError, DataNotFound, Dataset, Part, describe, from_parts
 from synagents.data.idx import read_idx
 from synagents.data.npz import names_in, read_npz
 
@@ -36,14 +35,11 @@ DEPTH = 3  # folders in folders that are looked into
 MOST_FOLDERS = 1000  # of a depth
 SHOWN = 6  # names in an error
 
-FILE = re.compile(
-    r"(?P<part>.*?)[-_.]?(?P<kind>images|imgs|labels)([-_.]idx\d[-_.][a-z]+(\.gz)?|\.npz)", re.IGNORECASE
-)
+FILE = re.compile(r"(?P<part>.*?)[-_.]?(?P<kind>images|imgs|labels)([-_.]idx\d[-_.][a-z]+(\.gz)?|\.npz)", re.IGNORECASE)
 PART = re.compile(r"(?P<set>.*?)(?:(?:^|[-_.])(?P<role>train|training|t10k|test|testing))?", re.IGNORECASE)
 TEST = ("t10k", "test", "testing")
 NAMELESS = ("raw", "gzip", "processed")  # folders in which loaders put what they fetched: the one above has the name
 QMNIST_NUMBERS = 8  # of a label; the first is the class
-
 
 
 class Layout(NamedTuple):
@@ -175,7 +171,9 @@ def _complete(found: Found) -> Found:
     roles = list(found.files)
     if len(roles) > 2 or (len(roles) == 2 and (roles[0] in TEST or roles[1] not in TEST)):
         names = ", ".join(str(files["images"]) for files in found.files.values())
-        raise DataError(f"{names} are more than one data set; keep those to train on and those to test with in a folder.")
+        raise DataError(
+            f"{names} are more than one data set; keep one to train on, and one named test or t10k, in a folder."
+        )
     for files in found.files.values():
         if "labels" not in files:
             name = re.sub("imgs|images", "labels", files["images"].name, flags=re.IGNORECASE).replace("idx3", "idx1")

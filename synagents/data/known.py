@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from synagents.data.dataset import DataError, Dataset, DataNotFound, Part, from_arrays, from_parts
+from synagents.data.dataset import DataError, DataNotFound, Dataset, Part, from_arrays, from_parts
 from synagents.data.folders import at_home, load_found, sets_in
 from synagents.data.npz import read_npz
 
@@ -76,7 +76,7 @@ def download(name: str, folder: Path | None = None, url: str | None = None) -> P
 
     Args:
         name: "notmnist", the only one so far.
-        folder: where to put the files; without it `<user's cache>/<name>`, where the loader looks. `~` is the user's home.
+        folder: where to put the files; without it `<user's cache>/<name>`, where the loader looks.
         url: address of a folder that mirrors the published files.
 
     Returns:

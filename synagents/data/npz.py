@@ -1,4 +1,7 @@
-"""Arrays of NumPy's archives, read as far as a file can be believed: nothing is unpickled, no room made for a promise."""
+"""Arrays of NumPy's archives, read as far as a file can be believed.
+
+Nothing is unpickled, and no room is made for a promise alone.
+"""
 
 import io
 import math

@@ -61,7 +61,7 @@ def epsilon_greedy(table: Float[Array, "S A"], epsilon: Float[Array, ""]) -> Flo
 
 def _drawn(key: Key[Array, ""], agents: Tree) -> Tree:
     """{group: uint32[n]} one number for every agent, uniform in 0 .. RESOLUTION - 1."""
-    words = jax.random.bits(key, (sum(own.size for own in agents.values()),)) >> 8
+    words = jax.random.bits(key, (sum(own.size for own in agents.values()),), jnp.uint32) >> 8
     drawn, start = {}, 0
     for name, own in sorted(agents.items()):
         drawn[name] = words[start : start + own.size]

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from gymnasium import spaces
 from jaxtyping import Array, Float, Key
 
+from synagents.hyperparameters import settings, static
 from synagents.learners.choice import sample
-from synagents.settings import settings, static
 from synagents.world import Group, Learner, Metrics, RoundNumber, Transition, Tree, num_choices, require_discrete
 
 __all__ = ["Uniform"]

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from synagents.settings import require, require_between, settings, static
+from synagents.hyperparameters import require, require_between, settings, static
 from synagents.world import Network, Params
 
 __all__ = ["MLP"]

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from synagents.settings import require, settings, static
+from synagents.hyperparameters import require, settings, static
 from synagents.world import Network, Params
 
 __all__ = ["from_module"]
@@ -45,13 +45,13 @@ class Module(Network):
         return self.answer(params, x.reshape(x.shape[0], *self.in_shape))
 
 
-def from_module(make: Any, in_shape: tuple[int, ...]) -> Module:
+def from_module(make: object, in_shape: tuple[int, ...]) -> Module:
     """A network of synapse agents made of any Flax or Equinox module, for `synapse_v0.world(task, network=...)`.
 
     The module must give one row of outputs for each sample, and nothing but its arrays may decide them: there is no
-    place for running statistics or random numbers (batch norm, dropout). Arrays of whole numbers, NumPy arrays (Equinox) and
-    plain attributes are part of the structure and the same in all lives. Keep what you build and use it again: another
-    call makes another network, for which JAX compiles anew.
+    place for running statistics or random numbers (batch norm, dropout). Arrays of whole numbers, NumPy arrays
+    (Equinox) and plain attributes are part of the structure and the same in all lives. Keep what you build and use it
+    again: another call makes another network, for which JAX compiles anew.
 
     Args:
         make: a Flax linen module; or a function from a key to an Equinox module, which is called on one sample, or to a
@@ -78,7 +78,8 @@ def from_module(make: Any, in_shape: tuple[int, ...]) -> Module:
         return call(jax.tree.unflatten(structure, leaves), x).astype(jnp.float32)
 
     network = Module(fresh, answer, in_shape)
-    out = _tried(in_shape, jax.eval_shape, lambda x: answer(fresh(jax.random.key(0)), x), jnp.zeros((2, *in_shape), jnp.float32))
+    two = jax.ShapeDtypeStruct((2, *in_shape), jnp.float32)
+    out = _tried(in_shape, jax.eval_shape, lambda x: answer(fresh(jax.random.key(0)), x), two)
     require(
         out.ndim == 2 and out.shape[0] == 2,
         f"The module must give a row of outputs for each sample, but for two samples it gives {list(out.shape)}.",
@@ -89,7 +90,7 @@ def from_module(make: Any, in_shape: tuple[int, ...]) -> Module:
 _Parts = tuple[Callable[[Key[Array, ""]], Any], Callable[[Any, Array], Array]]
 
 
-def _parts(make: Any, in_shape: tuple[int, ...]) -> _Parts:
+def _parts(make: object, in_shape: tuple[int, ...]) -> _Parts:
     """What makes the module's tree of arrays from a key, and what calls the module with such a tree on a batch."""
     if _is_a(make, "flax.linen", "Module"):
         return _linen(make, in_shape)
@@ -130,7 +131,7 @@ def _linen(module: Any, in_shape: tuple[int, ...]) -> _Parts:
 
 
 def _equinox(make: Any, module: Any) -> _Parts:
-    def is_state(node: Any) -> bool:
+    def is_state(node: object) -> bool:
         return _is_a(node, "equinox.nn", "StateIndex")
 
     _require_no_state(["StateIndex"] if any(map(is_state, jax.tree.leaves(module, is_leaf=is_state))) else [])
@@ -171,7 +172,7 @@ def _names(paths: list[Any]) -> list[str | None]:
     return names
 
 
-def _entry(part: Any) -> Any:
+def _entry(part: object) -> Any:
     """What one step of a path is called: an attribute's name, a dict's key, a list's index."""
     match part:
         case jax.tree_util.GetAttrKey(name=name):
@@ -183,11 +184,11 @@ def _entry(part: Any) -> Any:
     return part
 
 
-def _is_weights(leaf: Any) -> bool:
+def _is_weights(leaf: object) -> bool:
     return isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jnp.floating) and leaf.size > 0
 
 
-def _is_a(thing: Any, home: str, name: str) -> bool:
+def _is_a(thing: object, home: str, name: str) -> bool:
     """Whether `thing` is of a class of a library, which is then loaded already."""
     library = sys.modules.get(home)
     return library is not None and isinstance(thing, getattr(library, name))

@@ -10,19 +10,22 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
+from synagents.run.files import Json
 from synagents.run.fit import Look
 
+BAR = 10  # width of the bar
 PLAIN_LINES = 10  # how many lines a run prints where there is no terminal
 
 
 class Live:
-    """Shows every look: steps/s, agent-steps/s, loss, reward rate, held-out accuracy, time left.
+    """Shows every look: time left, loss, held-out accuracy, reward rate, steps/s, agent-steps/s.
+
+    In a narrow terminal the last of these are left out.
 
     Args:
         title: of the run, such as "digits trace".
@@ -34,7 +37,7 @@ class Live:
         self._console = _Stderr(stderr=True, quiet=quiet, highlight=False, markup=False, emoji=False)
         self._bar = Progress(
             TextColumn("{task.description}", style="bold", markup=False),
-            BarColumn(bar_width=20),
+            BarColumn(bar_width=BAR),
             TextColumn("{task.percentage:>3.0f}%  {task.fields[numbers]}", markup=False),
             console=self._console,
             transient=True,
@@ -60,17 +63,20 @@ class Live:
 
     def show(self, look: Look) -> None:
         """Show how the run stands."""
-        numbers = (
-            f"{number(look.steps_per_second)} steps/s  {number(look.agent_steps_per_second)} agent-steps/s  "
-            f"loss {look.loss:.3f}  rewarded {look.reward_rate:.0%}"
-            + ("" if look.accuracy is None else f"  accuracy {look.accuracy:.1%}")
-            + f"  {clock(look.seconds_left)} left"
-        )
+        parts = [
+            f"{clock(look.seconds_left)} left",
+            f"loss {look.loss:.3f}",
+            *([] if look.accuracy is None else [f"accuracy {look.accuracy:.1%}"]),
+            f"rewarded {look.reward_rate:.0%}",
+            f"{number(look.steps_per_second)} steps/s",
+            f"{number(look.agent_steps_per_second)} agent-steps/s",
+        ]
         if self._started:
+            numbers = fitting(parts, self._console.width - len(self._title) - BAR - len("  100%  "))
             self._console.attempt(lambda: self._bar.update(self._task, completed=look.step, numbers=numbers))
         elif look.step * PLAIN_LINES // look.steps > self._lines:
             self._lines = look.step * PLAIN_LINES // look.steps
-            self._print(f"{self._title}: step {look.step:,} of {look.steps:,}  {numbers}")
+            self._print(f"{self._title}: step {look.step:,} of {look.steps:,}  {'  '.join(parts)}")
 
     def tell(self, sentence: str) -> None:
         """Say something that must be known, even where nothing else is shown."""
@@ -119,6 +125,17 @@ class _Stderr(Console):
             os.close(nowhere)
 
 
+def fitting(parts: list[str], room: int) -> str:
+    """As many parts as fit into a line of `room` characters, the first ones first.
+
+    >>> fitting(["0:05 left", "loss 0.523", "rewarded 50%"], 25)
+    '0:05 left  loss 0.523'
+    """
+    while parts and len("  ".join(parts)) > room:
+        parts = parts[:-1]
+    return "  ".join(parts)
+
+
 def number(value: float) -> str:
     """A large number in short: 12,345 -> "12.3k"."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
@@ -132,7 +149,7 @@ def clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
-def closing_table(summary: dict[str, Any], directory: Path) -> Text:
+def closing_table(summary: Json, directory: Path) -> Text:
     """What came of a run; the last line is the path of its files and nothing else.
 
     Args:
@@ -145,7 +162,7 @@ def closing_table(summary: dict[str, Any], directory: Path) -> Text:
     return text.append("results in\n", style="bold").append(str(directory))
 
 
-def _closing_rows(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _closing_rows(summary: Json) -> Iterator[tuple[str, str]]:
     sizes = "-".join(map(str, summary["sizes"]))
     yield "network", f"{sizes}, {summary['agents']:,} agents" if sizes else f"{summary['agents']:,} agents"
     data = data_line(summary.get("data") or {})
@@ -164,7 +181,7 @@ def _closing_rows(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "time", f"{summary['seconds']:.1f} s, {summary['compile_seconds']:.1f} s of it compiling"
 
 
-def data_line(data: dict[str, Any]) -> str:
+def data_line(data: Json) -> str:
     """A task's description in a line; whatever it does not say is left out.
 
     >>> data_line({"train_samples": 1347, "held_out_samples": 450, "split": "seed 0", "classes": 10, "scale": 16.0})
@@ -186,7 +203,7 @@ def data_line(data: dict[str, Any]) -> str:
     return ", ".join([*amounts[:-1], *(f"{last}{split}" for last in amounts[-1:]), *rest])
 
 
-def _listed(values: Any) -> str:
+def _listed(values: object) -> str:
     if isinstance(values, dict):
         return ", ".join(f"{name} = {value}" for name, value in values.items())
     return ", ".join(map(str, values)) if isinstance(values, list | tuple) else str(values)

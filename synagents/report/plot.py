@@ -9,10 +9,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from synagents.hyperparameters import nearest, require
 from synagents.run.config import Config, read_config
 from synagents.run.files import check_writable, path_of, write_whole
 from synagents.run.reading import read_metrics
-from synagents.settings import nearest, require
 
 ACTIONS = ("down", "leave", "up")
 FORMAT = ".png"  # of pictures whose name says none
@@ -89,7 +89,7 @@ def _title(config: Config) -> str:
     """What was run; a run begun from Python may not say more than its classes."""
     task = config.get("task", config["built"].get("world"))
     learner = config.get("learner", config["built"].get("learner"))
-    sizes = "-".join(map(str, config.get("sizes") or ()))
+    sizes = "-".join(map(str, config["sizes"])) if isinstance(config.get("sizes"), list) else ""
     return f"{task} {sizes}".rstrip() + f", {learner}, seed {config['seed']}"
 
 

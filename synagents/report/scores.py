@@ -11,7 +11,7 @@ from synagents.benchmark import statistics
 from synagents.benchmark.results import Curves, Scores
 from synagents.benchmark.statistics import Estimate, bootstrap
 from synagents.benchmark.suite import SUITE
-from synagents.settings import require
+from synagents.hyperparameters import require
 
 KINDS = {
     "agents": "a shared policy of synapse agents",

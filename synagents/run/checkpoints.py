@@ -15,16 +15,16 @@ import os
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import safetensors.numpy
-from jaxtyping import Array
+from jax.tree_util import KeyPath
+from jaxtyping import Array, PyTree
 
 from synagents.loop import Run
-from synagents.run.files import path_of, printable, write_whole
+from synagents.run.files import Json, path_of, printable, write_whole
 
 FORMAT = "synagents-checkpoint/2"
 OLD = {"synagents-checkpoint/1": "0.1.0"}  # the version that wrote what this one does not read
@@ -38,7 +38,7 @@ class CheckpointError(Exception):
     """A file does not hold a usable checkpoint; the message is one sentence: which file, what is wrong, what to do."""
 
 
-def save(run: Run, path: str | Path, about: dict[str, Any] | None = None) -> None:
+def save(run: Run, path: str | Path, about: Json | None = None) -> None:
     """Write everything that the next round depends on, the worlds' memories included, whole or not at all.
 
     Args:
@@ -74,7 +74,7 @@ def load(path: str | Path, like: Run) -> Run:
     return read(path, like)[0]
 
 
-def read(path: str | Path, like: Run) -> tuple[Run, dict[str, Any]]:
+def read(path: str | Path, like: Run) -> tuple[Run, Json]:
     """The run in a file, and the notes kept with it; arguments and errors as `load`."""
     path = path_of(path)
     if not path.is_file():
@@ -103,17 +103,17 @@ def read(path: str | Path, like: Run) -> tuple[Run, dict[str, Any]]:
     return replace(like, t=statics["t"], **kept), about
 
 
-def _kept(run: Run) -> dict[str, Any]:
+def _kept(run: Run) -> dict[str, PyTree]:
     """What of a run changes, or is drawn; the rest are settings."""
     return {"key": run.key, "state": run.state, "memory": run.memory, "mind": run.mind}
 
 
-def named(tree: Any) -> dict[str, Any]:
+def named(tree: PyTree) -> dict[str, Array]:
     """The arrays of a tree by their places in it: {"mind.table": ..}."""
     return {_name(path): leaf for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]}
 
 
-def _name(path: tuple[Any, ...]) -> str:
+def _name(path: KeyPath) -> str:
     return jax.tree_util.keystr(path, simple=True, separator=".")
 
 
@@ -158,7 +158,7 @@ def _unsealed(raw: bytes) -> dict[str, str]:
     return text
 
 
-def _check_kind(statics: Any, about: Any, like: Run) -> None:
+def _check_kind(statics: Json, about: object, like: Run) -> None:
     if not isinstance(about, dict) or type(statics["t"]) is not int or not 0 <= statics["t"] < 2**32:
         raise CheckpointError("does not say after how many rounds it was saved: use another one")
     for name in _STATICS:

@@ -21,8 +21,8 @@ from typing import Any, TypeAlias
 import jax
 import numpy as np
 
-from synagents.run.files import RunError, path_of, printable
-from synagents.settings import require
+from synagents.hyperparameters import require
+from synagents.run.files import Json, RunError, path_of, printable
 
 FORMAT = "synagents-run/2"
 CONFIG = "config.json"
@@ -30,7 +30,7 @@ MOST_JSON = 10_000_000  # bytes of a JSON file that are read
 ARRAY = "array "  # what the description of an array begins with
 FIXED = ("seed", "num_worlds", "num_runs", "shared_task", "rollout_length", "probes", "probe_interval")
 
-Config: TypeAlias = dict[str, Any]  # what a JSON file says, by name
+Config: TypeAlias = Json
 
 
 def read_config(directory: str | Path) -> Config:
@@ -95,7 +95,7 @@ def versions() -> dict[str, str]:
     }
 
 
-def described(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+def described(name: str, value: object) -> Iterator[tuple[str, Any]]:
     """What an object is made of, as JSON can say it: {"world": "SynapseWorld", "world.network.sizes": [64, 10], ...}.
 
     Large arrays appear as their checksums, functions and objects of other kinds as their names.
@@ -124,12 +124,12 @@ def described(name: str, value: Any) -> Iterator[tuple[str, Any]]:
         yield name, getattr(value, "__qualname__", type(value).__qualname__)
 
 
-def as_json(content: Mapping[str, Any]) -> bytes:
+def as_json(content: Json) -> bytes:
     """A mapping as people can read it; NumPy's numbers become Python's, and what JSON does not know becomes text."""
     return (json.dumps(content, indent=1, default=_plain, allow_nan=False) + "\n").encode()
 
 
-def read_json(file: Path) -> Config | None:
+def read_json(file: Path) -> Json | None:
     """The mapping in a JSON file; None where there is none."""
     try:
         with file.open("rb") as opened:
@@ -139,15 +139,15 @@ def read_json(file: Path) -> Config | None:
     return content if isinstance(content, dict) else None
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     return value.tolist() if isinstance(value, np.generic | np.ndarray | jax.Array) else str(value)
 
 
-def _whole(value: Any, least: int = 1) -> bool:
+def _whole(value: object, least: int = 1) -> bool:
     return type(value) is int and value >= least
 
 
-def _list_of(kind: type, value: Any) -> bool:
+def _list_of(kind: type, value: object) -> bool:
     return isinstance(value, list) and all(type(one) is kind for one in value)
 
 

@@ -20,17 +20,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
+from synagents.hyperparameters import require
 from synagents.run.config import CONFIG, Config, as_json, first_rounds_of, read_config, read_json, require_same
-from synagents.run.files import ASIDE, RunError, path_of, write_whole
+from synagents.run.files import ASIDE, Json, RunError, path_of, write_whole
 from synagents.run.manifest import Manifest
 from synagents.run.session import Session, checkpoint_files, writing
 from synagents.run.spec import RunSpec
 from synagents.run.telling import Tell
-from synagents.settings import require
 
 LOCK = ".lock"
 OURS = ("config.json", "metrics.csv", "timings.csv", "summary.json", "manifest.json", "weights.npz", "picture.png")
@@ -77,7 +76,7 @@ class RunDirectory:
             self._config = stamp, read_config(self.path)
         return self._config[1]
 
-    def finished(self) -> dict[str, Any] | None:
+    def finished(self) -> Json | None:
         """The summary, if the run has played all that it was asked for."""
         summary = read_json(self.path / "summary.json")
         return summary if summary and summary.get("steps") == self.config()["rounds"] else None

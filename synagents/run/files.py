@@ -8,7 +8,9 @@ Whatever stops the machine in between, a reader finds the old file or the new on
 import contextlib
 import os
 from pathlib import Path
+from typing import Any, TypeAlias
 
+Json: TypeAlias = dict[str, Any]  # what a JSON file says, by name
 ASIDE = ".part"  # what a file is called while it is being written
 
 
@@ -17,7 +19,9 @@ class RunError(Exception):
 
 
 def path_of(path: str | Path) -> Path:
-    """A path as people write it: `~` and `~user` are home directories."""
+    """A path as people write it: `~` and `~user` are home directories; ValueError for what can be no path."""
+    if "\0" in str(path):
+        raise ValueError(f"{str(path)!r:.100} is no path: leave the null byte out.")
     return Path(os.path.expanduser(path))
 
 
@@ -29,7 +33,7 @@ def printable(text: object) -> str | None:
 def check_writable(path: str | Path) -> Path:
     """Make sure that a file can be written before anything is computed for it.
 
-    The directories that it needs are made; an older file of this name is left as it is.
+    Nothing is left behind: no directory is made, and an older file of this name stays as it is.
 
     Args:
         path: the file to be written later.
@@ -43,9 +47,10 @@ def check_writable(path: str | Path) -> Path:
     path = path_of(path)
     if path.is_dir():
         raise ValueError(f"{path} is a directory: name a file, such as {path / 'result'}.")
+    if not path.parent.is_dir():
+        raise ValueError(f"There is no directory {path.parent}: make it first, or name another place.")
     aside = path.with_name(path.name + ASIDE)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         aside.touch()
         aside.unlink()
     except OSError as error:

@@ -7,19 +7,20 @@ same compiled programs as one that never was, and ends with the same bits. `syna
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
+from synagents.hyperparameters import require
 from synagents.loop import History, Run, advance, check_finite
 from synagents.run.directory import RunDirectory
+from synagents.run.files import Json
 from synagents.run.results import Measured, measure, rows, score_of, summary_of
 from synagents.run.session import Session
 from synagents.run.spec import RunSpec
 from synagents.run.stopping import Interrupted, Stopping
 from synagents.run.telling import Listener, Tell
-from synagents.settings import require
 
 
 class Look(NamedTuple):
@@ -44,7 +45,7 @@ def fit(
     compiling: Callable[[], None] = lambda: None,
     watch: Callable[[Look], None] = lambda look: None,
     tell: Tell = print,
-) -> tuple[Run, dict[str, Any]]:
+) -> tuple[Run, Json]:
     """Train, look now and then, and leave everything in a directory; one that holds this run already is gone on with.
 
     The same call again, after whatever stopped the one before, ends with the same bits in weights, minds and

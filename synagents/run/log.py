@@ -10,7 +10,7 @@ import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias, TypedDict, TypeGuard
+from typing import TypeAlias, TypedDict, TypeGuard
 
 from synagents.run.files import RunError
 
@@ -32,7 +32,7 @@ def mark_of(content: bytes) -> Mark:
 NOTHING = mark_of(b"")
 
 
-def is_mark(value: Any) -> TypeGuard[Mark]:
+def is_mark(value: object) -> TypeGuard[Mark]:
     """Whether a value from a JSON file is a mark."""
     if not isinstance(value, dict):
         return False

@@ -1,10 +1,9 @@
 """manifest.json: the SHA-256 of every file of a run, and the versions of every process that worked on it."""
 
 from pathlib import Path
-from typing import Any
 
 from synagents.run.config import FORMAT, as_json, read_json
-from synagents.run.files import write_whole
+from synagents.run.files import Json, write_whole
 from synagents.run.log import Log, Mark, fits_mark, is_mark, mark_of
 
 MANIFEST = "manifest.json"
@@ -25,7 +24,7 @@ class Manifest:
         files, sessions = content.get("files"), content.get("sessions")
         marks = files.items() if isinstance(files, dict) else ()
         self.files: dict[str, Mark] = {name: mark for name, mark in marks if is_mark(mark)}
-        self.sessions: list[Any] = sessions if isinstance(sessions, list) else []
+        self.sessions: list[Json] = sessions if isinstance(sessions, list) else []
 
     def note(self, file: Path) -> None:
         """Keep the mark of a file that was just written."""

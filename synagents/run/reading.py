@@ -3,7 +3,6 @@
 import csv
 import io
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from synagents.loop import Run
 from synagents.run.checkpoints import CheckpointError
 from synagents.run.config import require_same
 from synagents.run.directory import RunDirectory
-from synagents.run.files import RunError
+from synagents.run.files import Json, RunError
 from synagents.run.session import CHECKPOINTS, checkpoint_files, read_checkpoint
 from synagents.run.spec import RunSpec
 
@@ -35,20 +34,18 @@ def read_metrics(directory: str | Path) -> dict[str, np.ndarray]:
     path = RunDirectory(directory)
     path.config()  # refuses what is no run, and a run of another version
     file = path.path / "metrics.csv"
-    text = file.read_text(encoding="utf-8") if file.is_file() else ""
-    whole = text[: text.rfind("\n") + 1]  # a row may be half written
-    header, *rows = csv.reader(io.StringIO(whole, newline="")) if whole else [[]]
-    if not rows:
-        return {}
+    content = file.read_bytes() if file.is_file() else b""
+    whole = content[: content.rfind(b"\n") + 1]  # a row may be half written
     try:
-        table = np.array([[float(value or "nan") for value in row] for row in rows], float).reshape(-1, len(header))
-    except ValueError as error:
-        raise RunError(f"{file} has a row that is not {len(header)} numbers ({error}): put it back.") from error
-    columns = dict(zip(header, table.T, strict=True))
+        header, *rows = csv.reader(io.StringIO(whole.decode(), newline="")) if whole else [[]]
+        table = [[float(value or "nan") for value in row] for row in rows]
+        columns = {name: np.array(values) for name, *values in zip(header, *table, strict=True)} if rows else {}
+    except (ValueError, csv.Error) as error:
+        raise RunError(f"{file} has rows that are not equally many numbers ({error}): put it back.") from error
     return {name: values.astype(np.int64) if name in WHOLE_NUMBERS else values for name, values in columns.items()}
 
 
-def open_run(directory: str | Path, spec: RunSpec) -> tuple[Run, dict[str, Any] | None]:
+def open_run(directory: str | Path, spec: RunSpec) -> tuple[Run, Json | None]:
     """A run as its last whole checkpoint has it, and its summary.
 
     Args:

@@ -4,15 +4,16 @@ import csv
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import jax
 import numpy as np
 
+from synagents.hyperparameters import require
 from synagents.loop import History, Run, evaluate
+from synagents.run.files import Json
 from synagents.run.log import Row
 from synagents.run.spec import RunSpec
-from synagents.settings import require
 from synagents.world import Part
 
 Measured: TypeAlias = dict[str, np.ndarray]  # metrics of a whole part, f32[K, W]
@@ -41,26 +42,29 @@ def rows(run: Run, history: History, held_out: Measured) -> list[Row]:
 
 
 def _row(run: Run, history: History, held_out: Measured, k: int) -> Row:
-    numbers: dict[str, Any] = {"loss": np.mean(history.info["loss"][k])}
-    numbers |= {f"world.{name}": np.mean(values[k]) for name, values in history.info.items() if name != "loss"}
-    numbers["reward_rate"] = np.mean(history.reward[k] > 0)
-    numbers |= {f"held_out_{name}": values[k].mean() for name, values in held_out.items()}
-    numbers |= {f"learner.{name}": np.mean(values[k]) for name, values in history.metrics.items()}
+    numbers = {"loss": float(np.mean(history.info["loss"][k]))}
+    numbers |= {f"world.{name}": float(np.mean(values[k])) for name, values in history.info.items() if name != "loss"}
+    numbers["reward_rate"] = float(np.mean(history.reward[k] > 0))
+    numbers |= {f"held_out_{name}": float(values[k].mean()) for name, values in held_out.items()}
+    numbers |= {f"learner.{name}": float(np.mean(values[k])) for name, values in history.metrics.items()}
     for name, value in _probed(history, k):
         require(name not in numbers, f"A probe has two numbers that are called {name}: give them different names.")
         numbers[name] = value
     return {"step": run.t, "run": k} | {name: f"{value:.6g}" for name, value in numbers.items()}
 
 
-def _probed(history: History, k: int) -> Iterator[tuple[str, Any]]:
+def _probed(history: History, k: int) -> Iterator[tuple[str, float]]:
     """What the probes saw in run k, by column; nan where no probe was due since the last look."""
     for path, seen in jax.tree_util.tree_flatten_with_path(history.probes)[0]:
         name = f"probe.{jax.tree_util.keystr(path, simple=True, separator='.')}"
         mean = np.asarray(seen[k]).mean(axis=(0, 1)) if len(history.probed) else np.full(seen.shape[3:], np.nan)
-        yield from ((f"{name}.{i}", value) for i, value in enumerate(mean.ravel())) if mean.ndim else ((name, mean),)
+        if mean.ndim:
+            yield from ((f"{name}.{i}", float(value)) for i, value in enumerate(mean.ravel()))
+        else:
+            yield name, float(mean)
 
 
-def summary_of(spec: RunSpec, run: Run, metrics: Path) -> dict[str, Any]:
+def summary_of(spec: RunSpec, run: Run, metrics: Path) -> Json:
     """The closing numbers at the last step, never those of the best look; steps are rounds.
 
     Args:
@@ -91,7 +95,7 @@ def summary_of(spec: RunSpec, run: Run, metrics: Path) -> dict[str, Any]:
     }
 
 
-def _rewards(metrics: Path) -> dict[str, Any]:
+def _rewards(metrics: Path) -> Json:
     """The mean return of all episodes of a run, and of those of its last tenth; empty where there are no episodes."""
     with metrics.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict
+from typing import NamedTuple, TypedDict
 
 import jax
 import numpy as np
@@ -20,7 +20,7 @@ from synagents.loop import Run
 from synagents.run import checkpoints
 from synagents.run.checkpoints import CheckpointError
 from synagents.run.config import CONFIG, Config, as_json, versions
-from synagents.run.files import ASIDE, RunError, write_whole
+from synagents.run.files import ASIDE, Json, RunError, write_whole
 from synagents.run.log import NOTHING, Log, Mark, Row, is_mark
 from synagents.run.manifest import Manifest
 from synagents.run.spec import RunSpec
@@ -156,7 +156,7 @@ class Session:
             self._unsaved_best = run, self._notes()
 
     def save_if_due(self, seconds: float | None) -> None:
-        """Save if so many seconds have passed since the last checkpoint (None: LEAST_SECONDS, or more if it is slow)."""
+        """Save if so many seconds have passed since the last checkpoint (None: ten, or more where saving is slow)."""
         wait = max(LEAST_SECONDS, self._cost / MOST_SHARE) if seconds is None else seconds
         if not 0 <= time.perf_counter() - self._saved_at < wait:  # a clock that jumps back is no reason to wait
             self.save()
@@ -186,7 +186,7 @@ class Session:
         self._cost = max(self._saved_at - began, 0.0)
         self.saving += self._cost
 
-    def finish(self, summary: dict[str, Any]) -> None:
+    def finish(self, summary: Json) -> None:
         """Save, then write what came of the run: weights, tables, summary."""
         self.save()
         run = self.run

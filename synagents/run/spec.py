@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from synagents.hyperparameters import require, require_whole
 from synagents.keys import LARGEST_SEED
 from synagents.loop import Run, begin, check_counts, check_intervals, check_pair, check_probes
 from synagents.probes import Probe
 from synagents.run.config import FORMAT, Config, described, versions
-from synagents.settings import require, require_whole
-from synagents.world import Learner, World
+from synagents.world import AnyLearner, World
 
 LOOKS = 100  # how often a run is looked at, about
 MOST_ROUNDS = 10_000  # between looks, about: a run that is asked to stop plays these to their end
@@ -45,7 +45,7 @@ class RunSpec:
     """
 
     world: World
-    learner: Learner
+    learner: AnyLearner
     rounds: int
     seed: int = 0
     num_worlds: int = 1

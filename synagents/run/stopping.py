@@ -30,7 +30,7 @@ class Stopping:
 
     def __enter__(self) -> "Stopping":
         if threading.current_thread() is threading.main_thread():  # Python gives signals to no other
-            heard = [number for number in REQUESTS if signal.getsignal(number) != signal.SIG_IGN]  # as nohup ignores them
+            heard = [number for number in REQUESTS if signal.getsignal(number) != signal.SIG_IGN]  # as under nohup
             self._before = {number: signal.signal(number, self._ask) for number in heard}
         return self
 

@@ -10,12 +10,11 @@ import importlib.resources
 import json
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from synagents.agents.codes import NUM_ACTIONS, num_codes
-from synagents.run.files import path_of, write_whole
+from synagents.run.files import Json, path_of, write_whole
 
 FORMAT = "synagents-q-table/1"
 PUBLISHED_AXES = ["action a_t", "a_{t-2}", "a_{t-1}", "R_{t-2}", "R_{t-1}"]
@@ -39,7 +38,7 @@ def load_table(path: str | Path | None = None) -> np.ndarray:
     return read_table(path)[0]
 
 
-def read_table(path: str | Path | None = None) -> tuple[np.ndarray, dict[str, Any]]:
+def read_table(path: str | Path | None = None) -> tuple[np.ndarray, Json]:
     """The table in a file, and what the file says about where it comes from; errors as `load_table`."""
     source: Path | Traversable = (
         importlib.resources.files("synagents") / "assets" / "q_table.json" if path is None else path_of(path)
@@ -60,7 +59,7 @@ def read_table(path: str | Path | None = None) -> tuple[np.ndarray, dict[str, An
         raise TableError(f"{source} is not JSON ({error}): `synagents learn-table` makes a table.") from error
 
 
-def save_table(path: str | Path, table: np.ndarray, about: dict[str, Any] | None = None) -> None:
+def save_table(path: str | Path, table: np.ndarray, about: Json | None = None) -> None:
     """Write a table, whole or not at all.
 
     Args:
@@ -77,7 +76,7 @@ def save_table(path: str | Path, table: np.ndarray, about: dict[str, Any] | None
     write_whole(path, whole.encode())
 
 
-def _understand(content: Any) -> tuple[np.ndarray, dict[str, Any]]:
+def _understand(content: object) -> tuple[np.ndarray, Json]:
     if isinstance(content, dict) and content.get("axes") == PUBLISHED_AXES:
         published = _array(content.get("Q"))
         if published.shape != (NUM_ACTIONS,) * 5:
@@ -92,7 +91,7 @@ def _understand(content: Any) -> tuple[np.ndarray, dict[str, Any]]:
     return _check(_array(content.get("table")), content.get("memory")), about if isinstance(about, dict) else {}
 
 
-def _array(rows: Any) -> np.ndarray:
+def _array(rows: object) -> np.ndarray:
     try:
         with np.errstate(over="ignore"):  # too large becomes infinite, which is refused as such
             return np.asarray(rows, np.float32)
@@ -100,7 +99,7 @@ def _array(rows: Any) -> np.ndarray:
         raise TableError("holds something other than equal rows of numbers") from error
 
 
-def _check(table: np.ndarray, memory: Any) -> np.ndarray:
+def _check(table: np.ndarray, memory: object) -> np.ndarray:
     if not isinstance(memory, int) or not 1 <= memory <= 9:
         raise TableError(f"has memory {memory!r} instead of a whole number from 1 to 9")
     if table.shape != (num_codes(memory), NUM_ACTIONS):

@@ -1,1 +1,1 @@
-"""Tasks: a stimulus out, a score for the answer; one file per family."""
+"""Tasks: a stimulus out, a loss for the outputs or a reward for the action; one file per family."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from synagents import data
 from synagents.data.dataset import describe, infer_scale
-from synagents.settings import require, require_between, require_whole
+from synagents.hyperparameters import require, require_between, require_whole
 from synagents.tasks import losses
 from synagents.tasks.losses import Loss
 from synagents.tasks.samples import Batches, Description, Samples, counts, pixels, require_batch
@@ -186,7 +186,9 @@ def _checked(x: npt.ArrayLike, target: npt.ArrayLike) -> tuple[np.ndarray, np.nd
         f"target is {describe(target)}; give whole numbers [n] for classes, or floats [n] or [n, C] for values.",
     )
     require(len(x) == len(target), f"{len(x)} samples and {len(target)} targets do not pair up; give as many of each.")
-    require(x.size > 0 and target.size > 0, f"x is {describe(x)} and target {describe(target)}; give at least one sample.")
+    require(
+        x.size > 0 and target.size > 0, f"x is {describe(x)} and target {describe(target)}; give at least one sample."
+    )
     with np.errstate(over="ignore"):  # what becomes infinite is refused below, in a sentence
         x = x if x.dtype == np.uint8 else x.astype(np.float32)
         target = target.astype(np.float32).reshape(len(target), -1) if not has_classes else target

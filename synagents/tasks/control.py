@@ -17,7 +17,7 @@ import numpy as np
 from gymnasium import spaces
 from jaxtyping import Array, Bool, Float, Integer, Key
 
-from synagents.settings import require_whole, settings, static
+from synagents.hyperparameters import require_whole, settings, static
 from synagents.world import Answer, DecisionTask
 
 __all__ = ["acrobot", "cartpole", "mountain_car"]
@@ -191,7 +191,11 @@ class MountainCar:
         position = jnp.clip(position + velocity, -1.2, 0.6)
         velocity = jnp.where((position == jnp.float32(-1.2)) & (velocity < 0), 0.0, velocity)
         arrived = (position >= 0.45) & (velocity >= 0)
-        return jnp.stack([position, velocity]), jnp.where(arrived, jnp.float32(100), jnp.float32(0)) - 0.1 * push**2, arrived
+        return (
+            jnp.stack([position, velocity]),
+            jnp.where(arrived, jnp.float32(100), jnp.float32(0)) - 0.1 * push**2,
+            arrived,
+        )
 
 
 def cartpole(*, limit: int = 500) -> Control:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from synagents import data as files
 from synagents.data import Dataset
-from synagents.settings import require, require_between
+from synagents.hyperparameters import require, require_between
 from synagents.tasks import losses
 from synagents.tasks.losses import Loss
 from synagents.tasks.samples import Description, Samples, counts, pixels, require_batch
@@ -142,5 +142,4 @@ def _renumbered(dataset: Dataset) -> Description:
     last = dataset.num_classes - 1
     if dataset.classes == tuple(range(last + 1)):
         return ()
-    first, *rest = map(str, dataset.classes)
-    return (("classes", f"labels {first} .. {rest[-1] if rest else first} are classes 0 .. {last}"),)
+    return (("classes", f"0 .. {last} for labels {dataset.classes[0]} .. {dataset.classes[-1]}"),)

@@ -8,13 +8,15 @@ alone; where a task has few questions in all, it sees them often.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Integer, Key
 
-from synagents.world import DecisionTask, Metrics, Part
+from synagents.world import DecisionTask, Memory, Metrics, Part, TaskState
+
+LONGEST = 10_000  # decisions: a task without ends is evaluated, too
 
 
 LONGEST = 10_000  # decisions: a task without ends is evaluated, too
@@ -23,8 +25,8 @@ LONGEST = 10_000  # decisions: a task without ends is evaluated, too
 class _Episode(NamedTuple):
     """How an episode stands."""
 
-    task: Any
-    memory: Any
+    task: TaskState
+    memory: Memory
     steps: Integer[Array, ""]
     earned: Float[Array, ""]
     ended: Bool[Array, ""]
@@ -33,8 +35,8 @@ class _Episode(NamedTuple):
 def evaluate(
     task: DecisionTask,
     key: Key[Array, ""],
-    begin_world: Callable[[Key[Array, ""]], Any],
-    decide: Callable[[Key[Array, ""], Any, Any], tuple[Array, Any]],
+    begin_world: Callable[[Key[Array, ""]], Memory],
+    decide: Callable[[Key[Array, ""], Memory, TaskState], tuple[Array, Memory]],
     part: Part,
 ) -> Metrics:
     """Play E episodes and take minus their mean return as the loss.

@@ -22,7 +22,7 @@ from gymnasium.error import DependencyNotInstalled
 from jax.experimental.buffer_callback import buffer_callback
 from jaxtyping import Array, Float, Integer, Key, UInt32
 
-from synagents.settings import require, require_whole, settings, static
+from synagents.hyperparameters import require, require_whole, settings, static
 from synagents.world import Answer, DecisionTask
 
 __all__ = ["lunar_lander"]
@@ -123,6 +123,9 @@ def _on_host(function: Callable[..., tuple[np.ndarray, ...]], shapes: Any) -> Ca
     return buffer_callback(call, shapes, vmap_method="broadcast_all")
 
 
+Last = tuple[np.ndarray, np.float32, np.bool_]  # observation, reward, whether the episode terminated
+
+
 class _Play:
     """An environment in the middle of an episode."""
 
@@ -130,12 +133,12 @@ class _Play:
         self.env = env
         self.actions: list[np.ndarray] = []
         seen, _ = env.reset(seed=seed)
-        self.last = np.asarray(seen, np.float32), np.float32(0), np.bool_(False)
+        self.last: Last = np.asarray(seen, np.float32), np.float32(0), np.bool_(False)
 
     def step(self, action: np.ndarray) -> None:
         space = self.env.action_space
-        is_number = isinstance(space, spaces.Discrete)
-        seen, reward, terminated, _, _ = self.env.step(int(space.start + action) if is_number else np.asarray(action))
+        chosen = int(space.start + action) if isinstance(space, spaces.Discrete) else np.asarray(action)
+        seen, reward, terminated, _, _ = self.env.step(chosen)
         self.last = np.asarray(seen, np.float32), np.float32(reward), np.bool_(terminated)
         self.actions.append(action)
 
@@ -157,7 +160,7 @@ class _Kept:
     def begin(self, seed: int) -> np.ndarray:
         return self._fresh(seed).last[0]
 
-    def play(self, seed: int, actions: np.ndarray) -> tuple[np.ndarray, np.float32, np.bool_]:
+    def play(self, seed: int, actions: np.ndarray) -> Last:
         """The last step of an episode; played from its start where what was done so far differs."""
         play = self.plays.get(seed)
         if play is None or (play.actions and not np.array_equal(play.actions, actions[: len(play.actions)])):
@@ -200,9 +203,7 @@ def from_gymnasium(name: str, *, limit: int | None = None) -> GymnasiumTask:
         env = gymnasium.make(name)
     except (gymnasium.error.Error, DependencyNotInstalled, ImportError) as error:
         why = " ".join(str(error).split()).partition(". ")[0].rstrip(".")
-        raise ValueError(
-            f"Gymnasium cannot make {name} ({why}): name another, or install what it asks for."
-        ) from error
+        raise ValueError(f"Gymnasium cannot make {name} ({why}): name another, or install what it asks for.") from error
     env.close()
     if limit is None:
         limit = (env.spec.max_episode_steps if env.spec else None) or 1000

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Num
 
-from synagents.settings import nearest, require_between
+from synagents.hyperparameters import nearest, require_between
 
 Loss = Callable[[Array, Array], Array]
 

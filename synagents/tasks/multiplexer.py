@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from gymnasium import spaces
 from jaxtyping import Array, Float, Integer, Key, UInt32
 
-from synagents.settings import require_whole, settings, static
+from synagents.hyperparameters import require_whole, settings, static
 from synagents.world import Answer, DecisionTask
 
 __all__ = ["multiplexer"]

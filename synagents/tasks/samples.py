@@ -2,9 +2,9 @@
 
     loss = loss(network(batch), targets)
 
-The batch is drawn without replacement and kept until the world asks for a new one. `datasets` makes such tasks of images
-by name, `arrays` of anything else. The arrays lie on JAX's default device from the moment a task is made, so a process
-that holds one must not be forked: start others with "spawn".
+The batch is drawn without replacement and kept until the world asks for a new one. `datasets` makes such tasks of
+images by name, `arrays` of anything else. The arrays lie on JAX's default device from the moment a task is made, so a
+process that holds one must not be forked: start others with "spawn".
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Integer, Key, Num
 
-from synagents.settings import require, require_between, require_whole, settings, static
+from synagents.hyperparameters import require, require_between, require_whole, settings, static
 from synagents.tasks import losses
 from synagents.tasks.losses import Loss
 from synagents.world import Metrics, Part, Task
@@ -45,7 +45,7 @@ class Samples(Task):
         out_size: outputs of the network: the number of classes, or C.
         batch_size: samples per batch, 1 .. n.
         loss: of (outputs, targets).
-        description: the data and the split, to be reported: name, counts, seed, pixels, checksum.
+        description: the data and the split, to be reported: name, counts, seed, scale, classes, checksum.
     """
 
     x: Num[Array, "n ..."]
@@ -96,7 +96,7 @@ class Samples(Task):
         return x.astype(jnp.float32) / jnp.asarray(self.scale, jnp.float32)
 
     def _draw(self, key: Key[Array, ""]) -> Batch:
-        # The largest of as many random numbers as there are samples: a permutation by sorting takes fifteen times as long.
+        # The places of the largest of n random numbers: a permutation by sorting takes fifteen times as long.
         _, chosen = jax.lax.top_k(jax.random.uniform(key, self.target.shape[:1], jnp.float32), self.batch_size)
         return Batch(self.scaled(self.x[chosen]), self.target[chosen])
 
@@ -206,5 +206,5 @@ def counts(name: str, train: np.ndarray, test: np.ndarray, how: str) -> Descript
 
 
 def pixels(largest: float, scale: float) -> Description:
-    """The pixels there are and what they are divided by, for a description."""
-    return (("pixels", f"up to {largest:g}, divided by {scale:g}"),)
+    """The largest pixel there is and what pixels are divided by, for a description."""
+    return (("scale", float(scale)), ("largest_pixel", largest))

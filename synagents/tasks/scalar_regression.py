@@ -15,8 +15,8 @@ import numpy as np
 from gymnasium import spaces
 from jaxtyping import Array, Float, Key
 
+from synagents.hyperparameters import require_whole, settings, static
 from synagents.keys import LARGEST_SEED, seed_key
-from synagents.settings import require_whole, settings, static
 from synagents.world import Answer, DecisionTask
 
 __all__ = ["scalar_regression"]

@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, Num
 
+from synagents.hyperparameters import require, require_whole, settings, static
 from synagents.keys import LARGEST_SEED, seed_key
-from synagents.settings import require, require_whole, settings, static
 from synagents.tasks import losses
 from synagents.tasks.losses import Loss
 from synagents.world import Metrics, Part, Task

@@ -10,16 +10,12 @@ a schedule over it, such as `Exponential(2e-3, 2e-4, 1.0)`, whatever a step cost
 """
 
 from abc import ABC, abstractmethod
-from typing import TypeAlias
 
 from jaxtyping import Array, Float, Key, PyTree
 
 from synagents import keys
-from synagents.groups import TaskState
-from synagents.settings import require_whole, settings, static
-from synagents.world import Network, Params, Task, forward
-
-OptimizerState: TypeAlias = PyTree  # of an optimizer: a NamedTuple with a field `weights`
+from synagents.hyperparameters import require_whole, settings, static
+from synagents.world import Network, Params, Task, TaskState, forward
 
 
 @settings
@@ -55,14 +51,14 @@ class Optimizer(ABC):
     """
 
     @abstractmethod
-    def init(self, key: Key[Array, ""], problem: Problem) -> OptimizerState:
+    def init(self, key: Key[Array, ""], problem: Problem) -> PyTree:
         """A first state, whose weights are those that the network itself begins with.
 
         Raises:
             ValueError: where the network does not fit the optimizer, in one sentence.
         """
 
-    def on_new_batch(self, problem: Problem, batch: TaskState, state: OptimizerState) -> tuple[OptimizerState, int]:
+    def on_new_batch(self, problem: Problem, batch: TaskState, state: PyTree) -> tuple[PyTree, int]:
         """What must be known of a new batch before the next step, and its cost. By default nothing.
 
         Args:
@@ -78,8 +74,8 @@ class Optimizer(ABC):
 
     @abstractmethod
     def step(
-        self, key: Key[Array, ""], problem: Problem, batch: TaskState, state: OptimizerState, progress: Float[Array, ""]
-    ) -> tuple[OptimizerState, int]:
+        self, key: Key[Array, ""], problem: Problem, batch: TaskState, state: PyTree, progress: Float[Array, ""]
+    ) -> tuple[PyTree, int]:
         """One step, the body of a loop: the state keeps its structure, shapes and types.
 
         Args:

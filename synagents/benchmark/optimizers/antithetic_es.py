@@ -17,10 +17,9 @@ from jaxtyping import Array, Float, Key, PyTree
 
 from synagents.benchmark.optimizers import Optimizer, Problem
 from synagents.counter import counter_key
-from synagents.groups import TaskState
+from synagents.hyperparameters import require_between, require_whole, settings, static
 from synagents.schedules import Schedule, at, require_range
-from synagents.settings import require_between, require_whole, settings, static
-from synagents.world import Params
+from synagents.world import Params, TaskState
 
 __all__ = ["AntitheticES"]
 

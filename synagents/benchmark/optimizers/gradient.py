@@ -14,10 +14,9 @@ import optax
 from jaxtyping import Array, Float, Key, PyTree
 
 from synagents.benchmark.optimizers import Optimizer, Problem
-from synagents.groups import TaskState
+from synagents.hyperparameters import require_between, settings
 from synagents.schedules import Schedule, at, require_range
-from synagents.settings import require_between, settings
-from synagents.world import Params
+from synagents.world import Params, TaskState
 
 __all__ = ["SGD", "Adam"]
 

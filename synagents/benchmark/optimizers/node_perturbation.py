@@ -18,11 +18,10 @@ from jaxtyping import Array, Float, Key
 from synagents import keys
 from synagents.benchmark.optimizers import Optimizer, Problem
 from synagents.counter import counter_key
-from synagents.groups import TaskState
+from synagents.hyperparameters import require, require_between, settings
 from synagents.networks.mlp import ACTIVATIONS, MLP
 from synagents.schedules import Schedule, at, require_range
-from synagents.settings import require, require_between, settings
-from synagents.world import Params
+from synagents.world import Params, TaskState
 
 __all__ = ["NodePerturbation"]
 

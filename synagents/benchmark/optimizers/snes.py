@@ -18,9 +18,8 @@ from jaxtyping import Array, Float, Key
 
 from synagents.benchmark.optimizers import Optimizer, Problem
 from synagents.counter import counter_key
-from synagents.groups import TaskState
-from synagents.settings import require_between, require_whole, settings, static
-from synagents.world import Params
+from synagents.hyperparameters import require_between, require_whole, settings, static
+from synagents.world import Params, TaskState
 
 __all__ = ["SNES"]
 

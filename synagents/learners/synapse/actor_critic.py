@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from synagents.hyperparameters import require_between, settings
 from synagents.learners.choice import sample
 from synagents.learners.synapse.tabular import hits_of, policy_gradient, pool
-from synagents.settings import require_between, settings
 from synagents.world import Group, Learner, Metrics, RoundNumber, Transition, Tree, require_discrete
 
 __all__ = ["ActorCritic"]

@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from synagents.hyperparameters import settings
 from synagents.learners.synapse.tabular import Hits, QMind, TabularQ, hits_of
-from synagents.settings import settings
 from synagents.world import RoundNumber, Transition, Tree
 
 __all__ = ["DoubleQ"]

@@ -8,8 +8,8 @@ The same expectation as SARSA's and less variance. With `epsilon` 0 it is Q-lear
 
 from jaxtyping import Array, Float, Key
 
+from synagents.hyperparameters import settings
 from synagents.learners.synapse.tabular import Hits, QMind, TabularQ, hits_of
-from synagents.settings import settings
 from synagents.world import RoundNumber, Transition, Tree
 
 __all__ = ["ExpectedSarsa"]

@@ -15,9 +15,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
+from synagents.hyperparameters import require_between, settings
 from synagents.learners.choice import sample
 from synagents.learners.synapse.tabular import hits_of, policy_gradient, pool
-from synagents.settings import require_between, settings
 from synagents.world import Group, Learner, Metrics, RoundNumber, Transition, Tree, require_discrete
 
 __all__ = ["PolicyGradient"]

@@ -11,8 +11,8 @@ Watkins & Dayan 1992.)
 
 from jaxtyping import Array, Float, Key
 
+from synagents.hyperparameters import require, settings, static
 from synagents.learners.synapse.tabular import Hits, QMind, Rate, TabularQ, hits_of
-from synagents.settings import require, settings, static
 from synagents.world import Metrics, RoundNumber, Transition, Tree
 
 __all__ = ["QTable"]

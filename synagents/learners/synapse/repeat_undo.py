@@ -14,8 +14,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from synagents.agents.codes import NUM_ACTIONS, all_codes, last_action, last_reward, memory_of
+from synagents.hyperparameters import require_between, settings
 from synagents.learners.choice import sample
-from synagents.settings import require_between, settings
 from synagents.world import Group, Learner, Metrics, RoundNumber, Transition, Tree, require_discrete
 
 __all__ = ["RepeatUndo"]

@@ -12,9 +12,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer, Key
 
 from synagents.counter import counter_key
+from synagents.hyperparameters import settings
 from synagents.learners.choice import sample
 from synagents.learners.synapse.tabular import Hits, QMind, TabularQ, hits_of
-from synagents.settings import settings
 from synagents.world import RoundNumber, Transition, Tree
 
 __all__ = ["Sarsa"]

@@ -18,9 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Integer, Key
 
+from synagents.hyperparameters import require, require_between, settings, static
 from synagents.learners.choice import epsilon_greedy, sample
 from synagents.schedules import Schedule, at, require_range
-from synagents.settings import require, require_between, settings, static
 from synagents.world import Group, Learner, Metrics, RoundNumber, Transition, Tree, require_discrete
 
 Rate = Literal["per-agent", "per-step"]

@@ -17,9 +17,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from synagents.agents.codes import NUM_ACTIONS
+from synagents.hyperparameters import require_between, settings
 from synagents.learners.choice import explore_around
 from synagents.schedules import Schedule, at, require_range
-from synagents.settings import require_between, settings
 from synagents.world import (
     Group,
     MemoryLearner,

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Key
 
 from synagents.agents.units import fire, potential
+from synagents.hyperparameters import settings, static
 from synagents.learners.unit.layers import (
     Rates,
     UnitLearnerState,
@@ -22,7 +23,6 @@ from synagents.learners.unit.layers import (
     score_functions,
 )
 from synagents.learners.unit.td import UnitLearner
-from synagents.settings import settings, static
 from synagents.world import Metrics, RoundNumber, Transition, Tree
 
 __all__ = ["Backprop"]

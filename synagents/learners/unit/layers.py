@@ -19,8 +19,8 @@ from jaxtyping import Array, Float, Key
 
 from synagents import schedules
 from synagents.agents.units import Layer, Synapses, Temperature, activity, fire, potential, score_function
+from synagents.hyperparameters import require, settings, static
 from synagents.schedules import Schedule
-from synagents.settings import require, settings, static
 from synagents.world import Params, RoundNumber, Transition, Tree
 
 Rates: TypeAlias = tuple[Schedule, ...]

@@ -16,9 +16,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from synagents.agents.units import Synapses, Temperature, fire, layers_of, potential, score_function
+from synagents.hyperparameters import require, require_between, require_whole, settings, static
 from synagents.learners.unit.layers import Baseline, Factors, Rates, UnitLearnerState, activities, potentials
 from synagents.learners.unit.td import Traces, UnitLearner
-from synagents.settings import require, require_between, require_whole, settings, static
 from synagents.world import Group, Metrics, RoundNumber, Transition, Tree
 
 __all__ = ["MapPropagation"]

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Key
 
 from synagents.agents.units import Synapses, layers_of, potential
+from synagents.hyperparameters import require, require_between, settings, static
 from synagents.learners.unit.hebbian import ControlVariate, coincidences, mean_field, modulated
 from synagents.learners.unit.layers import (
     Baseline,
@@ -31,7 +32,6 @@ from synagents.learners.unit.layers import (
     stimulus,
     team_reward,
 )
-from synagents.settings import require, require_between, settings, static
 from synagents.world import Group, Learner, Metrics, Params, RoundNumber, Transition, Tree
 
 __all__ = ["Recurrent"]

@@ -8,9 +8,9 @@ for networks of such units.)
 
 from jaxtyping import Array, Key
 
+from synagents.hyperparameters import settings
 from synagents.learners.unit.layers import UnitLearnerState, activities, score_functions
 from synagents.learners.unit.td import UnitLearner
-from synagents.settings import settings
 from synagents.world import Metrics, RoundNumber, Transition, Tree
 
 __all__ = ["Reinforce"]

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Key
 
 from synagents.agents.units import slope
+from synagents.hyperparameters import settings, static
 from synagents.learners.unit.layers import (
     UnitLearnerState,
     activities,
@@ -20,7 +21,6 @@ from synagents.learners.unit.layers import (
     score_functions,
 )
 from synagents.learners.unit.td import UnitLearner
-from synagents.settings import settings, static
 from synagents.world import Metrics, RoundNumber, Transition, Tree
 
 __all__ = ["StraightThrough"]

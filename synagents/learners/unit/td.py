@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
 from synagents.agents.units import Layer, Synapses, layers_of, potential
+from synagents.hyperparameters import require, require_between, settings, static
 from synagents.learners.unit.layers import (
     Baseline,
     Factors,
@@ -33,7 +34,6 @@ from synagents.learners.unit.layers import (
     stimulus,
     team_reward,
 )
-from synagents.settings import require, require_between, settings, static
 from synagents.world import Group, Learner, Params, RoundNumber, Transition, Tree
 
 Traces = dict[str, Synapses]

@@ -22,6 +22,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from synagents.agents.units import CODES, Layer, Synapses, Temperature, slope
+from synagents.hyperparameters import require, settings, static
 from synagents.learners.unit.layers import (
     Baseline,
     Factors,
@@ -37,7 +38,6 @@ from synagents.learners.unit.layers import (
     team_reward,
 )
 from synagents.learners.unit.td import Traces, UnitLearner
-from synagents.settings import require, settings, static
 from synagents.world import Metrics, RoundNumber, Transition, Tree
 
 __all__ = ["WeightMaximization"]

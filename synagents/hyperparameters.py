@@ -9,12 +9,10 @@ import difflib
 import inspect
 import math
 import numbers
-import sys
 import typing
 from collections.abc import Iterable
 from dataclasses import MISSING, dataclass, field
 from functools import cache
-from types import ModuleType
 from typing import Any, TypeVar, dataclass_transform
 
 import jax
@@ -108,13 +106,3 @@ def nearest(name: Any, names: Iterable[str]) -> str:
     match = difflib.get_close_matches(str(name), names, n=1)
     hint = f"did you mean {match[0]!r}? " if match else ""
     return f"{hint}there are {', '.join(names)}"
-
-
-class _Module(ModuleType):
-    """Python binds a package's name to the module once it is imported: so `@synagents.settings` must work with that."""
-
-    def __call__(self, cls: type[C]) -> type[C]:
-        return settings(cls)
-
-
-sys.modules[__name__].__class__ = _Module
