@@ -43,7 +43,7 @@ def coincidences(mind: UnitLearnerState, transition: Transition, fields: Fields,
 
 
 def mean_field(mind: UnitLearnerState, stimulus: Float[Array, "T W D"], fields: Fields) -> list[Factors]:
-    """The same factors as a deterministic guess at E[f | s]: the network of means, settled without luck."""
+    """The same factors as a deterministic guess at E[f | s]: the network of means, relaxed without randomness."""
     start = [stimulus]
     for layer in mind.layers:  # the first pass upward: nobody above has acted yet
         silent = [stimulus[..., :1].repeat(other.width, -1) * 0 for other in mind.layers[len(start) - 1 :]]
