@@ -193,7 +193,7 @@ def test_a_world_checks_itself_whoever_makes_it(change: Any, sentence: str) -> N
     [
         (MapPropagation(), {"hidden": (2, 2)}, "hidden units of kind gaussian, but those of hidden0 are sign"),
         (Reinforce(), {"units": "gaussian"}, "hidden units of kind sign or bit"),
-        (Reinforce(), {"feedback": True, "sweeps": 1}, "no feedback"),
+        (Reinforce(), {"feedback": True, "sweeps": 1}, "build the world without feedback"),
         (Boltzmann(), {}, "build the world with feedback"),
         (Boltzmann(), {"feedback": True, "lateral": True, "sweeps": 1}, "cannot have lateral connections"),
         (Reinforce((0.1, 0.1, 0.1)), {}, "one for each of the 2 layers, but there are 3"),
