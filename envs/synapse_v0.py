@@ -357,6 +357,10 @@ def _require_fit(network: Network, task: Task) -> None:
             f"{type(error).__name__} above): make one that takes as many numbers."
         ) from error
     require(
+        len(jax.eval_shape(lambda: network.init(jax.random.key(0)))) > 0,
+        "The network has no weights, so nobody acts in it: let its init make at least one array.",
+    )
+    require(
         out == (2, task.out_size),
         f"The task wants {task.out_size} outputs for each sample, but for two samples the network gives {list(out)}.",
     )

@@ -16,17 +16,29 @@ from synagents.world import Memory, Mind, Outcome, RoundNumber, State, Tree, Wor
 
 
 class Round(NamedTuple):
-    """One round of one world, all of it."""
+    """One round of one world, all of it.
 
-    before: State  # the world's state before anyone acted
-    after: State  # the world's state after the round was resolved
-    obs: Tree  # {group: [n, ...]} what the agents saw
-    actions: Tree  # {group: [n, ...]} what they did
-    extras: dict[int, PyTree]  # what the learner's `act` returned beside the actions, by turn
-    outcome: Outcome  # rewards, info
-    mind: Mind  # what the learner knew
-    memory: Memory  # what the learner keeps in this world, after the agents acted; () where it keeps nothing
-    t: RoundNumber  # rounds played before this one
+    Attributes:
+        before: the world's state before anyone acted.
+        after: the world's state after the round was resolved.
+        obs: {group: [n, ...]} what the agents saw.
+        actions: {group: [n, ...]} what they did.
+        extras: what the learner's `act` returned last, by turn.
+        outcome: rewards, info.
+        mind: what the learner knew.
+        memory: what the learner keeps in this world, after the agents acted; () where it keeps nothing.
+        t: rounds played before this one.
+    """
+
+    before: State
+    after: State
+    obs: Tree
+    actions: Tree
+    extras: dict[int, PyTree]
+    outcome: Outcome
+    mind: Mind
+    memory: Memory
+    t: RoundNumber
 
 
 Probe = Callable[[World, Round], PyTree]

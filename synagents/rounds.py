@@ -7,14 +7,14 @@ What is written here is written for one run; `synagents.axes` gives it the axes 
 """
 
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree, UInt32
 
 from synagents import axes, keys
-from synagents.hyperparameters import settings, static
+from synagents.hyperparameters import require, settings, static
 from synagents.probes import Probe, Round
 from synagents.world import (
     AnyLearner,
@@ -102,6 +102,15 @@ def play(
     return _play_candidates(world, learner, key, state, memory, mind, t)
 
 
+def _parts(learner: AnyLearner, method: str, returned: Any, parts: tuple[str, ...]) -> Any:
+    """What a learner's method returned; ValueError unless it is as many things as it should be."""
+    require(
+        isinstance(returned, tuple) and len(returned) == len(parts),
+        f"{type(learner).__name__}.{method} must return ({', '.join(parts)}).",
+    )
+    return returned
+
+
 def _play_once(
     world: World, learner: AnyLearner, key: Keys, state: State, memory: Memory, mind: Mind, t: RoundNumber
 ) -> Round:
@@ -114,9 +123,11 @@ def _play_once(
         seen = world.observe(state, turn)
         drawn = jax.random.fold_in(key.action, turn)
         if isinstance(learner, MemoryLearner):
-            chosen, memory, extras[turn] = learner.act(drawn, mind, memory, seen, t, turn)
+            acted = learner.act(drawn, mind, memory, seen, t, turn)
+            chosen, memory, extras[turn] = _parts(learner, "act", acted, ("actions", "memory", "extras"))
         else:
-            chosen, extras[turn] = learner.act(drawn, mind, seen, t, turn)
+            acted = learner.act(drawn, mind, seen, t, turn)
+            chosen, extras[turn] = _parts(learner, "act", acted, ("actions", "extras"))
         state = world.move(state, chosen, t, turn)
         obs, actions = obs | seen, actions | chosen
     state, outcome = world.resolve(key.world, state)
@@ -264,11 +275,13 @@ def _update(run: Run, carry: _Carry, rollout: tuple[Key[Array, "T"], Array]) -> 
     transition, last_obs, memory = _with_world_axis(run, carry, happened)
     drawn = keys.learner_key(round_keys[-1])
     if isinstance(run.learner, MemoryLearner):
-        mind, memory, metrics = run.learner.update(drawn, carry.mind, memory, transition, last_obs, times[0])
+        learned = run.learner.update(drawn, carry.mind, memory, transition, last_obs, times[0])
+        mind, memory, metrics = _parts(run.learner, "update", learned, ("mind", "memory", "metrics"))
         memory = axes.drop(memory) if run.num_worlds == 1 else memory
         carry = carry._replace(mind=mind, memory=memory)
     else:
-        mind, metrics = run.learner.update(drawn, carry.mind, transition, last_obs, times[0])
+        learned = run.learner.update(drawn, carry.mind, transition, last_obs, times[0])
+        mind, metrics = _parts(run.learner, "update", learned, ("mind", "metrics"))
         carry = carry._replace(mind=mind)
     return carry, (happened.reward, happened.info, metrics)
 

@@ -58,12 +58,20 @@ class Transition(NamedTuple):
     What an agent sees next is the next round's `obs`, and `last_obs` after the last round. A group that acts in several
     turns of a round appears with what it saw and did in its last turn; `extras` has all turns. In a world with C
     candidates there are W C rows of axis W, the candidates of one world side by side.
+
+    Attributes:
+        obs: {group: [T, W, n, ...]}, or [T, W, ...] where all of a group see the same.
+        actions: {group: [T, W, n]}.
+        extras: {turn: what `act` returned last, with axes [T, W] in front}.
+        reward: {group: f32[T, W] or f32[T, W, n]}.
+        terminated: where an episode of the task ended in this round.
+        truncated: where one was cut off.
     """
 
-    obs: Tree  # {group: [T, W, n, ...]}, or [T, W, ...] where all of a group see the same
-    actions: Tree  # {group: [T, W, n]}
-    extras: dict[int, PyTree]  # {turn: what `act` returned beside the actions, with axes [T, W] in front}
-    reward: Tree  # {group: f32[T, W] or f32[T, W, n]}
+    obs: Tree
+    actions: Tree
+    extras: dict[int, PyTree]
+    reward: Tree
     terminated: Bool[Array, "T W"]
     truncated: Bool[Array, "T W"]
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import equinox as eqx
+import numpy as np
 import pytest
 
 import synagents
@@ -88,3 +89,10 @@ def test_each_of_the_two_commands_is_one_line_that_sets_up_an_environment_of_its
     commands = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)[:2]
     for command in commands:
         assert command.count("\n") == 1 and command.startswith("python3 -m venv .venv && ")
+
+
+def test_the_task_it_shows_plays() -> None:
+    scope: dict[str, Any] = {"synagents": synagents, "np": np}
+    exec(next(text for text in SNIPPETS if "def disk" in text), scope)
+    run, _ = synagents.train(0, synapse_v0.world(scope["disk"](80), hidden=(4,)), synagents.Uniform(), 2)
+    assert run.t == 2

@@ -257,7 +257,8 @@ def make_network(network: str, task: Task, settings: dict[str, Any]) -> Any:
     shapes: dict[str, Any] = {"in_shape": task.in_shape, "out_size": task.out_size}
     if "sizes" in parameters:
         shapes["sizes"] = (math.prod(task.in_shape), *settings.pop("hidden"), task.out_size)
-    return constructor(**{name: shape for name, shape in shapes.items() if name in parameters}, **settings)
+    shapes = {name: shape for name, shape in shapes.items() if name in parameters}
+    return _called(constructor, network, shapes | settings)
 
 
 def default(flag: Flag, names: Names, *, by_preset: bool = True) -> Any:
@@ -354,6 +355,8 @@ def _made(names: Names, chosen: dict[str, dict[str, Any]]) -> tuple[World, AnyLe
 
 
 def _called(constructor: Any, name: str, settings: dict[str, Any]) -> Any:
+    missing = ", ".join(sorted(getattr(constructor, "__abstractmethods__", ())))
+    require(not missing, f"{name} is not finished: it has no {missing} yet.")
     return constructor(**settings)
 
 
