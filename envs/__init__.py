@@ -9,8 +9,10 @@ A world is a module `<family>_v<number>`. Importing this package registers all o
 if __name__ != "synagents.envs":
     raise ImportError("Import the worlds as synagents.envs: the folder envs/ is installed under that name.")
 
+import importlib
 import pkgutil
 import re
+from types import ModuleType
 
 import gymnasium
 
@@ -20,3 +22,10 @@ for _module in pkgutil.iter_modules(__path__):
             f"synagents/{_match[1].title().replace('_', '')}-v{_match[2]}",
             vector_entry_point=f"synagents.envs.{_module.name}:vector_env",
         )
+
+
+def __getattr__(name: str) -> ModuleType:
+    """A module of this package, imported when it is asked for: `synagents.envs.synapse_v0`."""
+    if name in {module.name for module in pkgutil.iter_modules(__path__)}:
+        return importlib.import_module(f"synagents.envs.{name}")
+    raise AttributeError(f"module 'synagents.envs' has no attribute {name!r}")
