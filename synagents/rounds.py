@@ -123,7 +123,7 @@ def _play_once(
         seen = world.observe(state, turn)
         drawn = jax.random.fold_in(key.action, turn)
         if isinstance(learner, MemoryLearner):
-            acted = learner.act(drawn, mind, memory, seen, t, turn)
+            acted: tuple = learner.act(drawn, mind, memory, seen, t, turn)
             chosen, memory, extras[turn] = _parts(learner, "act", acted, ("actions", "memory", "extras"))
         else:
             acted = learner.act(drawn, mind, seen, t, turn)
@@ -275,7 +275,7 @@ def _update(run: Run, carry: _Carry, rollout: tuple[Key[Array, "T"], Array]) -> 
     transition, last_obs, memory = _with_world_axis(run, carry, happened)
     drawn = keys.learner_key(round_keys[-1])
     if isinstance(run.learner, MemoryLearner):
-        learned = run.learner.update(drawn, carry.mind, memory, transition, last_obs, times[0])
+        learned: tuple = run.learner.update(drawn, carry.mind, memory, transition, last_obs, times[0])
         mind, memory, metrics = _parts(run.learner, "update", learned, ("mind", "memory", "metrics"))
         memory = axes.drop(memory) if run.num_worlds == 1 else memory
         carry = carry._replace(mind=mind, memory=memory)

@@ -84,7 +84,8 @@ def test_the_folder_envs_is_no_package_of_its_own() -> None:
 
 SUBMODULES = """
 import synagents
-assert synagents.envs.__name__ == "synagents.envs" and synagents.envs.synapse_v0.world and synagents.learners and synagents.tasks and synagents.run
+assert synagents.envs.__name__ == "synagents.envs" and synagents.envs.synapse_v0.world
+assert synagents.learners and synagents.tasks and synagents.run
 assert synagents.schedules.parse("0.5", 1) == 0.5
 for name in synagents.__all__:
     assert getattr(synagents, name) is not None, name
