@@ -1,4 +1,5 @@
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,9 @@ BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"  # the planning
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell starts its background jobs with Ctrl-C ignored, and whatever the tests start would ignore it, too.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # Most of the tests' time is compilation: what one process or an earlier session has compiled is not compiled again.
     cache = getattr(config, "cache", None)
     if cache is not None:

@@ -292,7 +292,11 @@ def stopped(moment: float, number: int, place: Path) -> tuple[int, str]:
         assert training.stdout is not None and training.stdout.readline() == "here\n"
         time.sleep(moment)
         training.send_signal(number)
-        return_code = training.wait(timeout=120)
+        try:
+            return_code = training.wait(timeout=120)
+        except subprocess.TimeoutExpired:  # it has not heard
+            training.kill()
+            return_code = training.wait()
         assert training.stderr is not None
         return return_code, training.stderr.read()
 
