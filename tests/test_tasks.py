@@ -174,7 +174,7 @@ class Undecided(DecisionTask):
         (lambda: synapse_v0.world(Forgetful()), "Forgetful does not say its in_shape"),
         (lambda: synapse_v0.world(ForgetfulOfOutputs()), "ForgetfulOfOutputs does not say its out_size"),
         (lambda: unit_v0.world(Undecided()), "Undecided does not say its action_space"),
-        (lambda: synapse_v0.world(Undecided()), "is no task that scores outputs"),  # type: ignore[arg-type]
+        (lambda: synapse_v0.world(Undecided()), "is no task that answers outputs with a loss"),  # type: ignore[arg-type]
         (lambda: unit_v0.world(Forgetful()), "asks for no decisions"),  # type: ignore[arg-type]
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 
 from synagents import train
 from synagents.agents.units import Layer
-from synagents.cli import build as experiment
+from synagents.cli.build import preset
 from synagents.envs import unit_v0
 from synagents.learners.uniform import Uniform
 from synagents.learners.unit import layers
@@ -131,6 +131,6 @@ def last_returns(world: Any, learner: Any) -> float:
 
 @pytest.mark.parametrize("name", ["map-propagation", "weight-maximization"])
 def test_a_team_of_units_learns_to_balance_a_pole_and_one_that_draws_at_random_does_not(name: str) -> None:
-    team = experiment.build("cartpole", name, {}, steps=15_000, seed=0)
+    team = preset("cartpole", name, rounds=15_000)
     assert last_returns(team.world, team.learner) > 100
     assert last_returns(unit_v0.world(cartpole(), hidden=(2,)), Uniform()) < 40

@@ -107,13 +107,13 @@ def test_eight_worlds_are_each_trained_as_one_alone_would_be() -> None:
                              batch_change="reevaluate")  # fmt: skip
     together = begin(KEY, world, Trace(), num_worlds=8, world_axis="loop")
     alone = begin(KEY, world, Trace(), world_axis="loop")
-    (many, losses), (one, loss) = advance(together, 100), advance(alone, 100)
+    (many, losses), (one, loss) = advance(together, 400), advance(alone, 400)
     assert many.memory.trace["layer0_weight"].shape == (1, 8, 18) and many.memory.mean.shape == (1, 8)
     first = jax.tree.map(lambda x: x[:, :1], (many.state.weights, many.memory))
     assert same_bits(first, (one.state.weights, one.memory))
     assert same_bits(losses.info["loss"][:, :, :1], loss.info["loss"])
     final = losses.info["loss"][0, -1]
-    assert (final < 0.5 * losses.info["loss"][0, 0]).all()  # every one of them learns
+    assert (final < 0.8 * losses.info["loss"][0, 0]).all()  # every one of them learns
     uniform = jax.tree.map(lambda x: x[0].std(axis=0).max(), many.memory.trace)
     assert min(uniform.values()) > 0  # and none shares its traces with another
 

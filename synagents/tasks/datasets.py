@@ -1,4 +1,9 @@
-"""Images and their classes by name: the bundled digits, notMNIST, and any folder of MNIST-like files."""
+"""Images and their classes by name: the bundled digits, notMNIST, and any folder of MNIST-like files.
+
+    x = pixels / scale in [0, 1],  a share of every class held out
+
+(Digits: Alpaydin and Kaynak 1998. notMNIST: Bulatov 2011. The files of MNIST: LeCun, Cortes and Burges 1998.)
+"""
 
 import math
 from pathlib import Path
