@@ -153,7 +153,7 @@ def control(runs: int) -> Iterable[Cell]:
     for task, episodes, steps in (("cartpole", 1000, 500_000), ("acrobot", 1000, 160_000)):
         yield cell("control", "weight-maximization", task, CONTROL_RUNS, steps=steps, worlds=1, episodes=episodes)
     yield cell("control", "map-propagation", "mountain-car", runs, steps=500_000, worlds=1, episodes=500)
-    yield cell("control", "map-propagation", "lunar-lander", 3, steps=1_500_000, worlds=1, episodes=2500)
+    yield cell("control", "map-propagation", "lunar-lander", LANDER_RUNS, steps=1_800_000, worlds=1, episodes=2500)
     yield cell("control", "weight-maximization", "lunar-lander", LANDER_RUNS, steps=1_800_000, worlds=1, episodes=3000)
 
 
