@@ -128,7 +128,13 @@ PUBLISHED: dict[tuple[str, str], dict[str, Any]] = {
     | {"learning_rate": "4e-3,4e-6,4e-8", "critic_rate": "1e-2,1e-5,1e-6", "rounds": 200_000}
     | {"reward_limit": 5.0},
     ("lunar-lander", "map-propagation"): _MAP_CONTROL
-    | {"variance": (0.06, 0.2), "temperature": 8.0, "trace_decay": 0.97, "critic_trace_decay": 0.97, "rounds": 800_000}
+    | {
+        "variance": (0.06, 0.2),
+        "temperature": 8.0,
+        "trace_decay": 0.97,
+        "critic_trace_decay": 0.97,
+        "rounds": 1_700_000,
+    }
     | {"critic_variance": (0.003, 0.01, 0.01), "learning_rate": "4e-3,4e-6,4e-8", "critic_rate": "1e-2,1e-5,1e-7"},
     # Chung 2020, arXiv 2010.09770 and the author's code: 1000 episodes each, a critic taught by backpropagation.
     ("cartpole", "weight-maximization"): _WEIGHTS_CONTROL
