@@ -1,5 +1,6 @@
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,17 @@ def pytest_configure(config: pytest.Config) -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
         # A file half written by another process is no failure: JAX compiles anew.
         config.addinivalue_line("filterwarnings", "ignore:Error (reading|writing) persistent compilation cache")
+
+
+@pytest.fixture(autouse=True)
+def _forget_modules_of_ones_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    # Tests import files from folders of their own; the next test's file of the same name is another one.
+    before, own = set(sys.modules), (tmp_path_factory.getbasetemp(), Path(__file__).with_name("stranger"))
+    yield
+    for name in set(sys.modules) - before:
+        file = getattr(sys.modules[name], "__file__", None)
+        if file and "." not in name and any(Path(file).is_relative_to(folder) for folder in own):
+            del sys.modules[name]
 
 
 @pytest.fixture(scope="module", autouse=True)
