@@ -1,8 +1,8 @@
 """What a face costs beside the bare step: dictionaries, vectors, pure functions, side by side in one run.
 
-    python studies/faces.py [--rounds 7] [--picture FILE] [--json FILE]
+    python studies/faces.py [--turns 7] [--plot FILE] [--json FILE]
 
-For networks of a thousand to a hundred thousand agents (batch 500), these take turns, round after round:
+For networks of a thousand to a hundred thousand agents (batch 500) these take turns:
 
     array         one compiled round called from Python and waited for
     dict          a step of parallel_env, observations discrete
@@ -23,6 +23,7 @@ from statistics import median
 
 import jax
 import numpy as np
+from common import ratio, repeated, take_turns
 from throughput import make_world
 
 import synagents
@@ -34,7 +35,8 @@ from synagents.envs.vector import VectorView
 
 NETWORKS = ("28-32-2", "784-10", "784-32-10", "784-126-10")
 BATCH = 500
-SECONDS = 0.3  # of one variant in one round, about
+SECONDS = 0.3  # of one variant in one turn, about
+LEAST = 3  # steps in a turn: a dictionary of a hundred thousand agents takes a tenth of a second
 
 
 def world_of(network: str, **changes: object) -> SynapseWorld:
@@ -58,41 +60,23 @@ def array_step(world: SynapseWorld) -> Callable[[], None]:
     return play
 
 
-def dict_step(world: SynapseWorld) -> Callable[[], None]:
+def dict_step(world: SynapseWorld) -> Callable[[], object]:
     """A step of the dictionary face, with actions as its spaces sample them."""
     env = ParallelView(world, "synapse_v0", max_cycles=10**9)
     env.reset(seed=0)
     actions = dict(zip(env.agents, np.random.default_rng(0).integers(0, 3, len(env.agents)), strict=True))
-    return lambda: env.step(actions) and None
+    return lambda: env.step(actions)
 
 
-def vector_step(world: SynapseWorld) -> Callable[[], None]:
+def vector_step(world: SynapseWorld) -> Callable[[], object]:
     """A step of the vector face."""
     env = VectorView(world, max_cycles=10**9)
     env.reset(seed=0)
     actions = np.random.default_rng(0).integers(0, 3, env.num_envs)
-    return lambda: env.step(actions) and None
+    return lambda: env.step(actions)
 
 
-def take_turns(variants: dict[str, Callable[[], None]], rounds: int) -> dict[str, list[float]]:
-    """Seconds per call of every variant, in turns, in every round."""
-    counts = {}
-    for name, play in variants.items():
-        play()
-        started = time.perf_counter()
-        play()
-        counts[name] = max(3, round(SECONDS / (time.perf_counter() - started)))
-    seconds: dict[str, list[float]] = {name: [] for name in variants}
-    for _ in range(rounds):
-        for name, play in variants.items():
-            started = time.perf_counter()
-            for _ in range(counts[name]):
-                play()
-            seconds[name].append((time.perf_counter() - started) / counts[name])
-    return seconds
-
-
-def scanned(rounds: int) -> float:
+def scanned(turns: int) -> float:
     """The time of functional_env under a scan as a multiple of the world's own loop, the same table acting."""
     world, learner, length = world_of("784-32-10"), synagents.QTable(synagents.load_table()), 1000
     env, key = FunctionalEnv(world, max_cycles=10**9), jax.random.key(0)
@@ -112,11 +96,10 @@ def scanned(rounds: int) -> float:
 
     begun = env.reset(key)
     variants = {
-        "scan": lambda: jax.block_until_ready(play(env, begun)) and None,
-        "loop": lambda: jax.block_until_ready(synagents.advance(run, length)[0].state) and None,
+        "scan": repeated(lambda: jax.block_until_ready(play(env, begun))),
+        "loop": repeated(lambda: jax.block_until_ready(synagents.advance(run, length)[0].state)),
     }
-    seconds = take_turns(variants, rounds)
-    return median(a / b for a, b in zip(seconds["scan"], seconds["loop"], strict=True))
+    return ratio(take_turns(variants, turns, seconds=SECONDS, least=1), "scan", "loop")
 
 
 def compile_seconds(network: str, step: Callable) -> tuple[int, float]:
@@ -138,7 +121,7 @@ def begin_seconds(network: str) -> tuple[int, float]:
     return len(env.agents), time.perf_counter() - started
 
 
-def picture(rows: list[dict], out: Path) -> None:
+def plot(rows: list[dict], out: Path) -> None:
     """Microseconds beyond the array step against agents."""
     from matplotlib.figure import Figure
 
@@ -158,8 +141,8 @@ def picture(rows: list[dict], out: Path) -> None:
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7, help="turns of every variant, >= 1")
-    parser.add_argument("--picture", type=Path, help="plot ms beyond the array step against agents there")
+    parser.add_argument("--turns", type=int, default=7, help="turns of every variant, >= 1")
+    parser.add_argument("--plot", type=Path, help="plot ms beyond the array step against agents there")
     parser.add_argument("--json", type=Path, help="write the rows there")
     args = parser.parse_args()
     print("| network | agents | array ms | dict ms | us per agent beyond | dict box ms | vector ms | vector / array |")
@@ -168,27 +151,29 @@ def main() -> None:
     for network in NETWORKS:
         world, boxed = world_of(network), world_of(network, observation="box")
         variants = {"array": array_step(world), "dict": dict_step(world), "dict box": dict_step(boxed)}
-        seconds = take_turns(variants | {"vector": vector_step(world)}, args.rounds)
+        variants["vector"] = vector_step(world)
+        steps = {name: repeated(play) for name, play in variants.items()}
+        seconds = take_turns(steps, args.turns, seconds=SECONDS, least=LEAST)
         agents = sum(group.size for group in world.groups)
         ms = {name: 1e3 * median(times) for name, times in seconds.items()}
-        ratio = median(a / b for a, b in zip(seconds["vector"], seconds["array"], strict=True))
-        rows.append({"network": network, "agents": agents, "vector_ratio": ratio} | ms)
+        multiple = ratio(seconds, "vector", "array")
+        rows.append({"network": network, "agents": agents, "vector_ratio": multiple} | ms)
         beyond = 1e3 * (ms["dict"] - ms["array"]) / agents
         print(
             f"| {network} | {agents:,} | {ms['array']:.3f} | {ms['dict']:.2f} | {beyond:.2f} | {ms['dict box']:.2f} "
-            f"| {ms['vector']:.3f} | {ratio:.2f} |",
+            f"| {ms['vector']:.3f} | {multiple:.2f} |",
             flush=True,
         )
     begun = begin_seconds("784-126-10")
     agents, bare = compile_seconds("784-1258-10", FunctionalEnv.step_env)
     _, whole = compile_seconds("784-1258-10", FunctionalEnv.step)
-    print(f"\nfunctional_env.step under lax.scan at 784-32-10: {scanned(args.rounds):.2f} x the world's own loop")
+    print(f"\nfunctional_env.step under lax.scan at 784-32-10: {scanned(args.turns):.2f} x the world's own loop")
     print(
         f"functional_env with {agents:,} agents compiles in {bare:.2f} s (step_env), {whole:.2f} s (step, with a reset)"
     )
     print(f"parallel_env with {begun[0]:,} agents is made and reset in {begun[1]:.2f} s")
-    if args.picture:
-        picture(rows, args.picture)
+    if args.plot:
+        plot(rows, args.plot)
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1))
 

@@ -62,7 +62,7 @@ def literals_of(cls: type) -> dict[str, tuple[Any, ...]]:
 
 
 def require_choice(name: str, value: Any, choices: Iterable[Any]) -> None:
-    """Raise ValueError, with the near match, unless `value` is one of `choices`."""
+    """Raise ValueError, which lists the choices, unless `value` is one of `choices`."""
     choices = list(choices)
     if not (isinstance(value, str | int) and value in choices):
         raise ValueError(f"{name} must be one of {', '.join(map(str, choices))}, but is {value!r}.")

@@ -11,6 +11,7 @@ of the lowest loss is made, and the learner learns from each as from a world of 
 Randomness is never chained (`synagents.keys`), so results do not depend on how a life is cut into calls of `advance`.
 """
 
+import inspect
 import math
 from collections.abc import Iterable
 from dataclasses import replace
@@ -249,13 +250,20 @@ def check_intervals(world: World, rollout_length: int, probe_interval: int | Non
 
 
 def check_probes(probes: Iterable[Probe]) -> tuple[Probe, ...]:
-    """The probes as a tuple; ValueError unless each is a function with a name of its own."""
+    """The probes as a tuple; ValueError unless each is a function of (world, round) with a name of its own."""
     probes = tuple(probes)
     names = [getattr(probe, "__name__", None) for probe in probes]
     require(
         None not in names and len(set(names)) == len(names),
         "Probes are recorded under their names: give functions with a different __name__ each.",
     )
+    for probe in probes:
+        try:
+            inspect.signature(probe).bind("world", "round")
+        except TypeError:
+            raise ValueError(
+                f"The probe {probe.__name__} must take (world, round), but takes {inspect.signature(probe)}."
+            ) from None
     return probes
 
 

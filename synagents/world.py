@@ -102,7 +102,7 @@ class World(ABC):
     @cached_property
     def task(self) -> Task | DecisionTask:
         """What the network is to learn: a Task or a DecisionTask. Must be given."""
-        raise NotImplementedError(f"{type(self).__name__} does not say its task.")
+        raise ValueError(f"{type(self).__name__} does not say its task: give it a field or a property of that name.")
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:
@@ -110,7 +110,7 @@ class World(ABC):
 
         Computing it touches no device: shapes come from `jax.eval_shape`.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not say its groups.")
+        raise ValueError(f"{type(self).__name__} does not say its groups: give it a property that returns them.")
 
     @cached_property
     def interval(self) -> int:

@@ -150,6 +150,7 @@ def test_a_run_of_objects_is_opened_with_its_spec_alone(tmp_path: Path) -> None:
         ({"hidden": "a"}, "write 64,32 or none"),
         ({"probes": ["alignmnt"]}, "did you mean 'alignment'?"),
         ({"probes": [3]}, "give functions with a different __name__ each"),
+        ({"probes": [lambda seen: 0.0]}, "must take (world, round), but takes (seen)"),
         ({"step_size": "linear:a:b"}, "is not a schedule"),
         ({"learner": "trace", "reward": "sign"}, "build it with reward='delta'"),
     ],
