@@ -10,6 +10,12 @@ import pytest
 
 from synagents import data
 
+# Most of the tests' time is compilation of tiny programs, here and in the processes that tests start: XLA makes them
+# three times as fast with its older emitters and without optimizing. `XLA_FLAGS= JAX_DISABLE_MOST_OPTIMIZATIONS=0
+# python -m pytest` compiles as users do, and takes twice as long.
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
+jax.config.update("jax_disable_most_optimizations", os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1") == "1")
+
 # A night's work: `python -m pytest tests/test_properties.py --hypothesis-profile=nightly`
 hypothesis.settings.register_profile("nightly", max_examples=800)
 
@@ -20,7 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # A shell starts its background jobs with Ctrl-C ignored, and whatever the tests start would ignore it, too.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    # Most of the tests' time is compilation: what one process or an earlier session has compiled is not compiled again.
+    # What one process or an earlier session has compiled is not compiled again.
     cache = getattr(config, "cache", None)
     if cache is not None:
         jax.config.update("jax_compilation_cache_dir", str(cache.mkdir("jax")))
@@ -45,6 +51,15 @@ def _drop_compiled_programs() -> Iterator[None]:
     # Compiled programs pile up to several GB in a process that runs all files; few are used by more than one.
     yield
     jax.clear_caches()
+
+
+@pytest.fixture
+def optimized() -> Iterator[None]:
+    """For the few tests whose programs run for longer than they are compiled."""
+    quickly = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", quickly)
 
 
 @pytest.fixture(scope="session")

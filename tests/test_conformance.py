@@ -204,12 +204,14 @@ def test_a_mind_is_evaluated_on_both_parts_and_its_weights_are_found(name: str, 
 
 @pytest.mark.parametrize(("name", "family"), AT_HOME)
 def test_a_learner_and_a_world_keep_their_types_where_jax_prefers_64_bits(name: str, family: str) -> None:
-    with jax.enable_x64(True):
+    def live() -> tuple[Any, ...]:
         world, learner = at_home(name, family)
         run, history = advance(begin(0, world, learner, num_worlds=world.repeats), 4, rollout_length=2)
-        evaluate(run)
-        kept = jax.tree.leaves((run.state, run.memory, run.mind, history.reward, history.info))
-    assert not {str(leaf.dtype) for leaf in kept} & {"float64", "int64"}
+        return run.state, run.memory, run.mind, history.reward, history.info, evaluate(run)
+
+    with jax.enable_x64(True):
+        lived = jax.eval_shape(live)  # whatever changes its type in a round is refused here
+    assert not {str(leaf.dtype) for leaf in jax.tree.leaves(lived)} & {"float64", "int64"}
 
 
 @pytest.mark.parametrize(("name", "family"), ABROAD)

@@ -325,11 +325,13 @@ def accuracies(world: World, learner: Any, steps: int) -> list[float]:
     return [float(evaluate(run)["accuracy"][0, 0]) for run in lives]
 
 
+@pytest.mark.usefixtures("optimized")
 def test_a_convolutional_network_learns_digits_and_random_agents_do_not() -> None:
     world = digits_world(Convolution, (1, 8, 8), 4000)
     assert min(accuracies(world, RepeatUndo(), 4000)) > 0.7 > 0.25 > max(accuracies(world, Uniform(), 4000))
 
 
+@pytest.mark.usefixtures("optimized")
 def test_an_lstm_learns_digits_row_by_row_and_random_agents_do_not() -> None:
     world = digits_world(Recurrent, (8, 8), 5000)
     assert min(accuracies(world, RepeatUndo(), 5000)) > 0.4 > 0.25 > max(accuracies(world, Uniform(), 5000))

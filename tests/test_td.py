@@ -129,6 +129,7 @@ def last_returns(world: Any, learner: Any) -> float:
     return float(returns / episodes)
 
 
+@pytest.mark.usefixtures("optimized")
 @pytest.mark.parametrize("name", ["map-propagation", "weight-maximization"])
 def test_a_team_of_units_learns_to_balance_a_pole_and_one_that_draws_at_random_does_not(name: str) -> None:
     team = preset("cartpole", name, rounds=15_000)
