@@ -16,12 +16,16 @@
 | Observation | the agent's own last n actions and the team's last n rewards (`synagents.agents.codes`):          |
 |             | `discrete`, Discrete(9^n); `multi-discrete`, their 2n digits 0, 1, 2; `box`, one-hots f32[6n];    |
 |             | `features` adds four numbers that the published agents do not see (`SynapseWorld`)                |
+| History     | `history="trace"` shows each agent's evidence instead (`synagents.agents.evidence`): a trace of   |
+|             | its rewarded actions in standard errors, as one of 9 buckets or, with `box`, as a number in       |
+|             | [-3, 3]; for each of 1 to 3 `history_decay`, and before the last `memory` actions and rewards     |
 | State       | for central critics: f32[N + n + 1], all weights, the last n rewards, the present loss            |
 | Action      | Discrete(3): 0, 1, 2 = down, leave, up by `step_size`; biases move `bias_gain` times as far       |
 | Reward      | one number for the whole team: the sign of the loss decrease, or (`delta`) the decrease itself    |
 | Info        | `loss`: of the moved network on the batch in use                                                  |
 | Episode     | the training of one network; it never ends by itself and is truncated after `max_cycles` rounds   |
 |             | in a face                                                                                         |
+| Bytes       | of an agent between rounds: 4 for its weight, 1 for its actions (n > 5: 2), 4 for each trace      |
 | Seeds       | 0 .. 2^32 - 1; `reset(seed)` begins the seed's first episode, `reset()` the next one              |
 | Options     | `reset_mask` for `vector_env`, which begins anew in the worlds that it names; no other            |
 | Arguments   | those of `world`, with units and ranges; `max_cycles`; `render_mode`; `num_envs`; `keyed`         |
@@ -32,7 +36,6 @@ Version history: v0, the reference world.
 """
 
 import math
-import numbers
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
@@ -43,11 +46,13 @@ from gymnasium import spaces
 from jaxtyping import Array, Float, Integer, Key
 
 from synagents import keys, registry, schedules
-from synagents.agents import codes
+from synagents.agents import codes, evidence
+from synagents.agents.evidence import Evidence
 from synagents.envs.faces import Faces
 from synagents.hyperparameters import require, require_between, require_whole, settings, static
 from synagents.networks.mlp import MLP, Activation
 from synagents.schedules import Schedule
+from synagents.task import require_fit
 from synagents.world import (
     Group,
     Metrics,
@@ -71,6 +76,7 @@ PLAYS = Task
 __all__ = ["SynapseState", "SynapseWorld", "env", "functional_env", "parallel_env", "raw_env", "vector_env", "world"]
 
 Observation = Literal["discrete", "multi-discrete", "box"]
+History = Literal["codes", "trace"]
 
 
 class SynapseState(NamedTuple):
@@ -81,6 +87,7 @@ class SynapseState(NamedTuple):
     rewards: Integer[Array, ""]  # the team's last rewards, base 3
     loss: Float[Array, ""]  # at the end of the last round
     task: TaskState  # the task's own state: the batch in use
+    evidence: Evidence | tuple[()] = ()  # with history="trace": every synapse's traces
 
 
 @settings
@@ -92,14 +99,20 @@ class SynapseWorld(World):
         task: hands out the batches and answers outputs with a loss; the network fits its samples and outputs.
         step_size: weight change per action, >= 0; a number or a schedule over rounds.
         bias_gain: how many times further groups whose name ends in "bias" move, >= 0; 2 in the original [C].
-        memory: rounds n in 1 .. 9 that an agent remembers.
+        history: "codes", the last n actions and rewards, as published, or "trace", evidence of which way to go: an
+            eligibility trace of rewarded actions in standard errors (`synagents.agents.evidence`).
+        memory: rounds n whose actions and rewards an agent sees: 1 .. 9, by default 2; with "trace" 0 .. 9 beside the
+            evidence, by default 0.
+        history_decay: with "trace" what is left of a trace after a round, in [0, 1]; by default 0.98. Of two or three
+            every agent keeps as many traces.
         interval: rounds a batch is kept; 0 = for ever.
         reward: "sign" of the loss decrease, as published, or "delta", the decrease itself.
         batch_change: "compare" the new batch's loss with the old batch's, as the original does (a wrong reward once per
             interval), or "reevaluate" the weights on the new batch first (one more forward pass per interval).
         candidates: joint moves tried in every round from the same weights and batch, >= 1, of which the one with the
             lowest loss is made; each is a forward pass, and the learner learns from all. In the compiled loop only.
-        observation: "discrete", one code; "multi-discrete", its digits; "box", the digits as one-hots, f32[6n].
+        observation: "discrete", one code; "multi-discrete", its digits; "box", the digits as one-hots, f32[6n], after
+            the evidence as numbers in [-3, 3].
         features: with "box", four more numbers: the array's place among the network's (0 first, 1 last), one over the
             square root of its rows' number, the agent's place in it (0 .. 1), and its present weight. They leave the
             published information set: the agents there know neither where they are nor what they weigh.
@@ -109,7 +122,9 @@ class SynapseWorld(World):
     task: Task
     step_size: Schedule = 1e-4
     bias_gain: float = 2.0
-    memory: int = static(default=2)
+    history: History = static(default="codes")
+    memory: int = static(default=None)
+    history_decay: tuple[float, ...] | None = None
     interval: int = static(default=0)
     reward: Literal["sign", "delta"] = static(default="sign")
     batch_change: Literal["compare", "reevaluate"] = static(default="compare")
@@ -120,14 +135,40 @@ class SynapseWorld(World):
     def __post_init__(self) -> None:
         schedules.require_range("step_size", self.step_size, 0)
         require_between("bias_gain", self.bias_gain, 0)
-        require_whole("memory", self.memory, 1, codes.MAX_MEMORY)
+        self._check_history()
         require_whole("interval", self.interval, 0)
         require_whole("candidates", self.candidates, 1)
         require(isinstance(self.features, bool), f"features must be True or False, but is {self.features!r}.")
         require(not self.features or self.observation == "box", "Features are real numbers: use observation='box'.")
         _require_kinds(self.network, self.task)
-        if _is_concrete((self.network, self.task)):
-            _require_fit(self.network, self.task)
+        require_fit(self.network, self.task)
+
+    def _check_history(self) -> None:
+        traced = self.history == "trace"
+        if self.memory is None:
+            object.__setattr__(self, "memory", 0 if traced else 2)
+        require_whole("memory", self.memory, 0 if traced else 1, codes.MAX_MEMORY)
+        if traced and self.history_decay is None:
+            object.__setattr__(self, "history_decay", (0.98,))
+        require(traced or self.history_decay is None, "history_decay is of traces: use it with history='trace'.")
+        if traced:
+            require(
+                1 <= len(self._decays) <= 3, f"history_decay must be one to three numbers, but is {self._decays!r}."
+            )
+            for decay in self._decays:
+                require_between("history_decay", decay, 0, 1)
+
+    @property
+    def _kept(self) -> int:
+        return max(self.memory, 1)  # rounds; the last action moves weights and traces also where nobody sees it
+
+    @property
+    def _num_codes(self) -> int:
+        return codes.num_codes(len(self._decays) + self.memory)
+
+    @property
+    def _decays(self) -> tuple[float, ...]:
+        return self.history_decay or ()
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:
@@ -139,7 +180,8 @@ class SynapseWorld(World):
 
         jax.eval_shape(note_shapes)
         choice = spaces.Discrete(codes.NUM_ACTIONS)
-        return tuple(Group(name, shape, self._obs_space(), choice) for name, shape in shapes.items())
+        about = codes.Histories(self.memory, len(self._decays))
+        return tuple(Group(name, shape, self._obs_space(), choice, about=about) for name, shape in shapes.items())
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
@@ -157,23 +199,33 @@ class SynapseWorld(World):
         weights = self.network.init(own.network)
         task_state = self.task.init(own.task) if task_state is None else task_state
         task_state, loss = self._forward(weights, task_state, own.loss)
-        blank = codes.start_digits(self.memory)
-        digits = codes.smallest_dtype(3**self.memory)
+        blank = codes.start_digits(self._kept)
+        digits = codes.smallest_dtype(3**self._kept)
         return SynapseState(
             weights=weights,
             actions={name: jnp.full(array.size, blank, digits) for name, array in weights.items()},
             rewards=jnp.asarray(blank, digits),
             loss=loss,
             task=task_state,
+            evidence=evidence.begin(weights, self._decays) if self._decays else (),
         )
 
     def observe(self, state: SynapseState, turn: int = 0) -> Tree:
-        """What every synapse sees, {group: [n]} codes, {group: [n, 2 memory]} digits or {group: [n, D]} numbers."""
+        """What every synapse sees, {group: [n]} codes, or {group: [n, ...]} digits or numbers."""
         del turn
         see = {"discrete": codes.encode, "multi-discrete": codes.digits, "box": codes.one_hots}[self.observation]
-        seen = {name: see(own, state.rewards, self.memory) for name, own in state.actions.items()}
+        seen = {name: see(own, state.rewards, self.memory) for name, own in state.actions.items() if self.memory}
+        if isinstance(state.evidence, Evidence):
+            shown = evidence.show(state.evidence, self.observation)
+            if not self.memory:
+                seen = shown
+            elif self.observation == "discrete":
+                base, dtype = codes.num_codes(self.memory), codes.smallest_dtype(self._num_codes)
+                seen = {name: shown[name].astype(dtype) * dtype.type(base) + own for name, own in seen.items()}
+            else:
+                seen = {name: jnp.concatenate([shown[name], own], axis=1) for name, own in seen.items()}
         if self.features:
-            more = self._features(state.weights)
+            more = codes.places({group.name: state.weights[group.name] for group in self.groups})
             seen = {name: jnp.concatenate([own, more[name]], axis=1) for name, own in seen.items()}
         return seen
 
@@ -181,7 +233,7 @@ class SynapseWorld(World):
         """Nudge every weight by step_size times its action, and remember the actions."""
         del turn
         step = schedules.at(self.step_size, t)
-        remembered = {name: codes.push(own, actions[name], self.memory) for name, own in state.actions.items()}
+        remembered = {name: codes.push(own, actions[name], self._kept) for name, own in state.actions.items()}
         weights = {}
         for name, weight in state.weights.items():
             gain = self.bias_gain * step if name.endswith("bias") else step
@@ -196,7 +248,10 @@ class SynapseWorld(World):
         task_state, loss = self._forward(state.weights, state.task, key)
         better = loss < state.loss
         reward = jnp.where(better, jnp.float32(1), -1) if self.reward == "sign" else state.loss - loss
-        rewards = codes.push(state.rewards, 2 * better, self.memory)
+        rewards = codes.push(state.rewards, 2 * better, self._kept)
+        if isinstance(state.evidence, Evidence):
+            last = {name: own % 3 for name, own in state.actions.items()}
+            state = state._replace(evidence=evidence.add(state.evidence, self._decays, last, reward))
         never = jnp.bool_(False)
         outcome = Outcome({name: reward for name in state.weights}, never, never, {"loss": loss})
         return state._replace(rewards=rewards, loss=loss, task=task_state), outcome
@@ -222,9 +277,9 @@ class SynapseWorld(World):
         del key, policy
         return self.task.evaluate(state.task, lambda x: self.network.apply(state.weights, x), part)
 
-    def global_state(self, state: SynapseState) -> Float[Array, "N+memory+1"]:
+    def global_state(self, state: SynapseState) -> Float[Array, "D"]:
         """All weights in flat order, the team's last rewards (-1, 0, +1; oldest first) and the present loss."""
-        rewards = [state.rewards // 3**place % 3 - jnp.float32(1) for place in reversed(range(self.memory))]
+        rewards = [state.rewards // 3**place % 3 - jnp.float32(1) for place in reversed(range(self._kept))]
         weights = flat(state.weights, self.groups).astype(jnp.float32)
         return jnp.concatenate([weights, jnp.stack([*rewards, state.loss])])
 
@@ -234,24 +289,18 @@ class SynapseWorld(World):
         return task_state, loss.astype(jnp.float32)
 
     def _obs_space(self) -> spaces.Space:
+        decays = len(self._decays)
         if self.observation == "discrete":
-            return spaces.Discrete(codes.num_codes(self.memory))
+            return spaces.Discrete(self._num_codes)
         if self.observation == "multi-discrete":
-            return spaces.MultiDiscrete([3] * 2 * self.memory)
-        low, high = np.zeros(6 * self.memory), np.ones(6 * self.memory)
+            return spaces.MultiDiscrete([evidence.NUM_BUCKETS] * decays + [3] * 2 * self.memory)
+        low, high = (
+            [-evidence.LARGEST] * decays + [0] * 6 * self.memory,
+            [evidence.LARGEST] * decays + [1] * 6 * self.memory,
+        )
         if self.features:
-            low, high = np.append(low, [0, 0, 0, -np.inf]), np.append(high, [1, 1, 1, np.inf])
-        return spaces.Box(low.astype(np.float32), high.astype(np.float32))
-
-    def _features(self, weights: Params) -> dict[str, Float[Array, "n 4"]]:
-        features = {}
-        for index, group in enumerate(self.groups):
-            place = jnp.full(group.size, index / max(len(self.groups) - 1, 1), jnp.float32)
-            rows = jnp.full(group.size, math.prod(group.shape[:-1]) ** -0.5, jnp.float32)
-            within = jnp.arange(group.size, dtype=jnp.float32) / max(group.size - 1, 1)
-            weight = weights[group.name].reshape(-1).astype(jnp.float32)
-            features[group.name] = jnp.stack([place, rows, within, weight], axis=1)
-        return features
+            low, high = [*low, 0, 0, 0, -np.inf], [*high, 1, 1, 1, np.inf]
+        return spaces.Box(np.float32(low), np.float32(high))
 
 
 def world(
@@ -262,7 +311,9 @@ def world(
     init_scale: float = 0.1,
     step_size: Schedule = 1e-4,
     bias_gain: float = 2.0,
-    memory: int = 2,
+    history: History = "codes",
+    memory: int | None = None,
+    history_decay: tuple[float, ...] | None = None,
     interval: int = 500,
     reward: Literal["sign", "delta"] = "sign",
     batch_change: Literal["compare", "reevaluate"] = "compare",
@@ -281,7 +332,11 @@ def world(
         init_scale: half-width of the uniform initial weights, >= 0.
         step_size: weight change per action, >= 0; a number or a schedule over rounds.
         bias_gain: how many times further biases move than weights, >= 0; 2 in the original.
-        memory: rounds an agent remembers, 1 .. 9; 2 in all published results.
+        history: codes (the last n actions and rewards, as published) or trace (which way the agent went when the team
+            did better than usual, in standard errors).
+        memory: rounds n whose actions and rewards an agent sees, 1 .. 9, by default 2 as published; with trace 0 .. 9
+            beside the evidence, by default 0.
+        history_decay: with trace what is left of a trace after a round, in [0, 1]; 1 to 3 numbers, by default 0.98.
         interval: rounds a batch is kept, >= 0; 0 = for ever.
         reward: sign (-1 or +1, as published) or delta (the loss decrease).
         batch_change: compare (the new batch's loss with the old batch's, as published) or reevaluate.
@@ -307,7 +362,9 @@ def world(
         task=chosen,
         step_size=step_size,
         bias_gain=bias_gain,
-        memory=memory,
+        history=history,
+        memory=memory,  # type: ignore[arg-type]
+        history_decay=history_decay,
         interval=interval,
         reward=reward,
         batch_change=batch_change,
@@ -336,34 +393,6 @@ def _require_kinds(network: Any, task: Any) -> None:
     for part in (network, _scoring(task)):
         name = type(part).__name__
         require(not jax.tree_util.all_leaves((part,)), f"JAX does not know the class {name}: write @settings above it.")
-
-
-def _is_concrete(tree: Any) -> bool:
-    """Whether all leaves are numbers: JAX rebuilds worlds with other leaves while it compiles."""
-    leaves = jax.tree.leaves(tree)
-    return not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves) and all(
-        isinstance(leaf, numbers.Number | np.ndarray | np.generic | jax.Array) for leaf in leaves
-    )
-
-
-def _require_fit(network: Network, task: Task) -> None:
-    """Raise ValueError unless the network takes the task's samples and gives as many outputs as it wants."""
-    x = jax.ShapeDtypeStruct((2, *task.in_shape), jnp.float32)
-    try:
-        out = jax.eval_shape(lambda x: network.apply(network.init(jax.random.key(0)), x), x).shape
-    except Exception as error:  # a network of one's own may raise anything
-        raise ValueError(
-            f"The network cannot answer the task's samples, of shape {task.in_shape} (see the "
-            f"{type(error).__name__} above): make one that takes as many numbers."
-        ) from error
-    require(
-        len(jax.eval_shape(lambda: network.init(jax.random.key(0)))) > 0,
-        "The network has no weights, so nobody acts in it: let its init make at least one array.",
-    )
-    require(
-        out == (2, task.out_size),
-        f"The task wants {task.out_size} outputs for each sample, but for two samples the network gives {list(out)}.",
-    )
 
 
 faces = Faces(world, "synapse_v0")

@@ -7,15 +7,20 @@ Both are pure functions of their own state T. An abstract method must be written
 that its docstring gives.
 """
 
+import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 from gymnasium import spaces
 from jaxtyping import Array, Bool, Float, Key
 
 from synagents.groups import TaskState
+from synagents.hyperparameters import require
 
 Params: TypeAlias = dict[str, Float[Array, "..."]]  # one array of weights per group
 Metrics: TypeAlias = dict[str, Float[Array, ""]]  # numbers worth recording, by name
@@ -154,3 +159,35 @@ def forward(
 ) -> tuple[TaskState, Float[Array, ""]]:
     """One forward pass: the task's state after it, and the loss of these weights on the batch in use."""
     return task.respond(key, task_state, network.apply(weights, task.stimulus(task_state)))
+
+
+def require_fit(network: Network, task: Task) -> None:
+    """Raise ValueError unless the network takes the task's samples and gives as many outputs as it wants.
+
+    Networks and tasks whose leaves are no numbers pass: JAX makes such ones while it compiles.
+    """
+    if not _is_concrete((network, task)):
+        return
+    x = jax.ShapeDtypeStruct((2, *task.in_shape), jnp.float32)
+    try:
+        out = jax.eval_shape(lambda x: network.apply(network.init(jax.random.key(0)), x), x).shape
+    except Exception as error:  # a network of one's own may raise anything
+        raise ValueError(
+            f"The network cannot answer the task's samples, of shape {task.in_shape} (see the "
+            f"{type(error).__name__} above): make one that takes as many numbers."
+        ) from error
+    require(
+        len(jax.eval_shape(lambda: network.init(jax.random.key(0)))) > 0,
+        "The network has no weights, so nobody acts in it: let its init make at least one array.",
+    )
+    require(
+        out == (2, task.out_size),
+        f"The task wants {task.out_size} outputs for each sample, but for two samples the network gives {list(out)}.",
+    )
+
+
+def _is_concrete(tree: Any) -> bool:
+    leaves = jax.tree.leaves(tree)
+    return not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves) and all(
+        isinstance(leaf, numbers.Number | np.ndarray | np.generic | jax.Array) for leaf in leaves
+    )

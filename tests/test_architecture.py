@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "probes": {"groups", "task", "world"},
     "rounds": IDEA | {"probes"},
     "loop": IDEA | {"probes", "rounds"},
-    "agents": IDEA,
+    "agents": IDEA | {"agents"},
     "data": {"hyperparameters", "data"},
     "networks": IDEA | {"networks"},
     "tasks": IDEA | {"tasks", "data"},

@@ -26,6 +26,7 @@ OBSERVATIONS = ["discrete", "multi-discrete", "box"]
 # What agents of synapse_v0 may see, and what they are paid.
 MODES: list[dict[str, Any]] = [{"observation": name} for name in OBSERVATIONS]
 MODES += [{"observation": "box", "features": True}, {"memory": 1}, {"memory": 4, "reward": "delta"}]
+MODES += [{"history": "trace"}, {"history": "trace", "observation": "box", "memory": 1, "history_decay": (0.9, 0.99)}]
 
 
 def small(**options: Any) -> dict[str, Any]:

@@ -75,6 +75,7 @@ LEARNERS: dict[str, dict[str, Any]] = {
     "boltzmann": _SETTLING,
     "map-propagation": {"units": "gaussian", "hidden": (64, 32)},
     "recurrent": _SETTLING,
+    "team-q": {"history": "trace"},
     "weight-maximization": {"hidden": (64, 32)},
 }
 
@@ -164,9 +165,8 @@ MEASURED: dict[tuple[str, str], dict[str, Any]] = {
     ("multiplexer", "boltzmann"): {"output": "unit"},
     ("multiplexer", "recurrent"): {"output": "unit"},
     **{(task, "trace"): {"step_size": "exponential:2e-2:2e-4"} for task in ("boundary", "perceptron")},
-    ("digits", "trace"): {"step_size": "exponential:1e-3:1e-4", "rounds": 20_000},
-    ("idx", "trace"): _TRACED_LETTERS,
-    ("notmnist", "trace"): _TRACED_LETTERS,
+    **{("digits", learner): {"step_size": "exponential:1e-3:1e-4", "rounds": 20_000} for learner in ("trace", "team-q")},
+    **{(task, learner): _TRACED_LETTERS for task in ("idx", "notmnist") for learner in ("trace", "team-q")},
     ("cartpole", "boltzmann"): _SETTLING_CONTROL | {"output": "unit"},
     ("cartpole", "recurrent"): _SETTLING_CONTROL | {"output": "unit"},
     **{

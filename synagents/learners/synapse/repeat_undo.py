@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from synagents.agents.codes import NUM_ACTIONS, all_codes, last_action, last_reward, memory_of
+from synagents.agents.codes import NUM_ACTIONS, all_codes, last_action, last_reward, require_codes
 from synagents.hyperparameters import require_between, settings
 from synagents.learners.choice import sample
 from synagents.world import Group, Learner, Metrics, RoundNumber, Transition, Tree, require_discrete
@@ -40,8 +40,8 @@ class RepeatUndo(Learner):
         histories, actions = require_discrete(groups, "RepeatUndo")
         if actions != NUM_ACTIONS:
             raise ValueError(f"RepeatUndo knows the three actions -, 0, +, but these agents have {actions}.")
-        codes = all_codes(memory_of(histories))
-        last = last_action(codes, memory_of(histories))
+        memory = require_codes(groups, "RepeatUndo")
+        codes, last = all_codes(memory), last_action(all_codes(memory), memory)
         uniform = jnp.full((histories, actions), 1 / actions, jnp.float32)
         repeat = self.repeat * jax.nn.one_hot(last, actions, dtype=jnp.float32) + (1 - self.repeat) * uniform
         undo = jnp.where((last == 1)[:, None], uniform, jax.nn.one_hot(2 - last, actions, dtype=jnp.float32))
