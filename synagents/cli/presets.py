@@ -88,6 +88,7 @@ def _falling(rounds: int, *layers: tuple[float, float]) -> str:
 # Of tables that start from nothing most runs stay at chance at 64-32-10; without a hidden layer they learn.
 _FROM_NOTHING = ("actor-critic", "double-q", "expected-sarsa", "policy-gradient", "sarsa")
 _ALONE: dict[str, Any] = {"hidden": (), "batch_size": 500, "step_size": "0.002", "rounds": 20_000}
+_TRACED_DIGITS: dict[str, Any] = {"step_size": "exponential:1e-3:1e-4", "rounds": 20_000}
 _TRACED_LETTERS: dict[str, Any] = {"batch_size": 1000, "interval": 100, "step_size": "exponential:3e-4:2e-5"}
 _MAP_CONTROL: dict[str, Any] = {"hidden": (64, 32), "variance": (0.03, 0.1), "num_worlds": 1}
 _WEIGHTS_CONTROL: dict[str, Any] = {"hidden": (64, 32), "units": "bit", "num_worlds": 1, "trace_decay": 0.0}
@@ -165,7 +166,9 @@ MEASURED: dict[tuple[str, str], dict[str, Any]] = {
     ("multiplexer", "boltzmann"): {"output": "unit"},
     ("multiplexer", "recurrent"): {"output": "unit"},
     **{(task, "trace"): {"step_size": "exponential:2e-2:2e-4"} for task in ("boundary", "perceptron")},
-    **{("digits", learner): {"step_size": "exponential:1e-3:1e-4", "rounds": 20_000} for learner in ("trace", "team-q")},
+    **{
+        ("digits", learner): {"step_size": "exponential:1e-3:1e-4", "rounds": 20_000} for learner in ("trace", "team-q")
+    },
     **{(task, learner): _TRACED_LETTERS for task in ("idx", "notmnist") for learner in ("trace", "team-q")},
     ("cartpole", "boltzmann"): _SETTLING_CONTROL | {"output": "unit"},
     ("cartpole", "recurrent"): _SETTLING_CONTROL | {"output": "unit"},

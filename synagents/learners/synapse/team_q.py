@@ -4,14 +4,14 @@
     target     y = clip(q / sqrt(v), -3, 3) + gamma (V' - V),    V = sum_i max_a Q[s_i, a] / sqrt(N)
     learn      g = P phi / (forget + phi' P phi),   Q <- Q + g (y - phi' Q),   P <- (P - g (P phi)') / forget
 
-count[s, a] is how many of a world's N agents saw s and did a; q = R - u is the surprise in the team's reward, u and v the
-running means of R and of q^2. All agents get the same number, so if every cell that was hit moved towards it, as in the
-published update (`q_table`), all actions of a row would look alike as soon as there are many agents. What does say
-which action was better is by how much their shares deviated, by chance, from what the policy made likely. That is value
-decomposition, Q_team = sum_i Q[s_i, a_i] with a shared table (VDN, Sunehag et al. 2018), fitted by recursive least
-squares (Ljung 1999, section 11.2; trace(P) is bounded, and a row of Q has mean 0). No direction of a weight is special,
-so phi and Q are averaged with their mirror images: what a history makes of an action is what the mirrored history makes
-of the opposite action. The combination is ours.
+count[s, a] is how many of a world's N agents saw s and did a; q = R - u is the surprise in the team's reward, u and v
+are the running means of R and of q^2, and ' is a round later. All agents get the same number, so if every cell that
+was hit moved towards it, as in the published update (`q_table`), all actions of a row would look alike as soon as
+there are many agents. What says which action was better is by how much their shares deviated, by chance, from what
+the policy made likely. That is value decomposition, Q_team = sum_i Q[s_i, a_i] with a shared table (VDN, Sunehag et
+al. 2018), fitted by recursive least squares (Ljung 1999, section 11.2); trace(P) is bounded, and a row of Q has mean
+0. No direction of a weight is special, so phi and Q are averaged with their mirror images: a history makes of an
+action what the mirrored history makes of the opposite action. The combination is ours.
 """
 
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -169,9 +169,7 @@ class TeamQ(MemoryLearner):
             chosen = jnp.stack([jnp.maximum(-share, 0), 1 - jnp.abs(share), jnp.maximum(share, 0)], axis=1)
         return (1 - epsilon) * chosen + epsilon / values.shape[1]
 
-    def _surprises(
-        self, memory: TeamMemory, rewards: Float[Array, "T R"]
-    ) -> tuple[TeamMemory, Float[Array, "T R"]]:
+    def _surprises(self, memory: TeamMemory, rewards: Float[Array, "T R"]) -> tuple[TeamMemory, Float[Array, "T R"]]:
         """The memories of W worlds after T rounds, and every surprise in standard deviations; R = W C."""
         worlds = len(memory.mean)
 
