@@ -91,7 +91,7 @@ def taught(learner: Any, rounds: int = 300, agents: int = 2000) -> np.ndarray:
 
 def test_where_agents_are_many_the_published_update_values_all_actions_alike_and_the_teams_does_not() -> None:
     published, team = taught(QTable(adaptive=True, gamma=0.0)), taught(TeamQ())
-    assert np.ptp(published) < 1e-5 < np.abs(published).max()
+    assert np.ptp(published) < 1e-3 < np.abs(published).max()
     assert team[2] > team[1] > team[0] and np.ptp(team) > 0.1
 
 
