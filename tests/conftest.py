@@ -1,6 +1,7 @@
 import contextlib
 import ctypes
 import gc
+import itertools
 import os
 import signal
 import sys
@@ -22,6 +23,7 @@ jax.config.update("jax_disable_most_optimizations", os.environ.setdefault("JAX_D
 # A night's work: `python -m pytest tests/test_properties.py --hypothesis-profile=nightly`
 hypothesis.settings.register_profile("nightly", max_examples=800)
 
+PLAYED = itertools.count(1)  # tests of this process
 BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"  # the planning material, where it lies by the checkout
 
 
@@ -49,15 +51,26 @@ def _forget_modules_of_ones_own(tmp_path_factory: pytest.TempPathFactory) -> Ite
             del sys.modules[name]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _drop_compiled_programs() -> Iterator[None]:
-    # Compiled programs pile up to several GB in a process that runs all files; few are used by more than one. What they
-    # leave goes back to the system only when it is told to, where the C library can (glibc).
-    yield
+def drop_compiled_programs() -> None:
+    # What they leave goes back to the system only when it is told to, where the C library can (glibc).
     jax.clear_caches()
     gc.collect()
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _drop_a_files_programs() -> Iterator[None]:
+    # Compiled programs pile up to several GB in a process that runs all files; few are used by more than one.
+    yield
+    drop_compiled_programs()
+
+
+@pytest.fixture(autouse=True)
+def _drop_a_long_files_programs() -> Iterator[None]:
+    yield
+    if next(PLAYED) % 40 == 0:
+        drop_compiled_programs()
 
 
 @pytest.fixture
