@@ -348,8 +348,7 @@ def world(
         **task_options: fields of the named task, such as `batch_size=500`.
 
     Raises:
-        ValueError: if anything is out of range, the network does not fit the task, or there is no task or option of
-            that name.
+        ValueError: if anything is out of range or unknown, or the network does not fit the task.
     """
     require(
         isinstance(hidden, tuple | list), f"hidden must be a tuple of layer sizes such as (32,), but is {hidden!r}."

@@ -283,6 +283,7 @@ def _begin(run: Run) -> tuple[State, Memory, Mind]:
     world, learner = run.world, run.learner
 
     def one_run(key: Key[Array, ""]) -> tuple[State, Memory, Mind]:
+        """All worlds and the learner of one run."""
         birth = keys.reset_key(key)
         world_keys = per_world(run, birth, repeats=world.repeats)
         if run.shared_task:

@@ -96,7 +96,8 @@ def test_every_pair_that_is_offered_plays_by_its_preset(pair: tuple[str, str]) -
     spec = preset(*pair, rounds=2, num_worlds=min(2, presets.recommended(*pair).get("num_worlds", 1)))
     # Whatever could be refused is refused while the program is traced; only LunarLander has a host to call.
     run = jax.eval_shape(spec.begin)
-    jax.eval_shape(lambda run: advance(run, 2), run)
+    _, history = jax.eval_shape(lambda run: advance(run, 2), run)
+    assert history.info["loss"].shape == (1, 2, spec.num_worlds)
 
 
 def test_learners_that_cannot_make_numbers_are_not_offered_where_actions_are_numbers() -> None:

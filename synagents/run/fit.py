@@ -48,15 +48,13 @@ def fit(
 ) -> tuple[Run, Json]:
     """Train, look now and then, and leave everything in a directory; one that holds this run already is gone on with.
 
-    The same call again, after whatever stopped the one before, ends with the same bits in weights, minds and
-    metrics.csv as a call that was never stopped; with more rounds it extends the run. Ctrl-C or SIGTERM stops after the
-    chunk of rounds that is being played, and saves; a second one stops at once.
+    The same call again, after whatever stopped the one before, ends with the same bits as a call that was never
+    stopped; with more rounds it extends the run. Ctrl-C or SIGTERM stops after the present chunk of rounds, and saves.
 
     Args:
         spec: what is to be played.
         directory: new, empty, or with this very run in it. Nothing is written if the spec is refused.
-        checkpoint_seconds: least seconds between checkpoints, >= 0; None for ten, or as many more as keep them below a
-            hundredth of the time. No result depends on when they are taken.
+        checkpoint_seconds: least seconds between checkpoints, >= 0; None for ten, or more where they cost over 1 %.
         started: when the command began, by `time.perf_counter`; None for now.
         compiling: is called once, when all that can be refused was accepted and the program is about to be compiled.
         watch: is given how the run stands after every look.
@@ -72,7 +70,7 @@ def fit(
         ValueError: if a setting is not what the run in the directory began with.
         FloatingPointError: if the loss is not finite; rows up to then are kept.
         RunError: if the directory cannot be used: in use by another process, removed, damaged, full.
-        Interrupted: after Ctrl-C or SIGTERM.
+        Interrupted: after Ctrl-C or SIGTERM, of which a second one stops at once.
     """
     require(
         checkpoint_seconds is None or checkpoint_seconds >= 0,

@@ -143,6 +143,7 @@ class Acrobot:
         torque = action.astype(jnp.float32) - 1
 
         def slope(s: Float[Array, "4"]) -> Float[Array, "4"]:
+            """The state's derivative in time."""
             one, two, v_one, v_two = s
             d1 = 0.25 + (1.25 + jnp.cos(two)) + 2  # all lengths, masses and moments of inertia are 1
             d2 = 0.25 + 0.5 * jnp.cos(two) + 1
