@@ -4,8 +4,10 @@
     python studies/tuning.py --table                        # of what is done; plays nothing
     python studies/tuning.py --choose                       # writes synagents/assets/bench_settings.json
 
-A line begins with the settings below, which were found by hand. Then its step size (for SNES its width) is doubled for
-as long as that helps, and halved for as long as that helps. What helps is the last look's accuracy, or if that is the
+All lines are searched alike. A line begins with the settings below, and one after the other its step size, its batches,
+how long a batch is kept, its memory and its exploration (COORDINATES) go up, and down, for as long as that helps: the
+step size twofold, the others along GRIDS. That is repeated until nothing helps, at most PASSES times. At a task's whole
+budget a line begins with what was found at a tenth of it. What helps is the last look's accuracy, or if that is the
 same the mean of all looks, on a fifth cut from the training part of data splits (`BenchmarkTask.design`), one run on
 each; on xor and boundary, where nothing is split, in runs of another seed than the scores'. Cells are kept in
 results/tuning.jsonl and never played twice. What is written is complete: settings that are not searched are the
@@ -30,9 +32,37 @@ from synagents.benchmark import line_settings, lines, suite
 from synagents.cli import flags
 
 CHOSEN = Path(__file__).parents[1] / "synagents" / "assets" / "bench_settings.json"
-SPLITS = {"digits-0": range(5), "digits-16": range(5), "notmnist-0": range(3), "notmnist-32": range(1)}
+SPLITS = {"digits-0": 4, "digits-16": 4, "notmnist-0": 2, "notmnist-32": 1}
+SPLITS |= {"digits-0-tenth": 6, "digits-16-tenth": 6, "notmnist-0-tenth": 2, "notmnist-32-tenth": 2}
 RUNS = {"xor": 40, "boundary": 10}  # where nothing is split
+PASSES = 3
+Settings = dict[str, Any]
 Worth = tuple[float, float]  # accuracy at the last look, and of all looks
+
+COORDINATES = (
+    ("step_size", "width"),
+    ("batch_size",),
+    ("interval",),
+    ("trace_decay", "history_decay", "memory", "momentum", "population", "pairs"),
+    ("epsilon", "noise", "perturbation"),
+    ("policy",),
+)
+GRIDS: dict[str, tuple[Any, ...]] = {
+    "batch_size": (20, 50, 100, 200, 500, 1000),
+    "interval": (5, 10, 25, 50, 100, 250),
+    "trace_decay": (0.9, 0.95, 0.98, 0.99, 0.995, 0.998),
+    "history_decay": ((0.9,), (0.95,), (0.98,), (0.99,), (0.995,), (0.998,)),
+    "memory": (1, 2, 3),
+    "momentum": (0.0, 0.5, 0.9, 0.95),
+    "population": (8, 16, 32, 64),
+    "pairs": (2, 4, 8, 16, 32),
+    "epsilon": (0.05, 0.1, 0.2, 0.35, 0.5, 0.75),
+    "noise": (0.002, 0.005, 0.01, 0.02, 0.05),
+    "perturbation": (0.002, 0.005, 0.01, 0.02, 0.05),
+    "policy": ("greedy", "graded"),
+}
+
+EXPLORING = tuple(f"switch:1:{epsilon:g}:1000" for epsilon in GRIDS["epsilon"])  # where a table starts from zeros
 
 
 def _falling(start: float) -> str:
@@ -40,94 +70,113 @@ def _falling(start: float) -> str:
     return f"exponential:{start:g}:{start / 10:g}"
 
 
-_SMALL: dict[str, Any] = {"batch_size": 100, "interval": 10}
-_MEDIUM: dict[str, Any] = {"batch_size": 200, "interval": 10}
-AGENTS: dict[str, dict[str, Any]] = {  # of every learner, by the data it is played on
+AGENTS: dict[str, Settings] = {  # of every learner, by the data it is played on
     "xor": {"step_size": "0.01"},
     "boundary": {"step_size": "0.01"},
-    "digits": {"batch_size": 500, "interval": 250, "step_size": _falling(0.002)},
-    "notmnist": {"batch_size": 500, "interval": 100, "step_size": _falling(0.002)},
+    "digits": {"batch_size": 100, "interval": 50, "step_size": _falling(0.002)},
+    "notmnist": {"batch_size": 100, "interval": 50, "step_size": _falling(2e-4)},
 }
-START: dict[tuple[str, str], dict[str, Any]] = {
-    ("q-table", "notmnist"): {"step_size": _falling(0.0005)},
-    ("trace", "boundary"): {"step_size": "exponential:2e-2:2e-4"},
-    ("trace", "digits"): {"step_size": _falling(0.001)},
-    ("trace", "notmnist"): {
-        "batch_size": 200,
-        "interval": 50,
-        "trace_decay": 0.99,
-        "step_size": "exponential:1e-4:5e-6",
+LEARNERS: dict[str, Settings] = {  # wherever they play
+    "trace": {"trace_decay": 0.99, "epsilon": 0.5},
+    "team-q": {"history": "trace", "history_decay": (0.99,), "epsilon": "switch:1:0.5:1000", "policy": "greedy"},
+    "repeat-undo": {"memory": 2},
+    "sarsa": {"memory": 2, "epsilon": 0.1},
+    "expected-sarsa": {"memory": 2, "epsilon": 0.1},
+    "double-q": {"memory": 2, "epsilon": 0.1},
+    "actor-critic": {"memory": 2},
+    "policy-gradient": {"memory": 2},
+    "q-table": {"epsilon": 0.1},  # the shipped table has a memory of 2
+}
+OPTIMIZERS: dict[str, dict[str, Settings]] = {
+    "digits": {
+        "one-plus-one-es": {"step_size": _falling(0.004)},
+        "spsa": {"step_size": _falling(0.01), "momentum": 0.0, "perturbation": 0.01},
+        "node-perturbation": {"step_size": _falling(0.1), "momentum": 0.0, "noise": 0.01},
+        "antithetic-es": {"step_size": _falling(0.01), "pairs": 4, "noise": 0.02},
+        "snes": {"width": 0.05, "step_mean": 0.5, "step_width": 0.3, "population": 16},
+        "sgd": {"step_size": _falling(0.03), "momentum": 0.9},
+        "adam": {"step_size": _falling(0.003)},
     },
-    ("one-plus-one-es", "digits"): {"batch_size": 100, "interval": 50, "step_size": _falling(0.004)},
-    ("one-plus-one-es", "notmnist"): {"batch_size": 500, "interval": 100, "step_size": _falling(0.003)},
-    ("spsa", "digits"): _SMALL | {"step_size": _falling(0.01), "momentum": 0.0},
-    ("spsa", "notmnist"): _MEDIUM | {"step_size": _falling(6e-4), "momentum": 0.0},
-    ("node-perturbation", "digits"): _SMALL | {"step_size": _falling(0.1)},
-    ("node-perturbation", "notmnist"): _MEDIUM | {"step_size": _falling(0.02)},
-    ("antithetic-es", "digits"): _SMALL | {"step_size": _falling(0.01), "pairs": 4},
-    ("antithetic-es", "notmnist"): _MEDIUM | {"step_size": _falling(0.008), "pairs": 16},
-    ("snes", "digits"): _SMALL | {"width": 0.05, "step_mean": 0.5, "step_width": 0.3},
-    ("snes", "notmnist"): _MEDIUM | {"width": 0.02, "step_mean": 0.5, "step_width": 0.3},
-    ("sgd", "digits"): _SMALL | {"step_size": _falling(0.03)},
-    ("sgd", "notmnist"): _MEDIUM | {"step_size": _falling(0.005)},
-    ("adam", "digits"): _SMALL | {"step_size": _falling(0.003)},
-    ("adam", "notmnist"): _MEDIUM | {"step_size": _falling(3e-4)},
+    "notmnist": {
+        "one-plus-one-es": {"step_size": _falling(0.003)},
+        "spsa": {"step_size": _falling(6e-4), "momentum": 0.0, "perturbation": 0.01},
+        "node-perturbation": {"step_size": _falling(0.02), "momentum": 0.0, "noise": 0.01},
+        "antithetic-es": {"step_size": _falling(0.008), "pairs": 8, "noise": 0.02},
+        "snes": {"width": 0.02, "step_mean": 0.5, "step_width": 0.3, "population": 32},
+        "sgd": {"step_size": _falling(0.005), "momentum": 0.9},
+        "adam": {"step_size": _falling(3e-4)},
+    },
+    "xor": {
+        "one-plus-one-es": {"step_size": "0.05"},
+        "spsa": {"step_size": "0.05", "momentum": 0.9, "perturbation": 0.01},
+        "node-perturbation": {"step_size": "0.3", "momentum": 0.0, "noise": 0.01},
+        "antithetic-es": {"step_size": "0.05", "pairs": 16, "noise": 0.02},
+        "snes": {"width": 0.2, "population": 32},
+        "sgd": {"step_size": "0.3", "momentum": 0.9},
+        "adam": {"step_size": "0.02"},
+    },
 }
-TOY: dict[str, dict[str, Any]] = {  # of optimizers on xor and boundary
-    "one-plus-one-es": {"step_size": "0.05"},
-    "spsa": {"step_size": "0.05"},
-    "node-perturbation": {"step_size": "0.3"},
-    "antithetic-es": {"step_size": "0.05"},
-    "snes": {"width": 0.2},
-    "sgd": {"step_size": "0.3"},
-    "adam": {"step_size": "0.02"},
-}
+OPTIMIZERS["boundary"] = OPTIMIZERS["xor"]
+BATCHES = {"batch_size": 100, "interval": 10}  # of optimizers
 
 
-def start(task: suite.BenchmarkTask, line: str) -> dict[str, Any]:
-    """Where the search begins."""
+def start(task: suite.BenchmarkTask, line: str) -> Settings:
+    """Where the search begins at the smallest budget that a task is played with."""
     if lines.lines()[line] == lines.AGENTS:
-        return AGENTS[task.task] | START.get((line, task.task), {})
-    return START[line, task.task] if task.batched else TOY[line]
+        return AGENTS[task.task] | LEARNERS.get(line, {})
+    return (BATCHES if task.batched else {}) | OPTIMIZERS[task.task][line]
 
 
-def scaled(settings: dict[str, Any], factor: float) -> dict[str, Any]:
-    """The same with another step size."""
-    name = "step_size" if "step_size" in settings else "width"
+def moved(settings: Settings, name: str, way: int) -> Settings | None:
+    """The same with one setting a notch up (1) or down (-1); None where there is none."""
+    value = settings[name]
     if name == "width":
-        return settings | {name: settings[name] * factor}
-    words = settings[name].split(":")
-    return settings | {name: ":".join(f"{float(word) * factor:.3g}" if word[0].isdigit() else word for word in words)}
+        return settings | {name: value * 2.0**way}
+    if name == "step_size":
+        words = str(value).split(":")
+        scaled = (f"{float(word) * 2.0**way:.3g}" if word[0].isdigit() else word for word in words)
+        return settings | {name: ":".join(scaled)}
+    grid = EXPLORING if str(value).startswith("switch") else GRIDS[name]
+    there = grid.index(value) + way
+    return settings | {name: grid[there]} if 0 <= there < len(grid) else None
 
 
-def climb(worth: Callable[[float], Worth]) -> float:
-    """The factor, a power of two, from which neither doubling nor halving helps."""
-    best, top = 1.0, worth(1.0)
-    for way in (2.0, 0.5):
-        while (value := worth(best * way)) > top:
-            best, top = best * way, value
+def climb(first: Settings, worth: Callable[[Settings], Worth]) -> Settings:
+    """The settings from which no notch helps, or those after the last pass."""
+    best, top = first, worth(first)
+    for _ in range(PASSES):
+        before = best
+        for name in [name for names in COORDINATES for name in names if name in first]:
+            for way in (1, -1):
+                while (other := moved(best, name, way)) is not None and (value := worth(other)) > top:
+                    best, top = other, value
+        if best == before:
+            break
     return best
 
 
-def search(task: suite.BenchmarkTask, line: str, cell: Callable[..., Worth]) -> dict[str, Any]:
+def search(task: suite.BenchmarkTask, line: str, cell: Callable[..., Worth]) -> Settings:
     """The settings it ends with; `cell` says what settings are worth."""
-    first = start(task, line)
-    return scaled(first, climb(lambda factor: cell(task, line, scaled(first, factor))))
+    short = suite.TENTHS.get(f"{task.name}-tenth")
+    first = search(short, line, cell) if short else start(task, line)
+    return climb(first, lambda settings: cell(task, line, settings))
 
 
-def key(task: suite.BenchmarkTask, line: str, settings: dict[str, Any]) -> str:
+def key(task: suite.BenchmarkTask, line: str, settings: Settings) -> str:
     """Of a cell."""
     return json.dumps([task.name, line, settings])
 
 
-def play(task: suite.BenchmarkTask, line: str, settings: dict[str, Any], data: Path | None) -> np.ndarray:
+def play(task: suite.BenchmarkTask, line: str, settings: Settings, data: Path | None) -> np.ndarray:
     """Accuracy [runs, looks]; a run is a split, where there are any."""
     settings = complete(task, line, settings)
     if not task.batched:
         return lines.play(task, line, settings, runs=RUNS[task.name], seed=1).accuracy
-    splits = SPLITS[task.name]
     return np.concatenate(
-        [lines.play(task.design(seed), line, settings, runs=1, seed=seed, data=data).accuracy for seed in splits]
+        [
+            lines.play(task.design(seed), line, settings, runs=1, seed=seed, data=data).accuracy
+            for seed in range(SPLITS[task.name])
+        ]
     )
 
 
@@ -135,10 +184,10 @@ class Missing(Exception):
     """A cell that is not played yet."""
 
 
-def choose(cell: Callable[..., Worth]) -> dict[str, dict[str, Any]]:
+def choose(cell: Callable[..., Worth]) -> dict[str, dict[str, Settings]]:
     """The settings of every line on every task; where the search has not ended, those it begins with."""
-    chosen: dict[str, dict[str, Any]] = {}
-    for task in suite.SUITE.values():
+    chosen: dict[str, dict[str, Settings]] = {}
+    for task in suite.TASKS.values():
         for line in lines.lines():
             try:
                 settings = search(task, line, cell)
@@ -148,7 +197,7 @@ def choose(cell: Callable[..., Worth]) -> dict[str, dict[str, Any]]:
     return chosen
 
 
-def complete(task: suite.BenchmarkTask, line: str, settings: dict[str, Any]) -> dict[str, Any]:
+def complete(task: suite.BenchmarkTask, line: str, settings: Settings) -> Settings:
     """Every setting of a line on a task: those that were searched, and below them the constructors' defaults."""
     usual = {name: flag.default for name, flag in line_settings.known_settings(line, task).items()}
     if lines.lines()[line] == lines.AGENTS:
@@ -159,11 +208,11 @@ def complete(task: suite.BenchmarkTask, line: str, settings: dict[str, Any]) -> 
     return {name: flags.plain(value) for name, value in (usual | settings).items()}
 
 
-def write(chosen: dict[str, dict[str, Any]]) -> None:
+def write(chosen: dict[str, dict[str, Settings]]) -> None:
     """The asset: a line of text for each line of the benchmark."""
     blocks = []
     for name, of_lines in chosen.items():
-        full = {line: complete(suite.SUITE[name], line, settings) for line, settings in of_lines.items()}
+        full = {line: complete(suite.TASKS[name], line, settings) for line, settings in of_lines.items()}
         rows = ",\n".join(f"  {json.dumps(line)}: {json.dumps(settings)}" for line, settings in full.items())
         blocks.append(f" {json.dumps(name)}: {{\n{rows}\n }}")
     CHOSEN.write_text("{\n" + ",\n".join(blocks) + "\n}\n")
@@ -173,17 +222,17 @@ def main() -> None:
     """Play what is missing, or show what is done."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder with the notMNIST images")
-    parser.add_argument("--task", action="append", choices=list(suite.SUITE), help="only these")
+    parser.add_argument("--task", action="append", choices=list(suite.TASKS), help="only these")
     parser.add_argument("--line", action="append", choices=list(lines.lines()), help="only these")
     parser.add_argument("--table", action="store_true", help="print what was tried and play nothing")
     parser.add_argument("--choose", action="store_true", help="write what was chosen and play nothing")
     args = parser.parse_args()
     done = Cells(RESULTS / "tuning.jsonl")
-    tasks = [suite.SUITE[name] for name in args.task or suite.SUITE]
+    tasks = [suite.TASKS[name] for name in args.task or suite.TASKS]
     players = args.line or list(lines.lines())
     quiet = args.table or args.choose
 
-    def cell(task: suite.BenchmarkTask, line: str, settings: dict[str, Any]) -> Worth:
+    def cell(task: suite.BenchmarkTask, line: str, settings: Settings) -> Worth:
         name = key(task, line, settings)
         if name not in done:
             if quiet:
@@ -209,7 +258,7 @@ def main() -> None:
     chosen = choose(cell)
     if args.table:
         print("| task | line | settings | accuracy on validation parts | chosen |\n|---|---|---|---|---|")
-        for row in sorted(done.rows.values(), key=lambda row: (list(suite.SUITE).index(row["task"]), row["line"])):
+        for row in sorted(done.rows.values(), key=lambda row: (list(suite.TASKS).index(row["task"]), row["line"])):
             words = " ".join(f"{name}={value}" for name, value in row["settings"].items())
             mark = "yes" if chosen.get(row["task"], {}).get(row["line"]) == row["settings"] else ""
             print(f"| {row['task']} | `{row['line']}` | `{words}` | {mean(row['accuracy']):.4f} | {mark} |")

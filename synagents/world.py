@@ -210,6 +210,9 @@ class LearnerBase(ABC):
     needs: ClassVar[RewardKind] = RewardKind()
     """What rewards must say for this learner. By default nothing; `begin` refuses a world whose rewards say less."""
 
+    credit: ClassVar[Literal["agent", "team"]] = "agent"
+    """Whose rewards its action values speak of: an agent's, or what a deviation adds to the team's surprise."""
+
     @abstractmethod
     def init(self, key: Key[Array, ""], groups: tuple[Group, ...]) -> Mind:
         """A fresh mind L for these agents.

@@ -124,7 +124,7 @@ def everything(world: World, seen: Round) -> dict[str, Any]:
         "before": seen.before,
         "obs": seen.obs,
         "actions": seen.actions,
-        "table": seen.mind.values[0],
+        "table": seen.mind.values,
         "loss": seen.outcome.info["loss"],
         "reward": seen.outcome.reward,
     }
@@ -137,7 +137,7 @@ def test_the_whole_loop_with_a_table_that_learns_agrees_with_the_oracle_agent_by
     learner = QTable(jnp.asarray(start), epsilon, adaptive=True, alpha=alpha, gamma=gamma)
     run, history = advance(begin(jax.random.key(5), world, learner), 60, probes=(everything,), probe_interval=1)
     seen = jax.device_get(jax.tree.map(lambda x: x[0, :, 0], history.probes["everything"]))
-    tables = [*seen["table"], np.asarray(run.mind.values[0, 0])]
+    tables = [*seen["table"], np.asarray(run.mind.values[0])]
 
     def batch(t: int) -> tuple[np.ndarray, np.ndarray]:
         return seen["before"].task.x[t], seen["before"].task.target[t]

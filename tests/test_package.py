@@ -62,7 +62,7 @@ def test_the_wheel_holds_the_worlds_the_assets_and_the_types_and_no_top_level_en
     for name in (
         "synagents/envs/synapse_v0.py",
         "synagents/assets/digits.npz",
-        "synagents/assets/q_table.json",
+        "synagents/assets/tables/q-table.json",
         "synagents/assets/DIGITS-LICENSE.txt",
         "synagents/py.typed",
         "synagents/report/live.py",

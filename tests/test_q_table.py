@@ -5,8 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from synagents.learners.synapse.q_table import QTable
-from synagents.learners.synapse.tabular import QMind
+from synagents.learners.synapse.q_table import QMind, QTable
 from synagents.schedules import Linear, Switch
 from synagents.world import Transition
 from tests.claims import refused, same_bits
@@ -19,9 +18,9 @@ START = np.random.default_rng(0).normal(size=(81, 3)).astype(np.float32)
 
 
 def learned(learner: QTable, table: Any, transition: Transition, last_obs: Any) -> np.ndarray:
-    mind = QMind(jnp.asarray(table, jnp.float32)[None])
+    mind = QMind(jnp.asarray(table, jnp.float32))
     last = {name: jnp.asarray(last_obs, jnp.uint8) for name in transition.obs}
-    return np.array(learner.update(KEY, mind, transition, last, 0)[0].values[0])
+    return np.array(learner.update(KEY, mind, transition, last, 0)[0].values)
 
 
 def adaptive(**options: Any) -> QTable:
@@ -104,7 +103,7 @@ def test_alpha_one_jumps_to_the_mean_target_and_alpha_zero_stays() -> None:
 
 
 def test_the_change_is_told() -> None:
-    mind = QMind(jnp.zeros((1, 81, 3)))
+    mind = QMind(jnp.zeros((81, 3)))
     last = {"g": jnp.array([[7]], jnp.uint8)}
     _, metrics = adaptive().update(KEY, mind, lived([[[3]]], [[[2]]], [[-1]]), last, 0)
     assert float(metrics["q_change"]) == pytest.approx(0.1)

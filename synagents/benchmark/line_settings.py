@@ -79,7 +79,12 @@ def complete(task: BenchmarkTask, line: str, given: Settings, rounds: int) -> Se
         require(name in known, f"{line} has no setting {name!r}: {nearest(name, known)}.")
     for name in known:
         require(name in settings, f"The benchmark has no value for the setting {name} of {line}: give it one.")
-    return {name: flags.value(flag, settings[name], rounds) for name, flag in known.items()}
+    return {name: _value(flag, settings[name], rounds) for name, flag in known.items()}
+
+
+def _value(flag: flags.Flag, given: Any, rounds: int) -> Any:
+    """What a constructor is to get for a setting, which the asset writes as a text where JSON has no such value."""
+    return flags.value(flag, flags.read(flag, given) if isinstance(given, str) else given, rounds)
 
 
 @cache

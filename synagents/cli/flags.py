@@ -30,6 +30,7 @@ class Flag(NamedTuple):
     kind: Any  # its annotation
     default: Any  # its value when nobody says otherwise; MISSING where somebody must
     help: str  # what it means, with unit and range
+    owner: str = ""  # the constructor's name, kebab-case
 
     @property
     def name(self) -> str:
@@ -50,13 +51,14 @@ def flags_of(constructor: Callable[..., Any], *, but: Iterable[str] = ()) -> dic
     for name, parameter in inspect.signature(constructor).parameters.items():
         if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL) or name in but:
             continue
-        flag = Flag(name, hints.get(name, str), parameter.default, meanings.get(name, ""))
+        own = kebab(getattr(constructor, "__name__", ""))
+        flag = Flag(name, hints.get(name, str), parameter.default, meanings.get(name, ""), own)
         if _click_type(flag) is not None:
             flags[name] = flag
         elif flag.default is MISSING:
-            own = getattr(constructor, "__name__", str(constructor))
+            called = getattr(constructor, "__name__", str(constructor))
             raise ValueError(
-                f"{own} needs {name}, which cannot be typed on a command line: write a function without it, which "
+                f"{called} needs {name}, which cannot be typed on a command line: write a function without it, which "
                 "calls this one, into a module of your own, and name that as module:function."
             )
     return flags
@@ -89,7 +91,8 @@ def value(flag: Flag, given: Any, rounds: int) -> Any:
     if flag.kind == tuple[Schedule, ...] and isinstance(given, str):
         return () if given == "none" else tuple(schedules.parse(part, rounds) for part in given.split(","))
     if flag.parameter == "table" and isinstance(given, str | Path):
-        return None if given == "zeros" else load_table(None if given == "shipped" else kinds.home(given))
+        path = None if given == "shipped" else kinds.home(given)
+        return None if given == "zeros" else load_table(path, learner=flag.owner)
     return given
 
 

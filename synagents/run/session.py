@@ -24,7 +24,7 @@ from synagents.run.files import ASIDE, Json, RunError, write_whole
 from synagents.run.log import NOTHING, Log, Mark, Row, is_mark
 from synagents.run.manifest import Manifest
 from synagents.run.spec import RunSpec
-from synagents.run.tables import save_table
+from synagents.run.tables import save_table, tables_of
 from synagents.run.telling import Tell
 
 KEEP = 3  # checkpoints beside the best one
@@ -192,8 +192,7 @@ class Session:
         run = self.run
         with writing(self.path):
             self._write("weights.npz", _packed(weights_of(run)))
-            tables = jax.vmap(run.learner.action_values, axis_size=run.num_runs)(run.mind)
-            for index, table in enumerate(np.asarray(tables) if tables is not None else ()):
+            for index, table in enumerate(tables_of(run)):
                 name = "table.json" if run.num_runs == 1 else f"table_{index}.json"
                 save_table(self.path / name, table, {"rounds": run.t, "learner": type(run.learner).__name__})
                 self._manifest.note(self.path / name)

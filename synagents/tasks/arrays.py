@@ -13,7 +13,7 @@ from synagents.data.dataset import describe, infer_scale
 from synagents.hyperparameters import require, require_between, require_whole
 from synagents.tasks import losses
 from synagents.tasks.losses import Loss
-from synagents.tasks.samples import Batches, Description, Samples, counts, pixels, require_batch
+from synagents.tasks.samples import Batches, Samples, counts, pixels, require_batch
 
 
 def from_arrays(
@@ -101,7 +101,7 @@ def from_batches(
 def _samples(
     x: np.ndarray,
     target: np.ndarray,
-    described: Description,
+    described: tuple[tuple[str, Any], ...],
     batch_size: int,
     loss: str | Loss,
     out_size: int | None,

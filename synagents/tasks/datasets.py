@@ -7,6 +7,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import jax.numpy as jnp
 
@@ -15,7 +16,7 @@ from synagents.data import Dataset
 from synagents.hyperparameters import require, require_between
 from synagents.tasks import losses
 from synagents.tasks.losses import Loss
-from synagents.tasks.samples import Description, Samples, counts, pixels, require_batch
+from synagents.tasks.samples import Samples, counts, pixels, require_batch
 
 __all__ = ["digits", "idx", "notmnist"]
 
@@ -142,7 +143,7 @@ def _check_scale(scale: float | None) -> None:
         require_between("scale", scale, 0, above=True)
 
 
-def _renumbered(dataset: Dataset) -> Description:
+def _renumbered(dataset: Dataset) -> tuple[tuple[str, Any], ...]:
     """Which labels the classes are, for a description; nothing where they are the same numbers."""
     last = dataset.num_classes - 1
     if dataset.classes == tuple(range(last + 1)):

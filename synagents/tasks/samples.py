@@ -21,7 +21,18 @@ from synagents.tasks import losses
 from synagents.tasks.losses import Loss
 from synagents.world import Metrics, Part, Task
 
-Description = tuple[tuple[str, Any], ...]
+
+class Description(tuple[tuple[str, Any], ...]):
+    """What to report of data, by name. Any two are equal to JAX: no program is compiled anew for another split."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Description)
+
+    def __ne__(self, other: object) -> bool:  # else a tuple's own
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(Description)
 
 
 class Batch(NamedTuple):
@@ -57,9 +68,10 @@ class Samples(Task):
     out_size: int = static()
     batch_size: int = static()
     loss: Loss = static()
-    description: Description = static()
+    description: tuple[tuple[str, Any], ...] = static()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "description", Description(self.description))
         require_between("scale", self.scale, 0, above=True)
         require_whole("out_size", self.out_size, 1)
         require_whole("batch_size", self.batch_size, 1)
@@ -130,7 +142,7 @@ class Batches(Task):
         return self.samples.out_size
 
     @property
-    def description(self) -> Description:
+    def description(self) -> tuple[tuple[str, Any], ...]:
         """Of the data and the split."""
         return self.samples.description
 
@@ -200,11 +212,11 @@ def require_batch(batch_size: int, most: int, name: str) -> None:
     )
 
 
-def counts(name: str, train: np.ndarray, test: np.ndarray, how: str) -> Description:
+def counts(name: str, train: np.ndarray, test: np.ndarray, how: str) -> tuple[tuple[str, Any], ...]:
     """What every description begins with: the data's name, how many samples each part has, how it was split."""
     return (("data", name), ("train_samples", len(train)), ("held_out_samples", len(test)), ("split", how))
 
 
-def pixels(largest: float, scale: float) -> Description:
+def pixels(largest: float, scale: float) -> tuple[tuple[str, Any], ...]:
     """The largest pixel there is and what pixels are divided by, for a description."""
     return (("scale", float(scale)), ("largest_pixel", largest))

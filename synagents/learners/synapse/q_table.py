@@ -9,51 +9,84 @@ all targets of a cell are equal, and this is the original's synapse-by-synapse u
 Watkins & Dayan 1992.)
 """
 
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key
 
-from synagents.hyperparameters import require, settings, static
-from synagents.learners.synapse.tabular import Hits, QMind, Rate, TabularQ, hits_of
-from synagents.world import Metrics, RoundNumber, Transition, Tree
+from synagents.agents.tables import Table, begin_values
+from synagents.hyperparameters import require, require_between, settings, static
+from synagents.learners.choice import epsilon_greedy, sample
+from synagents.learners.synapse.tabular import Hits, Rate, hits_of, learn_values
+from synagents.schedules import Schedule, at, require_range
+from synagents.world import Group, Learner, Metrics, RoundNumber, Transition, Tree, require_discrete
 
 __all__ = ["QTable"]
 
 
+class QMind(NamedTuple):
+    """What the population knows."""
+
+    values: Float[Array, "S A"]  # of action a after history s
+
+
 @settings
-class QTable(TabularQ):
+class QTable(Learner):
     """The reference algorithm: a shared table of action values, frozen (learned elsewhere) or adaptive (learned here).
 
     Attributes:
-        table: f32[S, A] to start from; None is all zeros, which only makes sense with `adaptive`.
+        table: f32[S, A] or a `Table` to start from; None is all zeros, which only makes sense with `adaptive`.
+        epsilon: probability of a uniform action, in [0, 1]; a number or a schedule over rounds.
         adaptive: whether the table learns; a frozen one is only applied.
+        alpha: learning rate in [0, 1].
+        gamma: discount of future rewards in [0, 1].
         rate: what alpha counts: "per-agent" (every hit, as published: with thousands of agents a cell jumps to its mean
             target whatever alpha is) or "per-step" (every cell that was hit moves by alpha once per update).
     """
 
-    alpha: float = 0.01
-    rate: Rate = static(default="per-agent")
+    table: Table | Float[Array | np.ndarray, "S A"] | None = None
+    epsilon: Schedule = 0.1
     adaptive: bool = static(default=False)
+    alpha: float = 0.01
+    gamma: float = 0.8
+    rate: Rate = static(default="per-agent")
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        require_range("epsilon", self.epsilon, 0, 1)
+        require_between("alpha", self.alpha, 0, 1)
+        require_between("gamma", self.gamma, 0, 1)
         require(
             self.adaptive or self.table is not None,
             "A frozen QTable needs a table: give QTable(table=load_table()), or adaptive=True to learn from zeros.",
         )
 
+    def init(self, key: Key[Array, ""], groups: tuple[Group, ...]) -> QMind:
+        """The values to start from; ValueError if one table cannot serve these agents, or means something else."""
+        del key
+        return QMind(begin_values(self.table, groups, require_discrete(groups, "QTable"), self.credit))
+
+    def act(self, key: Key[Array, ""], mind: QMind, obs: Tree, t: RoundNumber, turn: int) -> tuple[Tree, tuple[()]]:
+        """Epsilon-greedy actions."""
+        del turn
+        return sample(key, epsilon_greedy(mind.values, at(self.epsilon, t)), obs), ()
+
     def update(
         self, key: Key[Array, ""], mind: QMind, transition: Transition, last_obs: Tree, t: RoundNumber
     ) -> tuple[QMind, Metrics]:
-        """One update from T rounds of W worlds; a frozen table stays as it is."""
-        return super().update(key, mind, transition, last_obs, t) if self.adaptive else (mind, {})
-
-    def errors(
-        self, key: Key[Array, ""], mind: QMind, transition: Transition, last_obs: Tree, t: RoundNumber
-    ) -> list[tuple[Hits, Float[Array, "hits"]]]:
-        """R + gamma max_a' Q[s', a'] - Q[s, a]."""
+        """One update from T rounds of W worlds: every cell moves towards the mean target of its hits, unless frozen."""
         del key, t
-        table = self.action_values(mind)
-        best = table.max(axis=1)
-        return [
-            (hit, hit.reward + self.gamma * hit.goes_on * best[hit.later] - table[hit.s, hit.a])
-            for hit in hits_of(transition, last_obs).values()
-        ]
+        if not self.adaptive:
+            return mind, {}
+        best = mind.values.max(axis=1)
+
+        def error(hit: Hits) -> Float[Array, "hits"]:
+            return hit.reward + self.gamma * hit.goes_on * best[hit.later] - mind.values[hit.s, hit.a]
+
+        parts = [(hit, error(hit)) for hit in hits_of(transition, last_obs).values()]
+        values = learn_values(mind.values, parts, self.alpha, self.rate)
+        return QMind(values), {"q_change": jnp.abs(values - mind.values).max()}
+
+    def action_values(self, mind: QMind) -> Float[Array, "S A"]:
+        """The table."""
+        return mind.values

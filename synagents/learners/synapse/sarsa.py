@@ -1,43 +1,46 @@
-"""SARSA: the table learns what actions are worth to agents that go on exploring, from the action that came next.
+"""SARSA of the team: the table learns what deviations are worth to agents that go on exploring.
 
-    Q[s, a] += alpha (R + gamma Q[s', a'] - Q[s, a]),   a' what the agent did after s'
+    V = sum_i Q[s_i, a_i] / sqrt(N),   V' with the actions that come next   (`team` has the rest)
 
-Where s' is the last an update saw, which with one round per update it always is, the agent has not acted on it yet: a'
-is then drawn from the policy it is about to act by. That action has the distribution of SARSA's a', so the update has
-the expectation and the variance of SARSA's, and no mind must remember who was where. Actions are epsilon-greedy, cells
-are pooled (`tabular`). (Rummery & Niranjan 1994; Sutton & Barto 2018, section 6.4.)
+The agents have not acted on what they saw last, and what they saw earlier counts alike: a' is drawn from the policy they
+are about to act by. That action has the distribution of SARSA's a', so the update has the expectation and the variance
+of SARSA's, and no mind must remember who was where. (Rummery & Niranjan 1994; Sutton & Barto 2018, section 6.4.)
 """
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Integer, Key
+from jaxtyping import Array, Float, Key
 
 from synagents.counter import counter_key
-from synagents.hyperparameters import settings
+from synagents.hyperparameters import settings, static
 from synagents.learners.choice import sample
-from synagents.learners.synapse.tabular import Hits, QMind, TabularQ, hits_of
-from synagents.world import RoundNumber, Transition, Tree
+from synagents.learners.synapse.team import TeamTable, tally
+from synagents.world import Tree
 
 __all__ = ["Sarsa"]
 
 
 @settings
-class Sarsa(TabularQ):
-    """A shared table of action values, learned on-policy from the action that came next."""
+class Sarsa(TeamTable):
+    """A shared table of team values, learned on-policy from the actions that came next."""
 
-    def errors(
-        self, key: Key[Array, ""], mind: QMind, transition: Transition, last_obs: Tree, t: RoundNumber
-    ) -> list[tuple[Hits, Float[Array, "hits"]]]:
-        """R + gamma Q[s', a'] - Q[s, a]."""
-        table, after = self.action_values(mind), next_actions(key, self.policy(mind, t), transition, last_obs)
-        return [
-            (hit, hit.reward + self.gamma * hit.goes_on * table[hit.later, after[name]] - table[hit.s, hit.a])
-            for name, hit in hits_of(transition, last_obs).items()
-        ]
+    gamma: float = static(default=0.5)
 
+    def worth(
+        self,
+        own: Float[Array, "S A"],
+        other: Float[Array, "S A"],
+        policy: Float[Array, "S A"],
+        seen: Float[Array, "S A"],
+    ) -> Float[Array, ""]:
+        """sum_s,a seen[s, a] Q[s, a]."""
+        del other, policy
+        return jnp.vdot(seen, own)
 
-def next_actions(
-    key: Key[Array, ""], policy: Float[Array, "S A"], transition: Transition, last_obs: Tree
-) -> dict[str, Integer[Array, "hits"]]:
-    """What the agents of each group did after each hit; drawn from `policy` after the last round."""
-    drawn = sample(counter_key(key), policy, {name: obs.ravel() for name, obs in last_obs.items()})
-    return {name: jnp.concatenate([done[1:].ravel(), drawn[name]]) for name, done in transition.actions.items()}
+    def seen_later(self, key: Key[Array, ""], policy: Float[Array, "S A"], after: Tree) -> Float[Array, "T R S A"]:
+        """How many agents saw each history a round later, and did each action then."""
+        drawn = sample(counter_key(key), policy, {name: own.ravel() for name, own in after.items()})
+        cells = {
+            name: own.astype(jnp.int32) * policy.shape[1] + drawn[name].reshape(own.shape)
+            for name, own in after.items()
+        }
+        return tally(cells, policy.shape)

@@ -1,0 +1,97 @@
+"""A table that says what its rows stand for, so that no learner takes one that means something else.
+
+    values[s, a]   of action a after history s;   histories: what s is made of;   credit: whose reward it says
+
+Two tables of one shape may mean different things: 81 rows are two rounds of actions and rewards, and they are a trace
+and one round. Values of agents who were credited alone (Q-learning as published: discounted rewards) are on another
+scale than values of a team's deviations (`learners.synapse.team`), and neither can be learned further as the other.
+"""
+
+from typing import Literal
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from synagents.agents.codes import NUM_ACTIONS, Histories
+from synagents.agents.evidence import NUM_BUCKETS
+from synagents.groups import Group
+from synagents.hyperparameters import require, settings, static
+
+Credit = Literal["agent", "team"]
+
+
+@settings
+class Table:
+    """Action values for every history.
+
+    Attributes:
+        values: f32[S, A], S = 9^(traces + rounds) in the order of observations ("discrete"), A = 3.
+        histories: rounds and traces that a history is made of.
+        credit: "agent", discounted rewards of single agents, or "team", what a deviation adds to the team's surprise.
+    """
+
+    values: Float[Array | np.ndarray, "S A"]
+    histories: Histories = static()
+    credit: Credit = static()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(S, A)."""
+        return np.shape(self.values)
+
+
+def described(histories: Histories) -> str:
+    """What agents see, in words: "2 rounds", "1 trace and 1 round"."""
+    parts = [f"{histories.decays} trace" + "s" * (histories.decays > 1)] if histories.decays else []
+    parts += [f"{histories.memory} round" + "s" * (histories.memory > 1)] if histories.memory else []
+    return " and ".join(parts)
+
+
+def begin_values(
+    table: Table | Float[Array | np.ndarray, "S A"] | None,
+    groups: tuple[Group, ...],
+    shape: tuple[int, int],
+    credit: Credit,
+) -> Float[Array, "S A"]:
+    """The values a learner begins with.
+
+    Args:
+        table: to start from; a bare array is taken to mean what these agents see; None is all zeros.
+        groups: of the world.
+        shape: (S, A) of these agents.
+        credit: of the learner's own values.
+
+    Raises:
+        ValueError: if the table has another shape or kind, or its rows are other histories than these agents see.
+    """
+    if table is None:
+        return jnp.zeros(shape, jnp.float32)
+    if isinstance(table, Table):
+        seen = next((group.about for group in groups if isinstance(group.about, Histories)), table.histories)
+        require(
+            table.histories == seen,
+            f"The table's rows are histories of {described(table.histories)}, but these agents see "
+            f"{described(seen)}: choose the world's history and memory as it was learned, or another table.",
+        )
+        require(
+            table.credit == credit,
+            f"The table's values credit the {table.credit}, and this learner's the {credit}: start from zeros, or from "
+            "a table that this learner has learned.",
+        )
+        table = table.values
+    try:
+        start = jnp.asarray(table, jnp.float32)
+    except (TypeError, ValueError) as error:
+        raise ValueError("The table must be an array of numbers, such as `load_table` gives.") from error
+    require(
+        start.shape == shape,
+        f"The table has shape {start.shape}, but these agents have {shape[0]} histories and {shape[1]} actions: "
+        "use a table learned with the same history and memory.",
+    )
+    return start
+
+
+def num_rows(histories: Histories) -> int:
+    """S of a table over these histories."""
+    return NUM_BUCKETS**histories.decays * NUM_ACTIONS ** (2 * histories.memory)
