@@ -44,7 +44,7 @@ COORDINATES = (
     ("batch_size",),
     ("interval",),
     ("trace_decay", "history_decay", "memory", "momentum", "population", "pairs"),
-    ("epsilon", "noise", "perturbation"),
+    ("epsilon", "alpha", "noise", "perturbation"),
     ("policy",),
 )
 GRIDS: dict[str, tuple[Any, ...]] = {
@@ -57,6 +57,7 @@ GRIDS: dict[str, tuple[Any, ...]] = {
     "population": (8, 16, 32, 64),
     "pairs": (2, 4, 8, 16, 32),
     "epsilon": (0.05, 0.1, 0.2, 0.35, 0.5, 0.75),
+    "alpha": (0.005, 0.01, 0.02, 0.05, 0.1),
     "noise": (0.002, 0.005, 0.01, 0.02, 0.05),
     "perturbation": (0.002, 0.005, 0.01, 0.02, 0.05),
     "policy": ("greedy", "graded"),
@@ -79,12 +80,20 @@ AGENTS: dict[str, Settings] = {  # of every learner, by the data it is played on
 LEARNERS: dict[str, Settings] = {  # wherever they play
     "trace": {"trace_decay": 0.99, "epsilon": 0.5},
     "team-q": {"history": "trace", "history_decay": (0.99,), "epsilon": "switch:1:0.5:1000", "policy": "greedy"},
+    "team-q-frozen": {
+        "history": "trace",
+        "history_decay": (0.99,),
+        "epsilon": 0.5,
+        "policy": "greedy",
+        "adaptive": False,
+        "table": "shipped",
+    },
     "repeat-undo": {"memory": 2},
-    "sarsa": {"memory": 2, "epsilon": 0.1},
-    "expected-sarsa": {"memory": 2, "epsilon": 0.1},
-    "double-q": {"memory": 2, "epsilon": 0.1},
-    "actor-critic": {"memory": 2},
-    "policy-gradient": {"memory": 2},
+    "sarsa": {"history": "trace", "history_decay": (0.99,), "epsilon": "switch:1:0.5:1000"},
+    "expected-sarsa": {"history": "trace", "history_decay": (0.99,), "epsilon": "switch:1:0.5:1000"},
+    "double-q": {"history": "trace", "history_decay": (0.99,), "epsilon": "switch:1:0.5:1000"},
+    "actor-critic": {"history": "trace", "history_decay": (0.99,), "alpha": 0.02},
+    "policy-gradient": {"history": "trace", "history_decay": (0.99,), "alpha": 0.02},
     "q-table": {"epsilon": 0.1},  # the shipped table has a memory of 2
 }
 OPTIMIZERS: dict[str, dict[str, Settings]] = {
@@ -201,7 +210,7 @@ def complete(task: suite.BenchmarkTask, line: str, settings: Settings) -> Settin
     """Every setting of a line on a task: those that were searched, and below them the constructors' defaults."""
     usual = {name: flag.default for name, flag in line_settings.known_settings(line, task).items()}
     if lines.lines()[line] == lines.AGENTS:
-        learner: Any = registry.find("learners", line)
+        learner: Any = registry.find("learners", line_settings.learner_of(line))
         usual |= line_settings.rewards_for(learner.needs) | ({} if task.batched else {"interval": 0})
         if "table" in usual:
             usual["table"] = "shipped" if usual.get("adaptive") is False else "zeros"

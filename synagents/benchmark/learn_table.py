@@ -8,7 +8,7 @@ candidate has met; the table that leaves the lowest loss there is chosen. No ima
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,12 +16,18 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from synagents import keys
+from synagents.envs import synapse_v0
 from synagents.hyperparameters import require, require_whole
 from synagents.learners.synapse.q_table import QTable
+from synagents.learners.synapse.team_q import TeamQ
 from synagents.loop import Run, advance, begin
 from synagents.world import World
 
 CHUNK = 250  # rounds between looks at the loss
+TEACHES: dict[str, dict[str, Any]] = {  # how each learner learns a table unless somebody says otherwise
+    "q-table": {"memory": 2, "epsilon": 0.3, "alpha": 0.01, "gamma": 0.9, "exam_epsilon": 0.1},
+    "team-q": {"memory": 0, "epsilon": 0.5, "gamma": 0.0, "exam_epsilon": 0.5},
+}
 
 
 class Learned(NamedTuple):
@@ -37,7 +43,7 @@ def learn_table(
     key: int | Key[Array, ""],
     toy: World,
     *,
-    learner: QTable,
+    learner: QTable | TeamQ,
     candidates: int = 16,
     lessons: int = 4,
     solved_loss: float = 0.1,
@@ -52,7 +58,7 @@ def learn_table(
     Args:
         key: random key of everything, or a seed in 0 .. 2^32 - 1.
         toy: a world whose task draws a new teacher at every reset.
-        learner: an adaptive QTable; every candidate starts from its table.
+        learner: adaptive; every candidate starts from its table.
         candidates: tables that learn side by side, >= 1.
         lessons: teachers each candidate learns from, >= 1.
         solved_loss: a lesson ends when the mean loss of the last rounds falls below this.
@@ -65,7 +71,7 @@ def learn_table(
     Raises:
         ValueError: if the learner is not adaptive or a number is out of range.
     """
-    require(learner.adaptive, "Only an adaptive QTable can learn a table: give QTable(adaptive=True).")
+    require(learner.adaptive, f"Only an adaptive {type(learner).__name__} can learn a table: give adaptive=True.")
     counts = {"candidates": candidates, "lessons": lessons, "lesson_rounds": lesson_rounds}
     counts |= {"exam_teachers": exam_teachers, "exam_rounds": exam_rounds}
     for name, count in counts.items():
@@ -81,15 +87,31 @@ def learn_table(
         solved.append(done)
         tell(f"lesson {lesson + 1} of {lessons}: {done.sum()} of {candidates} candidates found the boundary")
     every = np.stack(tables, axis=1)  # [candidates, lessons, S, A]
-    losses = np.array(
-        [[_examine(exam_key, toy, table, exam_teachers, exam_rounds, exam_epsilon) for table in one] for one in every]
-    )
+
+    def examine(table: np.ndarray) -> float:
+        frozen = replace(learner, table=jnp.asarray(table), adaptive=False, epsilon=exam_epsilon)
+        return _examine(exam_key, toy, frozen, exam_teachers, exam_rounds)
+
+    losses = np.array([[examine(table) for table in one] for one in every])
     best = np.unravel_index(np.argmin(losses), losses.shape)
     tell(
         f"exam with {exam_teachers} unseen teachers: best of {losses.size} tables leaves a loss of {losses[best]:.3f}, "
         f"the median one {np.median(losses):.3f}"
     )
     return Learned(every[best], float(losses[best]), losses, np.stack(solved, axis=1))
+
+
+def toy_for(learner: str, memory: int) -> World:
+    """The toys that a learner is taught on: 2-8-2 students of random 2-8-2 teachers, 300 points.
+
+    Args:
+        learner: one of TEACHES.
+        memory: rounds that agents remember, beside a trace where the learner needs one.
+    """
+    more: dict[str, Any] = {}
+    if learner == "team-q":
+        more = {"history": "trace", "reward": "delta", "batch_change": "reevaluate"}
+    return synapse_v0.world("boundary", hidden=(8,), step_size=0.01, interval=0, memory=memory, **more)
 
 
 def _learn(run: Run, solved_loss: float, rounds: int) -> tuple[Run, np.ndarray]:
@@ -108,9 +130,9 @@ def _learn(run: Run, solved_loss: float, rounds: int) -> tuple[Run, np.ndarray]:
     return run, done
 
 
-def _examine(key: Key[Array, ""], toy: World, table: np.ndarray, teachers: int, rounds: int, epsilon: float) -> float:
+def _examine(key: Key[Array, ""], toy: World, frozen: QTable | TeamQ, teachers: int, rounds: int) -> float:
     """Mean final loss of a frozen table over unseen teachers; the same key gives the same teachers and actions."""
-    run = begin(key, toy, QTable(table=jnp.asarray(table), epsilon=epsilon), num_runs=teachers)
+    run = begin(key, toy, frozen, num_runs=teachers)
     _, history = advance(run, rounds)
     final = float(np.mean(history.info["loss"][:, -max(rounds // 10, 1) :]))
     return final if np.isfinite(final) else np.inf

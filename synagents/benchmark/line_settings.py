@@ -21,11 +21,17 @@ from synagents.world import LearnerBase, RewardKind
 
 REFERENCE = "q-table"  # the reference paper's line
 BATCH = ("batch_size", "interval")  # what may be set of an optimizer's batches
+VARIANTS = {"team-q-frozen": "team-q"}  # lines that differ from a learner's own in their settings alone: who plays them
 
 
 def is_optimizer(line: str) -> bool:
     """Whether a line is an optimizer, which has no agents."""
     return line in registry.offers("benchmark.optimizers")
+
+
+def learner_of(line: str) -> str:
+    """The name of the learner that plays a line."""
+    return VARIANTS.get(line, line)
 
 
 def world_settings(task: BenchmarkTask) -> dict[str, flags.Flag]:
@@ -48,7 +54,7 @@ def known_settings(line: str, task: BenchmarkTask) -> dict[str, flags.Flag]:
     if is_optimizer(line):
         batches = {name: flags.Flag(name, int, None, "") for name in BATCH if task.batched}
         return batches | flags.flags_of(registry.find("benchmark.optimizers", line))
-    return world_settings(task) | flags.flags_of(registry.find("learners", line))
+    return world_settings(task) | flags.flags_of(registry.find("learners", learner_of(line)))
 
 
 def chosen(task: BenchmarkTask, line: str) -> Settings:
@@ -57,7 +63,7 @@ def chosen(task: BenchmarkTask, line: str) -> Settings:
     if line in there:
         return dict(there[line])
     world = {name: value for name, value in there[REFERENCE].items() if name in world_settings(task)}
-    own = {name: flag.default for name, flag in flags.flags_of(registry.find("learners", line)).items()}
+    own = {name: flag.default for name, flag in flags.flags_of(registry.find("learners", learner_of(line))).items()}
     return world | rewards_for(_needs_of(line)) | own
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from synagents import registry
 from synagents.benchmark import results
 from synagents.benchmark.drive import drive
-from synagents.benchmark.line_settings import BATCH, complete, is_optimizer, known_settings
+from synagents.benchmark.line_settings import BATCH, VARIANTS, complete, is_optimizer, known_settings
 from synagents.benchmark.optimizers import Problem
 from synagents.benchmark.results import Curves, Scores
 from synagents.benchmark.scoring import score
@@ -28,8 +28,9 @@ AGENTS, NO_AGENTS, GRADIENT = "agents", "no agents", "gradient"
 
 
 def lines() -> dict[str, str]:
-    """The kind of every line there is, by name: all learners of worlds of synapses, and all optimizers."""
+    """The kind of every line there is, by name: all learners of worlds of synapses, variants, and all optimizers."""
     learners = [name for name in registry.offers("learners") if "synapse" in registry.families(name)]
+    learners = sorted([*learners, *VARIANTS])
     kinds = dict.fromkeys(learners, AGENTS)
     for name, constructor in registry.offers("benchmark.optimizers").items():
         kinds[name] = GRADIENT if constructor.__module__.endswith(".gradient") else NO_AGENTS

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from synagents import registry
-from synagents.benchmark.line_settings import complete, world_settings
+from synagents.benchmark.line_settings import complete, learner_of, world_settings
 from synagents.benchmark.results import Curves
 from synagents.benchmark.suite import POINTS, BenchmarkTask, Settings
 from synagents.envs import synapse_v0
@@ -26,7 +26,7 @@ def score(
 
     Args:
         task: of the suite.
-        learner: a learner's name, or module:Class.
+        learner: a line that is played by a learner, or module:Class.
         given: settings of the world and the learner by parameter name that replace those of the benchmark.
         runs: independent runs, >= 1; run k draws from the k-th key of `seed`.
         seed: of the runs; the data split belongs to the task.
@@ -62,7 +62,7 @@ def build(
 
     Args:
         task: of the suite.
-        learner: a learner's name, or module:Class.
+        learner: a line that is played by a learner, or module:Class.
         given: settings by parameter name that replace those of the benchmark.
         rounds: the length of decays that name none.
         data: folder with the notMNIST images.
@@ -71,7 +71,7 @@ def build(
         ValueError: if the learner is not made for worlds of synapses, or a setting is fixed, unknown or out of range.
     """
     require(
-        "synapse" in registry.families(learner),
+        "synapse" in registry.families(learner_of(learner)),
         f"The benchmark is played in worlds of synapses, for which {learner} is not made: score another one.",
     )
     values = complete(task, learner, given, rounds)
@@ -79,7 +79,7 @@ def build(
     size = values.get("batch_size", 0)
     of_world = {name: value for name, value in values.items() if name not in own and name != "batch_size"}
     world = synapse_v0.world(task.make(size, data=data), hidden=task.hidden, **of_world)
-    return world, registry.find("learners", learner)(**own)
+    return world, registry.find("learners", learner_of(learner))(**own)
 
 
 def batch_size(world: SynapseWorld) -> int:

@@ -14,7 +14,7 @@ import click
 
 from synagents.cli import entry, kinds
 from synagents.cli.bench import bench
-from synagents.cli.options import CHECKPOINTS, JSON, QUIET, SEED, count, ratio, result_file
+from synagents.cli.options import CHECKPOINTS, JSON, QUIET, SEED, count, result_file
 from synagents.cli.train import Train, carry_out, train_options
 
 _PLACE = kinds.Place()
@@ -132,46 +132,61 @@ def resume(
 @count("--candidates", 32, "Tables that learn side by side, >= 1.")
 @count("--lessons", 4, "Teachers each candidate learns from, >= 1.")
 @count("--exam-teachers", 32, "Unseen teachers on which the frozen tables are compared, >= 1.")
-@ratio("--epsilon", 0.3, "Probability of a uniform action while learning, in [0, 1].")
-@ratio("--alpha", 0.01, "Learning rate in [0, 1].")
-@ratio("--gamma", 0.9, "Discount of future rewards in [0, 1].")
-@count("--memory", 2, "Rounds an agent remembers, 1 .. 9.")
-def learn_table_command(out: Path, seed: int, memory: int, **settings: Any) -> None:
+@click.option(
+    "--learner", type=click.Choice(["q-table", "team-q"]), default="q-table", show_default=True, help="Who learns."
+)
+@click.option(
+    "--epsilon", type=kinds.RATIO, help="Probability of a uniform action while learning.  [default: 0.3, team-q 0.5]"
+)
+@click.option("--alpha", type=kinds.RATIO, help="Learning rate of q-table in [0, 1].  [default: 0.01]")
+@click.option("--gamma", type=kinds.RATIO, help="Discount of future rewards in [0, 1].  [default: 0.9, team-q 0]")
+@click.option(
+    "--memory",
+    type=kinds.Whole(0, 9),
+    help="Rounds an agent remembers; team-q's also has a trace.  [default: 2, team-q 0]",
+)
+def learn_table_command(out: Path, seed: int, learner: str, **settings: Any) -> None:
     """Learn a table on toy teachers (2-8-2 networks, 300 points) and choose it on unseen ones."""
     from synagents.cli.jax_settings import prepare_jax
 
     prepare_jax()
     import numpy as np
 
-    from synagents.benchmark.learn_table import learn_table
-    from synagents.envs import synapse_v0
+    from synagents import registry
+    from synagents.agents.tables import Table
+    from synagents.benchmark.learn_table import TEACHES, learn_table, toy_for
+    from synagents.hyperparameters import require
     from synagents.keys import seed_key
-    from synagents.learners.synapse.q_table import QTable
     from synagents.run.config import versions
     from synagents.run.tables import save_table
 
-    sizes = {name: settings[name] for name in ("candidates", "lessons", "exam_teachers")}
-    rates = {name: settings[name] for name in ("epsilon", "alpha", "gamma")}
-    toy = synapse_v0.world("boundary", hidden=(8,), step_size=0.01, interval=0, memory=memory)
+    sizes = {name: settings.pop(name) for name in ("candidates", "lessons", "exam_teachers")}
+    given, known = {name: value for name, value in settings.items() if value is not None}, TEACHES[learner]
+    for name in given:
+        require(name in known, f"{learner} has no {name}: leave --{name} out.")
+    options = {name: value for name, value in known.items() if name != "exam_epsilon"} | given
+    toy, rates = toy_for(learner, options["memory"]), {name: options[name] for name in options if name != "memory"}
     with entry.interruptible():
         learned = learn_table(
             seed_key(seed),
             toy,
-            learner=QTable(adaptive=True, **rates),
+            learner=registry.find("learners", learner)(adaptive=True, **rates),
             **sizes,
+            exam_epsilon=known["exam_epsilon"],
             tell=lambda line: print(line, file=sys.stderr),
         )
-    options = {"seed": seed, **sizes, **rates, "memory": memory}
+    typed = {"learner": learner, "seed": seed, **sizes, **options}
     about = {
-        "command": "synagents learn-table " + " ".join(f"--{k.replace('_', '-')} {v}" for k, v in options.items()),
+        "command": "synagents learn-table " + " ".join(f"--{k.replace('_', '-')} {v}" for k, v in typed.items()),
         "learned_on": "boundary: random 2-8-2 teachers, 300 points, students 2-8-2 relu, step size 0.01; no image",
         "exam_loss": round(learned.exam_loss, 4),
         "exam_loss_of_the_median_table": round(float(np.median(learned.exam_losses)), 4),
         "lessons_solved": f"{int(learned.solved.sum())} of {learned.solved.size}",
         "versions": versions(),
     }
-    save_table(out, learned.table, about)
-    print(f"The table is in {out}: train with `synagents train --learner q-table --table {out}`.")
+    credit = registry.find("learners", learner).credit
+    save_table(out, Table(learned.table, toy.groups[0].about, credit), about)
+    print(f"The table is in {out}: train with `synagents train --learner {learner} --no-adaptive --table {out}`.")
 
 
 @cli.command()

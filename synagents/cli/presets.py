@@ -70,12 +70,13 @@ def rewards_for(needs: RewardKind) -> dict[str, str]:
 
 # Learners that need units or wiring of their own.
 _SETTLING = {"feedback": True, "sweeps": 1, "repeats": 2}
+_TRACED = ("actor-critic", "double-q", "expected-sarsa", "policy-gradient", "sarsa", "team-q")
 LEARNERS: dict[str, dict[str, Any]] = {
     "backprop": {"units": "gaussian"},
     "boltzmann": _SETTLING,
     "map-propagation": {"units": "gaussian", "hidden": (64, 32)},
     "recurrent": _SETTLING,
-    "team-q": {"history": "trace"},
+    **{learner: {"history": "trace"} for learner in _TRACED},
     "weight-maximization": {"hidden": (64, 32)},
 }
 

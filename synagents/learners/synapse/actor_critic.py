@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Integer, Key
 
 from synagents.hyperparameters import require_between, settings
 from synagents.learners.choice import sample
-from synagents.learners.synapse.tabular import hits_of, policy_gradient, pool
+from synagents.learners.synapse.tabular import hits_of, mirror_of, policy_gradient, pool
 from synagents.world import Group, Learner, Metrics, RoundNumber, Transition, Tree, require_discrete
 
 __all__ = ["ActorCritic"]
@@ -27,6 +27,7 @@ class ActorCriticMind(NamedTuple):
 
     preferences: Float[Array, "S A"]  # theta: logits of action a after history s
     values: Float[Array, "S"]  # V: discounted rewards to come after history s
+    mirror: Integer[Array, "S"] | None = None  # the mirrored history of each
 
 
 @settings
@@ -52,7 +53,8 @@ class ActorCritic(Learner):
         """The uniform policy and values of zero; ValueError if one table cannot serve these agents."""
         del key
         histories, actions = require_discrete(groups, "ActorCritic")
-        return ActorCriticMind(jnp.zeros((histories, actions), jnp.float32), jnp.zeros(histories, jnp.float32))
+        preferences, values = jnp.zeros((histories, actions), jnp.float32), jnp.zeros(histories, jnp.float32)
+        return ActorCriticMind(preferences, values, mirror_of(groups))
 
     def act(
         self, key: Key[Array, ""], mind: ActorCriticMind, obs: Tree, t: RoundNumber, turn: int
@@ -71,7 +73,7 @@ class ActorCritic(Learner):
             surprise = hit.reward + self.gamma * hit.goes_on * mind.values[hit.later] - mind.values[hit.s]
             parts.append((hit, surprise))
         count, total = pool(parts, mind.preferences.shape)
-        gradient = policy_gradient(jax.nn.softmax(mind.preferences), count, total)
+        gradient = policy_gradient(jax.nn.softmax(mind.preferences), count, total, mind.mirror)
         change = self.beta * total.sum(axis=1) / jnp.maximum(count.sum(axis=1), 1)
-        after = ActorCriticMind(mind.preferences + self.alpha * gradient, mind.values + change)
+        after = ActorCriticMind(mind.preferences + self.alpha * gradient, mind.values + change, mind.mirror)
         return after, {"value_change": jnp.abs(change).max()}

@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Bool, Float, Integer, Key
 
 from synagents.hyperparameters import require_between, settings
 from synagents.learners.choice import sample
-from synagents.learners.synapse.tabular import hits_of, policy_gradient, pool
+from synagents.learners.synapse.tabular import hits_of, mirror_of, policy_gradient, pool
 from synagents.world import Group, Learner, Metrics, RoundNumber, Transition, Tree, require_discrete
 
 __all__ = ["PolicyGradient"]
@@ -28,6 +28,7 @@ class PolicyMind(NamedTuple):
 
     preferences: Float[Array, "S A"]  # theta: logits of action a after history s
     baseline: Float[Array, ""]  # b: the usual return
+    mirror: Integer[Array, "S"] | None = None  # the mirrored history of each
 
 
 @settings
@@ -52,7 +53,8 @@ class PolicyGradient(Learner):
     def init(self, key: Key[Array, ""], groups: tuple[Group, ...]) -> PolicyMind:
         """The uniform policy; ValueError if one table cannot serve these agents."""
         del key
-        return PolicyMind(jnp.zeros(require_discrete(groups, "PolicyGradient"), jnp.float32), jnp.float32(0))
+        preferences = jnp.zeros(require_discrete(groups, "PolicyGradient"), jnp.float32)
+        return PolicyMind(preferences, jnp.float32(0), mirror_of(groups))
 
     def act(
         self, key: Key[Array, ""], mind: PolicyMind, obs: Tree, t: RoundNumber, turn: int
@@ -69,10 +71,10 @@ class PolicyGradient(Learner):
         gains = {name: returns(r, transition.terminated, self.gamma) for name, r in transition.reward.items()}
         hits = hits_of(transition._replace(reward=gains), last_obs).values()
         pooled = pool([(hit, hit.reward - mind.baseline) for hit in hits], mind.preferences.shape)
-        gradient = policy_gradient(jax.nn.softmax(mind.preferences), *pooled)
+        gradient = policy_gradient(jax.nn.softmax(mind.preferences), *pooled, mind.mirror)
         usual = jnp.mean(jnp.stack([jnp.mean(gain) for gain in gains.values()]))
         baseline = mind.baseline + self.mean_rate * (usual - mind.baseline)
-        return PolicyMind(mind.preferences + self.alpha * gradient, baseline), {"baseline": baseline}
+        return PolicyMind(mind.preferences + self.alpha * gradient, baseline, mind.mirror), {"baseline": baseline}
 
 
 def returns(reward: Float[Array, "T W *n"], terminated: Bool[Array, "T W"], gamma: float) -> Float[Array, "T W *n"]:

@@ -2,9 +2,9 @@
 
     V = sum_i Q[s_i, a_i] / sqrt(N),   V' with the actions that come next   (`team` has the rest)
 
-The agents have not acted on what they saw last, and what they saw earlier counts alike: a' is drawn from the policy they
-are about to act by. That action has the distribution of SARSA's a', so the update has the expectation and the variance
-of SARSA's, and no mind must remember who was where. (Rummery & Niranjan 1994; Sutton & Barto 2018, section 6.4.)
+The agents have not acted yet on what they saw last, so a' is drawn from the policy that they are about to act by. That
+action has the distribution of SARSA's a', so the update has the expectation and the variance of SARSA's, and no mind
+must remember who was where. (Rummery & Niranjan 1994; Sutton & Barto 2018, section 6.4.)
 """
 
 import jax.numpy as jnp

@@ -7,7 +7,8 @@
 The first is the original's agent-by-agent update where all targets of a cell are equal (Bhargava et al. 2022); the
 second is the gradient of log pi for a softmax table (Sutton & Barto 2018, section 13.3), summed over all agents and
 measured in units of its own noise: the mean of n draws strays from pi by 1 / sqrt(n), so the step means the same for
-ten agents and for ten thousand.
+ten agents and for ten thousand. It is averaged with its mirror image, what the mirrored history makes of the opposite
+action: else middle rows, whose best action is noise, drift one way together and kill hidden units.
 """
 
 from collections.abc import Iterable
@@ -16,7 +17,8 @@ from typing import Literal, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Integer
 
-from synagents.world import Transition, Tree
+from synagents.agents.codes import Histories, mirrored
+from synagents.world import Group, Transition, Tree
 
 Rate = Literal["per-agent", "per-step"]
 
@@ -73,8 +75,25 @@ def learn_values(
 
 
 def policy_gradient(
-    policy: Float[Array, "S A"], count: Float[Array, "S A"], total: Float[Array, "S A"]
+    policy: Float[Array, "S A"],
+    count: Float[Array, "S A"],
+    total: Float[Array, "S A"],
+    mirror: Integer[Array, "S"] | None,
 ) -> Float[Array, "S A"]:
-    """Where a softmax table's preferences should go, from pooled hits and their advantages."""
+    """Where a softmax table's preferences should go, from pooled hits and their advantages.
+
+    Args:
+        policy: that the agents acted by.
+        count: hits of each cell.
+        total: of their advantages.
+        mirror: the mirrored history of each, as no direction of a weight is special; None where nobody knows.
+    """
     gradient = total - policy * total.sum(axis=1, keepdims=True)
-    return gradient / jnp.sqrt(jnp.maximum(count.sum(axis=1, keepdims=True), 1))
+    gradient = gradient / jnp.sqrt(jnp.maximum(count.sum(axis=1, keepdims=True), 1))
+    return gradient if mirror is None else 0.5 * (gradient + gradient[mirror, ::-1])
+
+
+def mirror_of(groups: tuple[Group, ...]) -> Integer[Array, "S"] | None:
+    """The mirrored history of each, where the world says what histories are made of."""
+    known = all(isinstance(group.about, Histories) for group in groups)
+    return jnp.asarray(mirrored(groups, "")) if known else None
