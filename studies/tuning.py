@@ -30,6 +30,7 @@ from common import RESULTS, Cells
 from synagents import registry
 from synagents.benchmark import line_settings, lines, suite
 from synagents.cli import flags
+from synagents.cli.build import usual_table
 
 CHOSEN = Path(__file__).parents[1] / "synagents" / "assets" / "bench_settings.json"
 SPLITS = {"digits-0": 4, "digits-16": 4, "notmnist-0": 2, "notmnist-32": 1}
@@ -213,7 +214,7 @@ def complete(task: suite.BenchmarkTask, line: str, settings: Settings) -> Settin
         learner: Any = registry.find("learners", line_settings.learner_of(line))
         usual |= line_settings.rewards_for(learner.needs) | ({} if task.batched else {"interval": 0})
         if "table" in usual:
-            usual["table"] = "shipped" if usual.get("adaptive") is False else "zeros"
+            usual["table"] = usual_table(usual | settings)
     return {name: flags.plain(value) for name, value in (usual | settings).items()}
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from synagents.cli.main import run as command
 from synagents.run.session import Session
-from synagents.run.tables import load_table
+from synagents.run.tables import SHIPPED, load_table
 from tests.test_data import write_pair
 
 TINY = ["xor", "--steps", "40", "--hidden", "2", "--quiet"]
@@ -124,9 +124,9 @@ def test_where_there_is_no_terminal_progress_is_plain_lines_on_stderr(synagents:
 def test_an_adaptive_table_starts_from_zeros_and_is_saved(synagents: Command, tmp_path: Path) -> None:
     assert synagents("train", *TINY, "--learner", "q-table", "--adaptive", "--out", "q").code == 0
     learned = load_table(tmp_path / "q/table.json")
-    assert learned.shape == (81, 3) and np.count_nonzero(learned) < 81 * 3 and learned.any()
+    assert learned.shape == (81, 3) and 0 < np.count_nonzero(learned.values) < 81 * 3
     assert synagents("train", *TINY, "--learner", "q-table", "--table", "q/table.json", "--out", "again").code == 0
-    assert (load_table(tmp_path / "again/table.json") == learned).all()
+    assert (load_table(tmp_path / "again/table.json").values == learned.values).all()
 
 
 def test_schedules_are_read_as_they_are_written(synagents: Command, tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_a_team_of_units_is_told_what_it_earned_over_the_whole_run_and_at_its_en
         (["--loss", "hinge"], "No loss is called 'hinge'"),
         (["--probe", "alignmnt"], "did you mean 'alignment'"),
         (["--memory", "10"], "memory must be a whole number in 1 .. 9"),
-        (["--learner", "q-table", "--memory", "3"], "use a table learned with the same memory"),
+        (["--learner", "q-table", "--memory", "3"], "The table's rows are histories of 2 rounds, but these agents see 3 rounds"),
         (["--learner", "q-table", "--table", "none.json"], "There is no table at none.json"),
         (["idx"], "name their folder with --data DIR"),
         (["notmnist", "--data", "nowhere"], "notMNIST is not in nowhere"),
@@ -411,12 +411,26 @@ def test_tasks_and_learners_are_listed(synagents: Command) -> None:
     assert {line.split()[0] for line in synagents("tasks").out.splitlines()} >= {"digits", "notmnist", "idx", "xor"}
 
 
-def test_learn_table_writes_a_table_that_trains(synagents: Command, tmp_path: Path) -> None:
-    said = synagents("learn-table", "--out", "t.json", "--candidates", "2", "--lessons", "1", "--exam-teachers", "2")
+@pytest.mark.parametrize("learner", ["q-table", "team-q"])
+def test_learn_table_writes_a_table_that_trains(synagents: Command, tmp_path: Path, learner: str) -> None:
+    small = ["--candidates", "2", "--lessons", "1", "--exam-teachers", "2"]
+    said = synagents("learn-table", "--learner", learner, "--out", "t.json", *small)
     assert said.code == 0
     about = json.loads((tmp_path / "t.json").read_text())["about"]
-    assert about["command"].startswith("synagents learn-table --seed 0 --candidates 2")
-    assert load_table(tmp_path / "t.json").any()
+    assert about["command"].startswith(f"synagents learn-table --learner {learner} --seed 0 --candidates 2")
+    assert np.any(load_table(tmp_path / "t.json").values)
+    words = ["--learner", learner, "--no-adaptive", "--table", "t.json", "--out", "run"]
+    assert synagents("train", *TINY, *words).code == 0
+
+
+def test_a_table_of_another_kind_is_refused(synagents: Command, tmp_path: Path) -> None:
+    said = synagents("train", *TINY, "--learner", "team-q", "--table", str(SHIPPED / "q-table.json"), "--out", "run")
+    assert said.code == 2 and "histories of 2 rounds, but these agents see 1 trace" in said.sentence
+    traced = ["--history", "codes", "--memory", "2"]
+    said = synagents("train", *TINY, "--learner", "team-q", *traced, "--table", str(SHIPPED / "q-table.json"))
+    assert said.code == 2 and "values credit the agent" in said.sentence
+    said = synagents("learn-table", "--learner", "team-q", "--alpha", "0.1", "--out", "t.json")
+    assert said.code == 2 and "team-q has no alpha" in said.sentence
 
 
 def test_a_run_becomes_a_picture(synagents: Command, tmp_path: Path) -> None:

@@ -192,7 +192,7 @@ def build(names: Names, given: dict[str, Any], *, rounds: int, seed: int = 0, by
     if "split_seed" in known and "split_seed" not in given:
         chosen["split_seed"] = seed
     if "table" in known and "table" not in given:
-        chosen["table"] = "shipped" if chosen.get("adaptive") is False else "zeros"
+        chosen["table"] = usual_table(chosen)
     for name, value in chosen.items():
         require(value is not flags.MISSING, f"{names.learner} on {names.task} needs a value: give {known[name].name}.")
         chosen[name] = flags.read(known[name], value) if isinstance(value, str) else value
@@ -325,7 +325,7 @@ def learners_of(task: str) -> tuple[str, ...]:
 def _plays(task: str, learner: str) -> bool:
     names = Names(task, learner)
     titled = sections(names).items()
-    chosen = {title: {name: _usual(flag, names) for name, flag in part.items()} for title, part in titled}
+    chosen = {title: _usual(part, names) for title, part in titled}
     try:
         registry.find("tasks", task)(**chosen[f"Task {task}"])
     except (ValueError, FileNotFoundError):  # its data are not here, which says nothing against the learner
@@ -336,12 +336,18 @@ def _plays(task: str, learner: str) -> bool:
         return False
 
 
-def _usual(flag: Flag, names: Names) -> Any:
-    """What a setting is by the preset, as the constructor takes it; a table of zeros does for every learner."""
-    usual = default(flag, names)
-    if flag.parameter == "table":
-        usual = "shipped"
-    return flags.value(flag, flags.read(flag, usual) if isinstance(usual, str) else usual, 1)
+def _usual(known: dict[str, Flag], names: Names) -> dict[str, Any]:
+    """What settings are by the preset, as constructors take them."""
+    chosen = {name: default(flag, names) for name, flag in known.items()}
+    if "table" in known:
+        chosen["table"] = usual_table(chosen)
+    read = {name: flags.read(known[name], own) if isinstance(own, str) else own for name, own in chosen.items()}
+    return {name: flags.value(known[name], own, 1) for name, own in read.items()}
+
+
+def usual_table(chosen: dict[str, Any]) -> str:
+    """The table that a learner with these settings begins with unless somebody says otherwise."""
+    return "shipped" if chosen.get("adaptive") is False else "zeros"
 
 
 def _made(names: Names, chosen: dict[str, dict[str, Any]]) -> tuple[World, AnyLearner]:
