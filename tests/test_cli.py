@@ -203,7 +203,7 @@ def test_a_team_of_units_is_told_what_it_earned_over_the_whole_run_and_at_its_en
         (["--loss", "hinge"], "No loss is called 'hinge'"),
         (["--probe", "alignmnt"], "did you mean 'alignment'"),
         (["--memory", "10"], "memory must be a whole number in 1 .. 9"),
-        (["--learner", "q-table", "--memory", "3"], "The table's rows are histories of 2 rounds, but these agents see 3 rounds"),
+        (["--learner", "q-table", "--memory", "3"], "rows are histories of 2 rounds, but these agents see 3 rounds"),
         (["--learner", "q-table", "--table", "none.json"], "There is no table at none.json"),
         (["idx"], "name their folder with --data DIR"),
         (["notmnist", "--data", "nowhere"], "notMNIST is not in nowhere"),

@@ -142,14 +142,13 @@ class TeamTable(MemoryLearner):
         rewards = jnp.stack([reward.mean(axis=tuple(range(2, reward.ndim))) for reward in transition.reward.values()])
         memory, surprise = self._surprises(memory, rewards.mean(axis=0))
         shape, turn = mind.values.shape[1:], window(transition.obs, self.learn_from, t)
-        cells = {
-            name: own.astype(jnp.int32) * shape[1] + transition.actions[name] for name, own in transition.obs.items()
-        }
-        count = tally(turn(cells), shape)
+        obs, actions = turn(transition.obs), turn(transition.actions)
+        count = tally({name: own.astype(jnp.int32) * shape[1] + actions[name] for name, own in obs.items()}, shape)
         later = count[..., 0]
         if self.gamma:
-            after = {name: jnp.concatenate([own[1:], last_obs[name][None]]) for name, own in transition.obs.items()}
-            later = self.seen_later(key, self.probabilities(self.action_values(mind), t), turn(after))
+            last = turn(last_obs)
+            after = {name: jnp.concatenate([own[1:], last[name][None]]) for name, own in obs.items()}
+            later = self.seen_later(key, self.probabilities(self.action_values(mind), t), after)
         goes_on = 1 - transition.terminated.astype(jnp.float32)
         rows = Row(count, later, transition.extras[0], surprise, goes_on)
         rows = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), rows)
