@@ -195,14 +195,14 @@ class Missing(Exception):
 
 
 def choose(cell: Callable[..., Worth]) -> dict[str, dict[str, Settings]]:
-    """The settings of every line on every task; where the search has not ended, those it begins with."""
-    chosen: dict[str, dict[str, Settings]] = {}
+    """The settings of every line on every task; where the search has not ended, those there are, or it begins with."""
+    written, chosen = json.loads(CHOSEN.read_text()), {}
     for task in suite.TASKS.values():
         for line in lines.lines():
             try:
                 settings = search(task, line, cell)
             except Missing:
-                settings = start(task, line)
+                settings = written.get(task.name, {}).get(line) or start(task, line)
             chosen.setdefault(task.name, {})[line] = settings
     return chosen
 
