@@ -22,12 +22,18 @@ from common import interval
 # name: (command, seeds, the bar it is held to)
 ROWS: dict[str, tuple[str, int, str]] = {
     "digits": ("digits", 10, "mean >= 95 %, min >= 93 %, each < 20 s"),
+    "digits from zeros": ("digits --adaptive", 5, ""),
+    "digits trace": ("digits --learner trace", 5, ""),
     "digits-0": ("digits --hidden none", 5, ""),
     "digits-0 repeat/undo": ("digits --hidden none --learner repeat-undo", 5, ""),
-    "digits-0 shipped table": ("digits --hidden none --learner q-table", 5, "mean >= 93 %, each < 30 s"),
-    "digits-0 adaptive": ("digits --hidden none --learner q-table --adaptive", 5, "mean >= 80 %, each < 30 s"),
+    "digits-0 q-table": ("digits --hidden none --learner q-table", 5, "mean >= 93 %, each < 30 s"),
+    "digits-0 q-table from zeros": (
+        "digits --hidden none --learner q-table --adaptive",
+        5,
+        "mean >= 80 %, each < 30 s",
+    ),
     "digits-0 uniform": ("digits --hidden none --learner uniform", 5, "max < 40 %"),
-    "notmnist-0 shipped table": (
+    "notmnist-0 q-table": (
         "notmnist --hidden none --learner q-table --batch-size 500 --interval 500 --step-size 3e-4 --steps 20000",
         5,
         "mean >= 80 %",

@@ -8,6 +8,8 @@ For every network and batch size these variants take turns:
     frozen        the whole training step, a frozen table acting
     trace         the whole training step of the learner that `synagents train` uses when nobody names one
     adaptive      the whole training step, the table learning
+    team-frozen   the whole training step of `team-q`, its table acting on traces
+    team          the same, the table learning as well; the last column is its throughput as a share of team-frozen's
     probed        frozen, with all probes every 100 steps
     numpy         a vectorised float32 transcription of the training step (`frozen`) on the same threads
     forward8      eight networks on one batch: one product with their first layers side by side, and eight losses
@@ -56,7 +58,7 @@ BATCHES = (500, 5000)
 UNITS = "units"
 QUESTIONS = 128  # of the multiplexer at a time
 PROBE_INTERVAL = 100
-SECONDS = 0.35  # of one variant in one turn, about
+SECONDS = 0.28  # of one variant in one turn, about
 
 
 def make_world(sizes: tuple[int, ...], batch: int, **settings: Any) -> SynapseWorld:
@@ -169,6 +171,12 @@ def variants(sizes: tuple[int, ...], batch: int) -> tuple[dict[str, Step], dict[
     frozen, adaptive = synagents.QTable(table), synagents.QTable(table, adaptive=True)
     one = synagents.begin(0, world, frozen)
     traced = synagents.begin(0, replace(world, reward="delta"), synagents.Trace())
+    told = replace(world, reward="delta", history="trace", memory=0, history_decay=(0.98,))
+    shipped = synagents.load_table(learner="team-q")
+    team = {
+        "team-frozen": synagents.begin(0, told, synagents.TeamQ(shipped, adaptive=False, epsilon=0.5)),
+        "team": synagents.begin(0, told, synagents.TeamQ(shipped, epsilon=0.5)),
+    }
     eight = synagents.begin(0, world, frozen, num_worlds=8, shared_task=True)
     weights, (x, labels) = jax.tree.map(lambda a: a[0, 0], (one.state.weights, one.state.task))
     wide = jax.tree.map(lambda a: a[0], eight.state.weights)
@@ -178,6 +186,7 @@ def variants(sizes: tuple[int, ...], batch: int) -> tuple[dict[str, Step], dict[
         "frozen": training(one),
         "trace": training(traced),
         "adaptive": training(synagents.begin(0, world, adaptive)),
+        **{name: training(run) for name, run in team.items()},
         "probed": training(one, probed=True),
         "numpy": slow.play,
         "forward8": forward_wide(world, wide, x, labels),
@@ -185,7 +194,10 @@ def variants(sizes: tuple[int, ...], batch: int) -> tuple[dict[str, Step], dict[
     }
     bare, usual = per_agent(weights), per_agent((one.state.weights, one.state.actions))
     kept = {name: bare if name.startswith("forward") else usual for name in steps}
-    return steps, kept | {"trace": per_agent((traced.state.weights, traced.state.actions, traced.memory))}
+    traces = per_agent((traced.state.weights, traced.state.actions, traced.memory))
+    state = team["team"].state
+    evidence = per_agent((state.weights, state.actions, state.evidence))
+    return steps, kept | {"trace": traces, **dict.fromkeys(team, evidence)}
 
 
 def per_agent(tree: Any) -> float:
@@ -236,9 +248,9 @@ def rows_of(
 
 def images(networks: list[str], batches: list[int], turns: int) -> list[dict[str, Any]]:
     """Measure and print the networks of synapses."""
-    columns = ("frozen", "trace", "adaptive", "probed")
-    print(f"| network | batch | forward ms | {' | '.join(columns)} | forward8 ms | frozen8 | frozen against numpy |")
-    print("|" + "---|" * (6 + len(columns)))
+    columns = ("frozen", "trace", "adaptive", "team-frozen", "team", "probed")
+    heads = ("forward8 ms", "frozen8", "frozen against numpy", "team against team-frozen")
+    print(f"| network | batch | forward ms | {' | '.join(columns + heads)} |\n|{'---|' * (3 + len(columns + heads))}")
     rows = []
     for network in networks:
         for batch in batches:
@@ -248,8 +260,9 @@ def images(networks: list[str], batches: list[int], turns: int) -> list[dict[str
             ms = {name: f"{1e3 * median(times):.3f}" for name, times in seconds.items()}
             cells = [f"{ratio(seconds, 'forward', name):.2f}" for name in columns]
             cells += [ms["forward8"], f"{ratio(seconds, 'forward8', 'frozen8'):.2f}"]
-            against_numpy = f"{ratio(seconds, 'numpy', 'frozen'):.2f} x"
-            print(f"| {network} | {batch} | {ms['forward']} | {' | '.join(cells)} | {against_numpy} |", flush=True)
+            cells.append(f"{ratio(seconds, 'numpy', 'frozen'):.2f} x")
+            cells.append(f"{ratio(seconds, 'team-frozen', 'team'):.2f}")
+            print(f"| {network} | {batch} | {ms['forward']} | {' | '.join(cells)} |", flush=True)
     return rows
 
 

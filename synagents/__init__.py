@@ -10,6 +10,8 @@ import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from synagents.agents.codes import Histories as Histories
+    from synagents.agents.tables import Table as Table
     from synagents.cli.build import open_run as open_run
     from synagents.cli.build import preset as preset
     from synagents.groups import Group as Group
@@ -53,6 +55,8 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 _HOMES = {
+    "agents.codes": ["Histories"],
+    "agents.tables": ["Table"],
     "cli.build": ["open_run", "preset"],
     "learners.choice": ["sample"],
     "loop": ["History", "Run", "advance", "begin", "evaluate", "train"],

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from synagents.learners.choice import epsilon_greedy, explore_around, sample
+from synagents.learners.choice import FEW, epsilon_greedy, explore_around, sample
 from tests.claims import same_bits
 
 KEY = jax.random.key(0)
@@ -111,3 +111,12 @@ def test_with_64_bits_agents_draw_what_they_draw_without() -> None:
     with jax.enable_x64(True):
         wide = sample(KEY, row, obs)["g"], explore_around(KEY, own, jnp.float32(0.5), 3)["g"]
     assert same_bits(plain, wide) and all(len(np.unique(actions)) == 3 for actions in wide)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 9, FEW])
+def test_a_small_table_is_drawn_from_as_the_first_rows_of_a_large_one_are(rows: int) -> None:
+    policy = np.random.default_rng(0).dirichlet(np.ones(3), 2 * FEW).astype(np.float32)
+    codes = {"g": jnp.asarray(np.random.default_rng(1).integers(0, rows, 5000), jnp.uint8)}
+    small = sample(jax.random.key(0), jnp.asarray(policy[:rows]), codes)
+    large = sample(jax.random.key(0), jnp.asarray(policy), codes)
+    assert same_bits(small["g"], large["g"])

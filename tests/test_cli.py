@@ -73,7 +73,7 @@ def test_a_run_leaves_its_files_and_a_whole_summary(synagents: Command, tmp_path
     assert (summary["task"], summary["sizes"], summary["agents"]) == ("xor", [2, 2, 2], 12)
     assert summary["score"] == summary["accuracy"] == summary["accuracy_by_run"][0]
     config = json.loads((tmp_path / "here/config.json").read_text())
-    assert config["settings"]["hidden"] == "2" and config["settings"]["trace_decay"] == 0.98
+    assert config["settings"]["hidden"] == "2" and config["settings"]["epsilon"] == 0.5
     with (tmp_path / "here/metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert rows[-1]["step"] == "40"
@@ -108,14 +108,14 @@ def test_a_task_without_classes_is_scored_by_its_loss(synagents: Command) -> Non
 
 def test_results_without_out_go_to_a_numbered_directory_that_the_summary_names(synagents: Command) -> None:
     words = [word for word in TINY if word != "--quiet"]
-    assert "runs/xor-trace-1" in synagents("train", *words).err
-    assert "runs/xor-trace-2" in synagents("train", *words).err
+    assert "runs/xor-team-q-1" in synagents("train", *words).err
+    assert "runs/xor-team-q-2" in synagents("train", *words).err
 
 
 def test_where_there_is_no_terminal_progress_is_plain_lines_on_stderr(synagents: Command) -> None:
     said = synagents("train", "xor", "--steps", "100", "--hidden", "2")
     assert said.out == ""
-    lines = [line for line in said.err.splitlines() if line.startswith("xor trace: step")]
+    lines = [line for line in said.err.splitlines() if line.startswith("xor team-q: step")]
     assert len(lines) == 10
     for word in ("steps/s", "agent-steps/s", "loss", "rewarded", "accuracy", "left"):
         assert word in lines[0]
@@ -181,7 +181,7 @@ def test_a_team_of_units_is_told_what_it_earned_over_the_whole_run_and_at_its_en
             ["--learner", "uniform", "--alpha", "0.1"],
             "uniform on digits has no --alpha: `synagents train digits --help` shows the flags.",
         ),
-        (["xor", "--batch-size", "3"], "trace on xor has no --batch-size"),
+        (["xor", "--batch-size", "3"], "team-q on xor has no --batch-size"),
         (["--hidden", "0"], "write 64,32 or none"),
         (["--hidden", "many"], "write 64,32 or none"),
         (["--batch-size", "5000"], "batch_size must lie in 1 .. 1348"),
@@ -202,7 +202,7 @@ def test_a_team_of_units_is_told_what_it_earned_over_the_whole_run_and_at_its_en
         (["--network", "mpl"], "did you mean 'mlp'"),
         (["--loss", "hinge"], "No loss is called 'hinge'"),
         (["--probe", "alignmnt"], "did you mean 'alignment'"),
-        (["--memory", "10"], "memory must be a whole number in 1 .. 9"),
+        (["--memory", "10"], "memory must be a whole number in 0 .. 9"),
         (["--learner", "q-table", "--memory", "3"], "rows are histories of 2 rounds, but these agents see 3 rounds"),
         (["--learner", "q-table", "--table", "none.json"], "There is no table at none.json"),
         (["idx"], "name their folder with --data DIR"),
@@ -329,14 +329,14 @@ def test_data_that_changed_or_went_since_the_run_began_are_told(synagents: Comma
         (lambda config: config | {"settings": config["settings"] | {"hiden": "3"}}, 2, "has no setting hiden"),
         (lambda config: config | {"settings": config["settings"] | {"hidden": [3]}}, 2, "--hidden cannot be [3]"),
         (
-            lambda config: config | {"settings": config["settings"] | {"trace_decay": "x"}},
+            lambda config: config | {"settings": config["settings"] | {"forget": "x"}},
             2,
-            "--trace-decay cannot be 'x'",
+            "--forget cannot be 'x'",
         ),
         (
-            lambda config: config | {"settings": config["settings"] | {"trace_decay": 0.7}},
+            lambda config: config | {"settings": config["settings"] | {"forget": 0.7}},
             2,
-            "learner.trace_decay 0.98, not 0.7",
+            "learner.forget 0.998, not 0.7",
         ),
         (lambda config: config | {"probe_names": ["alignmnt"]}, 2, "did you mean 'alignment'"),
         (lambda config: {k: v for k, v in config.items() if k != "task"}, 2, "by calling `synagents.fit` again"),

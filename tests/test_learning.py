@@ -65,9 +65,9 @@ def test_the_published_table_teaches_letters(notmnist_folder: Path, published_ta
     assert accuracy(world, published, 8000)[0] > 0.35 > 0.25 > accuracy(world, Uniform(), 8000)[0]
 
 
-def of_boundaries(learner: Any) -> float:
+def of_boundaries(learner: Any, **told: Any) -> float:
     """Mean over eight teachers."""
-    world = synapse_v0.world("boundary", hidden=(8,), step_size=0.01, interval=0)
+    world = synapse_v0.world("boundary", hidden=(8,), step_size=0.01, interval=0, **told)
     return float(accuracy(world, learner, 3000, runs=8).mean())
 
 
@@ -82,7 +82,9 @@ def test_a_table_that_starts_from_zeros_finds_boundaries_while_it_learns() -> No
 
 @pytest.mark.parametrize("name", ["sarsa", "expected-sarsa", "double-q", "policy-gradient", "actor-critic"])
 def test_learners_that_know_nothing_find_boundaries_while_they_learn(name: str) -> None:
-    assert of_boundaries(find("learners", name)()) > 0.8 > 0.65 > random_on_boundaries()
+    assert (
+        of_boundaries(find("learners", name)(), history="trace", reward="delta") > 0.8 > 0.65 > random_on_boundaries()
+    )
 
 
 def test_xor_is_solved_with_hidden_units_and_not_without_nor_at_random() -> None:

@@ -246,7 +246,7 @@ def test_history_has_axes_runs_rounds_worlds_and_runs_updates() -> None:
     assert history.reward.shape == history.info["loss"].shape == (2, 20, 3)
     assert history.metrics["q_change"].shape == (2, 10)
     assert history.probes == {} and history.probed.shape == (0,)
-    assert run.mind.values.shape == (2, 1, 81, 3)
+    assert run.mind.values.shape == (2, 81, 3)
     found = evaluate(run)
     assert {name: values.shape for name, values in found.items()} == {"loss": (2, 3), "accuracy": (2, 3)}
     one = jax.tree.map(lambda x: x[1, 2], run.state)

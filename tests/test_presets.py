@@ -141,7 +141,7 @@ def test_a_run_of_objects_is_opened_with_its_spec_alone(tmp_path: Path) -> None:
         ({"task": "digts"}, "did you mean 'digits'?"),
         ({"learner": "trase"}, "did you mean 'trace'?"),
         ({"network": "mpl"}, "did you mean 'mlp'?"),
-        ({"hiden": (3,)}, "trace on xor has no setting hiden: the nearest is hidden."),
+        ({"hiden": (3,)}, "team-q on xor has no setting hiden: the nearest is hidden."),
         ({"learner": Trace()}, "takes the learner's name, but this is a Trace"),
         ({"network": "from-module"}, "needs make, which cannot be typed"),
         ({"task": "multiplexer", "network": "mlp"}, "leave --network out"),

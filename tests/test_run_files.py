@@ -218,7 +218,7 @@ def test_a_home_directory_is_found_by_its_tilde_in_every_path(tmp_path: Path, mo
     run, _ = play(Path("~/run"), 2)
     synagents.save(run, "~/c")
     assert synagents.load("~/c", run).t == 2
-    synagents.save_table("~/t.json", np.zeros((81, 3)))
+    synagents.save_table("~/t.json", synagents.load_table())
     assert synagents.load_table("~/t.json").shape == (81, 3)
     assert read_metrics("~/run")["step"].tolist() == [1, 2] and open_run("~/run", SPEC)[0].t == 2
     assert read_config("~/run")["rounds"] == 2 and RunDirectory("~/run").path == tmp_path / "run"

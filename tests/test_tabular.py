@@ -26,7 +26,7 @@ def test_per_agent_every_hit_moves_a_cell_and_per_step_all_hits_together_do() ->
 
 def test_the_gradient_of_a_softmax_row_is_what_was_done_less_what_was_likely_over_the_root_of_its_hits() -> None:
     policy = jnp.array([[0.5, 0.25, 0.25], [1 / 3, 1 / 3, 1 / 3]])
-    gradient = policy_gradient(policy, *pool([hits([0, 0, 0, 0], [0, 1, 1, 2], [1.0, 1.0, 1.0, 1.0])], (2, 3)))
+    gradient = policy_gradient(policy, *pool([hits([0, 0, 0, 0], [0, 1, 1, 2], [1.0, 1.0, 1.0, 1.0])], (2, 3)), None)
     np.testing.assert_allclose(gradient[0], [(1 - 2) / 2, (2 - 1) / 2, 0], atol=1e-6)
     assert not gradient[1].any()  # nobody was there
 
@@ -38,7 +38,7 @@ def test_ten_times_as_many_draws_from_the_policy_make_no_longer_steps() -> None:
         steps = []
         for _ in range(200):
             drawn = rng.choice(3, agents, p=[0.5, 0.3, 0.2]).tolist()
-            steps.append(policy_gradient(policy, *pool([hits([0] * agents, drawn, [1.0] * agents)], (1, 3))))
+            steps.append(policy_gradient(policy, *pool([hits([0] * agents, drawn, [1.0] * agents)], (1, 3)), None))
         return float(np.square(np.array(steps)).sum(axis=(1, 2)).mean())
 
     assert typical(20) == pytest.approx(0.5 * 0.5 + 0.3 * 0.7 + 0.2 * 0.8, rel=0.2)
@@ -55,3 +55,11 @@ def test_hits_tell_the_history_that_followed_and_whether_it_is_worth_anything() 
         [5, 6, 7, 8],
         [False, False, True, True],
     ]
+
+
+def test_the_gradient_is_averaged_with_its_mirror_image() -> None:
+    policy, mirror = jnp.full((3, 3), 1 / 3), jnp.array([2, 1, 0])
+    pooled = pool([hits([0, 0, 1], [0, 1, 2], [1.0, 1.0, 2.0])], (3, 3))
+    plain, tied = policy_gradient(policy, *pooled, None), policy_gradient(policy, *pooled, mirror)
+    np.testing.assert_allclose(tied, (plain + plain[::-1, ::-1]) / 2, rtol=1e-6)
+    assert tied[1, 2] == tied[1, 0] != 0  # the middle history is its own mirror image: up is as good as down

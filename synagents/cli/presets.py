@@ -70,13 +70,15 @@ def rewards_for(needs: RewardKind) -> dict[str, str]:
 
 # Learners that need units or wiring of their own.
 _SETTLING = {"feedback": True, "sweeps": 1, "repeats": 2}
-_TRACED = ("actor-critic", "double-q", "expected-sarsa", "policy-gradient", "sarsa", "team-q")
+_TRACED = ("actor-critic", "double-q", "expected-sarsa", "policy-gradient", "sarsa")
 LEARNERS: dict[str, dict[str, Any]] = {
     "backprop": {"units": "gaussian"},
     "boltzmann": _SETTLING,
     "map-propagation": {"units": "gaussian", "hidden": (64, 32)},
     "recurrent": _SETTLING,
     **{learner: {"history": "trace"} for learner in _TRACED},
+    **{learner: {"history": "trace", "alpha": 0.02} for learner in ("actor-critic", "policy-gradient")},
+    "team-q": {"history": "trace", "adaptive": False, "policy": "graded", "epsilon": 0.5},
     "weight-maximization": {"hidden": (64, 32)},
 }
 
@@ -86,10 +88,12 @@ def _falling(rounds: int, *layers: tuple[float, float]) -> str:
     return ",".join(f"linear:{start:g}:{stop:g}:{rounds}" for start, stop in layers)
 
 
-# Of tables that start from nothing most runs stay at chance at 64-32-10; without a hidden layer they learn.
-_FROM_NOTHING = ("actor-critic", "double-q", "expected-sarsa", "policy-gradient", "sarsa")
-_ALONE: dict[str, Any] = {"hidden": (), "batch_size": 500, "step_size": "0.002", "rounds": 20_000}
 _TRACED_DIGITS: dict[str, Any] = {"step_size": "exponential:1e-3:1e-4", "rounds": 20_000}
+_TEAM_DIGITS: dict[str, Any] = _TRACED_DIGITS | {
+    "batch_size": 500,
+    "interval": 100,
+    "step_size": "exponential:2e-3:2e-4",
+}
 _TRACED_LETTERS: dict[str, Any] = {"batch_size": 1000, "interval": 100, "step_size": "exponential:3e-4:2e-5"}
 _MAP_CONTROL: dict[str, Any] = {"hidden": (64, 32), "variance": (0.03, 0.1), "num_worlds": 1}
 _WEIGHTS_CONTROL: dict[str, Any] = {"hidden": (64, 32), "units": "bit", "num_worlds": 1, "trace_decay": 0.0}
@@ -166,11 +170,15 @@ _SETTLING_CONTROL = {"baseline": "average", "control_variate": "mean-field"}
 MEASURED: dict[tuple[str, str], dict[str, Any]] = {
     ("multiplexer", "boltzmann"): {"output": "unit"},
     ("multiplexer", "recurrent"): {"output": "unit"},
-    **{(task, "trace"): {"step_size": "exponential:2e-2:2e-4"} for task in ("boundary", "perceptron")},
     **{
-        ("digits", learner): {"step_size": "exponential:1e-3:1e-4", "rounds": 20_000} for learner in ("trace", "team-q")
+        (task, learner): {"step_size": "exponential:2e-2:2e-4"}
+        for task in ("boundary", "perceptron")
+        for learner in ("trace", "team-q")
     },
-    **{(task, learner): _TRACED_LETTERS for task in ("idx", "notmnist") for learner in ("trace", "team-q")},
+    ("digits", "trace"): _TRACED_DIGITS,
+    ("digits", "team-q"): _TEAM_DIGITS,
+    **{(task, "trace"): _TRACED_LETTERS for task in ("idx", "notmnist")},
+    **{(task, "team-q"): _TRACED_LETTERS | {"batch_size": 500} for task in ("idx", "notmnist")},
     ("cartpole", "boltzmann"): _SETTLING_CONTROL | {"output": "unit"},
     ("cartpole", "recurrent"): _SETTLING_CONTROL | {"output": "unit"},
     **{
@@ -178,5 +186,5 @@ MEASURED: dict[tuple[str, str], dict[str, Any]] = {
         for task in ("acrobot", "lunar-lander")
         for learner in ("boltzmann", "recurrent")
     },
-    **{("digits", learner): _ALONE for learner in _FROM_NOTHING},
+    **{("digits", learner): _TEAM_DIGITS for learner in _TRACED},
 }

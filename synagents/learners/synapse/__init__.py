@@ -1,3 +1,3 @@
-"""Learners of synapse agents: one file per algorithm; `choice` and `tabular` are their kit."""
+"""Learners of synapse agents: one file per algorithm; `team`, `tabular` and `choice` are their kit."""
 
-USUAL = "trace"  # who learns a task of this family when nobody is named
+USUAL = "team-q"  # who learns a task of this family when nobody is named

@@ -265,7 +265,6 @@ def window(agents: Tree, most: int, t: RoundNumber) -> Callable[[Tree], Tree]:
 
 def tally(cells: Tree, shape: tuple[int, ...]) -> Float[Array, "T R *S"]:
     """How many agents of each round and row are in each cell, from {group: [T, R, n]} their numbers."""
-
     own = jnp.concatenate([each.astype(jnp.int32) for each in cells.values()], axis=-1)
     rows, size = math.prod(own.shape[:2]), math.prod(shape)
     # One histogram over all rows: several, batched by `vmap`, take ten times as long.
