@@ -300,7 +300,7 @@ class SynapseWorld(World):
         )
         if self.features:
             low, high = [*low, 0, 0, 0, -np.inf], [*high, 1, 1, 1, np.inf]
-        return spaces.Box(np.float32(low), np.float32(high))
+        return spaces.Box(np.array(low, np.float32), np.array(high, np.float32))
 
 
 def world(

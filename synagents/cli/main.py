@@ -166,11 +166,12 @@ def learn_table_command(out: Path, seed: int, learner: str, **settings: Any) -> 
         require(name in known, f"{learner} has no {name}: leave --{name} out.")
     options = {name: value for name, value in known.items() if name != "exam_epsilon"} | given
     toy, rates = toy_for(learner, options["memory"]), {name: options[name] for name in options if name != "memory"}
+    constructor: Any = registry.find("learners", learner)
     with entry.interruptible():
         learned = learn_table(
             seed_key(seed),
             toy,
-            learner=registry.find("learners", learner)(adaptive=True, **rates),
+            learner=constructor(adaptive=True, **rates),
             **sizes,
             exam_epsilon=known["exam_epsilon"],
             tell=lambda line: print(line, file=sys.stderr),
@@ -184,8 +185,7 @@ def learn_table_command(out: Path, seed: int, learner: str, **settings: Any) -> 
         "lessons_solved": f"{int(learned.solved.sum())} of {learned.solved.size}",
         "versions": versions(),
     }
-    credit = registry.find("learners", learner).credit
-    save_table(out, Table(learned.table, toy.groups[0].about, credit), about)
+    save_table(out, Table(learned.table, toy.groups[0].about, constructor.credit), about)
     print(f"The table is in {out}: train with `synagents train --learner {learner} --no-adaptive --table {out}`.")
 
 

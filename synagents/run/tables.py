@@ -125,9 +125,9 @@ def _understand(content: object) -> tuple[Table, Json]:
     )
     if traces and said.get("edges") != list(EDGES):
         raise TableError("is over other buckets of traces than agents see in this version")
-    credit = "agent" if old else said.get("credit")
-    if credit not in ("agent", "team"):
-        raise TableError(f"credits {credit!r:.40} instead of 'agent' or 'team'")
+    credit: Credit = "agent" if old or said.get("credit") == "agent" else "team"
+    if credit == "team" and said.get("credit") != "team":
+        raise TableError(f"credits {said.get('credit')!r:.40} instead of 'agent' or 'team'")
     table = _checked(_array(said.get("table")), Histories(rounds, traces), credit)
     return table, about if isinstance(about, dict) else {}
 

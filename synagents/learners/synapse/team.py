@@ -64,7 +64,7 @@ class TeamMemory(NamedTuple):
 class Row(NamedTuple):
     """One round of one world: what least squares learn from."""
 
-    count: Float[Array, "S A"]
+    counts: Float[Array, "S A"]  # agents by what they saw and did
     later: Float[Array, "*S"]  # agents by what they saw a round later, and did then where a learner asks for it
     policy: Float[Array, "S A"]
     surprise: Float[Array, ""]  # in standard deviations
@@ -219,13 +219,13 @@ class TeamTable(MemoryLearner):
     def _fit(self, mind: TeamMind, row: Row, u: Integer[Array, ""] | int) -> TeamMind:
         """Recursive least squares of table u with one row."""
         q, other, p, mirror = mind.values[u], mind.values[self.tables - 1 - u], mind.covariance[u], mind.mirror
-        here = row.count.sum(axis=1)
+        here = row.counts.sum(axis=1)
         root = jnp.sqrt(here.sum())
-        deviation = (row.count - here[:, None] * row.policy) / root
+        deviation = (row.counts - here[:, None] * row.policy) / root
         phi = (0.5 * (deviation + deviation[mirror, ::-1])).reshape(-1)
         target = row.surprise
         if self.gamma:
-            now = here if row.later.ndim == 1 else row.count
+            now = here if row.later.ndim == 1 else row.counts
             later, before = (self.worth(q, other, row.policy, seen) for seen in (row.later, now))
             target = target + self.gamma * (row.goes_on * later - before) / root
         spread = p @ phi
