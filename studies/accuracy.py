@@ -22,7 +22,6 @@ from common import interval
 # name: (command, seeds, the bar it is held to)
 ROWS: dict[str, tuple[str, int, str]] = {
     "digits": ("digits", 10, "mean >= 95 %, min >= 93 %, each < 20 s"),
-    "digits from zeros": ("digits --adaptive", 5, ""),
     "digits trace": ("digits --learner trace", 5, ""),
     "digits-0": ("digits --hidden none", 5, ""),
     "digits-0 repeat/undo": ("digits --hidden none --learner repeat-undo", 5, ""),
@@ -43,7 +42,7 @@ ROWS: dict[str, tuple[str, int, str]] = {
         5,
         "",
     ),
-    "notmnist": ("notmnist", 3, ""),
+    "notmnist trace": ("notmnist --learner trace", 3, ""),
 }
 
 

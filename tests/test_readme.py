@@ -44,8 +44,8 @@ def test_the_first_snippet_trains_and_uniform_actions_do_not(
     monkeypatch.chdir(tmp_path)
     assert len(SNIPPETS[0].strip().splitlines()) <= 10
     accuracies = []
-    for learner in ("trace", "uniform"):
-        short = f'preset("digits", "{learner}", rounds=2000)'
+    for learner in ("team-q", "uniform"):
+        short = f'preset("digits", "{learner}", rounds=3000)'
         text = SNIPPETS[0].replace('preset("digits")', short).replace("runs/a", learner)
         assert short in text
         exec(text, {})
