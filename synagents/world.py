@@ -41,6 +41,7 @@ from synagents.groups import (
 from synagents.task import Answer, DecisionTask, Metrics, Network, Params, Part, Task, forward
 
 RoundNumber: TypeAlias = int | UInt32[Array, ""]  # rounds played before this one
+Credit = Literal["agent", "team"]
 
 
 class Outcome(NamedTuple):
@@ -210,7 +211,7 @@ class LearnerBase(ABC):
     needs: ClassVar[RewardKind] = RewardKind()
     """What rewards must say for this learner. By default nothing; `begin` refuses a world whose rewards say less."""
 
-    credit: ClassVar[Literal["agent", "team"]] = "agent"
+    credit: ClassVar[Credit] = "agent"
     """Whose rewards its action values speak of: an agent's, or what a deviation adds to the team's surprise."""
 
     @abstractmethod

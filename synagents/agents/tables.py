@@ -7,8 +7,6 @@ and one round. Values of agents who were credited alone (Q-learning as published
 scale than values of a team's deviations (`learners.synapse.team`), and neither can be learned further as the other.
 """
 
-from typing import Literal
-
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -17,8 +15,7 @@ from synagents.agents.codes import NUM_ACTIONS, Histories
 from synagents.agents.evidence import NUM_BUCKETS
 from synagents.groups import Group
 from synagents.hyperparameters import require, settings, static
-
-Credit = Literal["agent", "team"]
+from synagents.world import Credit
 
 
 @settings

@@ -18,9 +18,10 @@ import numpy as np
 
 from synagents.agents.codes import MAX_MEMORY, NUM_ACTIONS, Histories, num_codes
 from synagents.agents.evidence import EDGES
-from synagents.agents.tables import Credit, Table, described, num_rows
+from synagents.agents.tables import Table, described, num_rows
 from synagents.loop import Run
 from synagents.run.files import Json, path_of, write_whole
+from synagents.world import Credit
 
 FORMAT = "synagents-q-table/2"
 OLD_FORMAT = "synagents-q-table/1"

@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer, Key
 
-from synagents.hyperparameters import settings, static
-from synagents.learners.synapse.team import TeamTable
+from synagents.hyperparameters import settings
+from synagents.learners.synapse.team import Cells, TeamTable
 
 __all__ = ["DoubleQ"]
 
@@ -25,15 +25,7 @@ class DoubleQ(TeamTable):
 
     tables: ClassVar[int] = 2
 
-    gamma: float = static(default=0.5)
-
-    def worth(
-        self,
-        own: Float[Array, "S A"],
-        other: Float[Array, "S A"],
-        policy: Float[Array, "S A"],
-        seen: Float[Array, "S"],
-    ) -> Float[Array, ""]:
+    def worth(self, own: Cells, other: Cells, policy: Cells, seen: Float[Array, "*S"]) -> Float[Array, ""]:
         """sum_s seen[s] other[s, argmax_a own[s, a]]."""
         del policy
         best = jnp.take_along_axis(other, own.argmax(axis=1, keepdims=True), axis=1)

@@ -9,8 +9,8 @@ The same expectation as SARSA's and less variance. With `epsilon` 0 it is Q-lear
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from synagents.hyperparameters import settings, static
-from synagents.learners.synapse.team import TeamTable
+from synagents.hyperparameters import settings
+from synagents.learners.synapse.team import Cells, TeamTable
 
 __all__ = ["ExpectedSarsa"]
 
@@ -19,15 +19,7 @@ __all__ = ["ExpectedSarsa"]
 class ExpectedSarsa(TeamTable):
     """A shared table of team values, learned from what the policy is worth after each history."""
 
-    gamma: float = static(default=0.5)
-
-    def worth(
-        self,
-        own: Float[Array, "S A"],
-        other: Float[Array, "S A"],
-        policy: Float[Array, "S A"],
-        seen: Float[Array, "S"],
-    ) -> Float[Array, ""]:
+    def worth(self, own: Cells, other: Cells, policy: Cells, seen: Float[Array, "*S"]) -> Float[Array, ""]:
         """sum_s seen[s] sum_a pi(a | s) Q[s, a]."""
         del other
         return jnp.vdot(seen, (policy * own).sum(axis=1))

@@ -11,9 +11,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from synagents.counter import counter_key
-from synagents.hyperparameters import settings, static
+from synagents.hyperparameters import settings
 from synagents.learners.choice import sample
-from synagents.learners.synapse.team import TeamTable, tally
+from synagents.learners.synapse.team import Cells, TeamTable, tally
 from synagents.world import Tree
 
 __all__ = ["Sarsa"]
@@ -23,15 +23,7 @@ __all__ = ["Sarsa"]
 class Sarsa(TeamTable):
     """A shared table of team values, learned on-policy from the actions that came next."""
 
-    gamma: float = static(default=0.5)
-
-    def worth(
-        self,
-        own: Float[Array, "S A"],
-        other: Float[Array, "S A"],
-        policy: Float[Array, "S A"],
-        seen: Float[Array, "S A"],
-    ) -> Float[Array, ""]:
+    def worth(self, own: Cells, other: Cells, policy: Cells, seen: Float[Array, "*S"]) -> Float[Array, ""]:
         """sum_s,a seen[s, a] Q[s, a]."""
         del other, policy
         return jnp.vdot(seen, own)

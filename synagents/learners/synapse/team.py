@@ -18,7 +18,7 @@ action what the mirrored history makes of the opposite action. The combination i
 import math
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -26,11 +26,12 @@ import numpy as np
 from jaxtyping import Array, Float, Integer, Key
 
 from synagents.agents.codes import mirrored
-from synagents.agents.tables import Credit, Table, begin_values
+from synagents.agents.tables import Table, begin_values
 from synagents.hyperparameters import require, require_between, require_whole, settings, static
 from synagents.learners.choice import sample
 from synagents.schedules import Schedule, Switch, at, require_range
 from synagents.world import (
+    Credit,
     Group,
     MemoryLearner,
     Metrics,
@@ -44,6 +45,7 @@ from synagents.world import (
 RIDGE = 10.0  # P before the first round, times the identity; its trace never exceeds this one's
 LARGEST = 3.0  # standard deviations of surprise that are learned from at most
 TINY = float(np.finfo(np.float32).tiny)
+Cells: TypeAlias = Float[Array, "S A"]
 
 
 class TeamMind(NamedTuple):
@@ -91,7 +93,7 @@ class TeamTable(MemoryLearner):
 
     table: Table | Float[Array | np.ndarray, "S A"] | None = None
     epsilon: Schedule = Switch(1.0, 0.5, 1000)
-    gamma: float = static(default=0.0)
+    gamma: float = static(default=0.5)
     forget: float = 0.998
     mean_rate: float = 0.1
     learn_from: int = static(default=2048)
@@ -170,13 +172,7 @@ class TeamTable(MemoryLearner):
         return (1 - epsilon) * greedy(values) + epsilon / values.shape[1]
 
     @abstractmethod
-    def worth(
-        self,
-        own: Float[Array, "S A"],
-        other: Float[Array, "S A"],
-        policy: Float[Array, "S A"],
-        seen: Float[Array, "*S"],
-    ) -> Float[Array, ""]:
+    def worth(self, own: Cells, other: Cells, policy: Cells, seen: Float[Array, "*S"]) -> Float[Array, ""]:
         """What the agents may expect of the histories that they saw, in total.
 
         Args:

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from synagents.hyperparameters import require, require_between, settings, static
-from synagents.learners.synapse.team import TINY, TeamMemory, TeamMind, TeamTable, greedy
+from synagents.learners.synapse.team import TINY, Cells, TeamMemory, TeamMind, TeamTable, greedy
 from synagents.schedules import at
 from synagents.world import Metrics, RoundNumber, Transition, Tree
 
@@ -35,6 +35,7 @@ class TeamQ(TeamTable):
         temperature: of the Boltzmann policy, > 0, in units of Q.
     """
 
+    gamma: float = static(default=0.0)
     adaptive: bool = static(default=True)
     policy: Literal["greedy", "boltzmann", "graded"] = static(default="greedy")
     grade: float = 2.0
@@ -61,13 +62,7 @@ class TeamQ(TeamTable):
         """Learn from T rounds of W worlds; a frozen table stays as it is."""
         return super().update(key, mind, memory, transition, last_obs, t) if self.adaptive else (mind, memory, {})
 
-    def worth(
-        self,
-        own: Float[Array, "S A"],
-        other: Float[Array, "S A"],
-        policy: Float[Array, "S A"],
-        seen: Float[Array, "S"],
-    ) -> Float[Array, ""]:
+    def worth(self, own: Cells, other: Cells, policy: Cells, seen: Float[Array, "*S"]) -> Float[Array, ""]:
         """sum_s seen[s] max_a Q[s, a]."""
         del other, policy
         return jnp.vdot(seen, own.max(axis=1))
