@@ -22,7 +22,7 @@
 | State       | for central critics: f32[N + n + 1], all weights, the last n rewards, the present loss            |
 | Action      | Discrete(3): 0, 1, 2 = down, leave, up by `step_size`; biases move `bias_gain` times as far       |
 | Reward      | one number for the whole team: the sign of the loss decrease, or (`delta`) the decrease itself    |
-| Info        | `loss`: of the moved network on the batch in use                                                  |
+| Info        | `loss`: of the moved network on the batch in use; with a `SuccessRule` the round's `step_size`    |
 | Episode     | the training of one network; it never ends by itself and is truncated after `max_cycles` rounds   |
 |             | in a face                                                                                         |
 | Bytes       | of an agent between rounds: 4 for its weight, 1 for its actions (n > 5: 2), 4 for each trace      |
@@ -41,17 +41,17 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from gymnasium import spaces
 from jaxtyping import Array, Float, Integer, Key
 
 from synagents import keys, registry, schedules
 from synagents.agents import codes, evidence
 from synagents.agents.evidence import Evidence
+from synagents.agents.histories import Form, Histories
 from synagents.envs.faces import Faces
 from synagents.hyperparameters import require, require_between, require_whole, settings, static
 from synagents.networks.mlp import MLP, Activation
-from synagents.schedules import Schedule
+from synagents.schedules import StepSize, SuccessRule
 from synagents.task import require_fit
 from synagents.world import (
     Group,
@@ -75,7 +75,6 @@ PLAYS = Task
 
 __all__ = ["SynapseState", "SynapseWorld", "env", "functional_env", "parallel_env", "raw_env", "vector_env", "world"]
 
-Observation = Literal["discrete", "multi-discrete", "box"]
 History = Literal["codes", "trace"]
 
 
@@ -88,6 +87,7 @@ class SynapseState(NamedTuple):
     loss: Float[Array, ""]  # at the end of the last round
     task: TaskState  # the task's own state: the batch in use
     evidence: Evidence | tuple[()] = ()  # with history="trace": every synapse's traces
+    step: Float[Array, ""] | tuple[()] = ()  # with a SuccessRule: the present step size
 
 
 @settings
@@ -97,7 +97,7 @@ class SynapseWorld(World):
     Attributes:
         network: two pure functions; every parameter array is a group of agents.
         task: hands out the batches and answers outputs with a loss; the network fits its samples and outputs.
-        step_size: weight change per action, >= 0; a number or a schedule over rounds.
+        step_size: weight change per action, >= 0; a number, a schedule over rounds, or a `SuccessRule`.
         bias_gain: how many times further groups whose name ends in "bias" move, >= 0; 2 in the original [C].
         history: "codes", the last n actions and rewards, as published, or "trace", evidence of which way to go: an
             eligibility trace of rewarded actions in standard errors (`synagents.agents.evidence`).
@@ -120,7 +120,7 @@ class SynapseWorld(World):
 
     network: Network
     task: Task
-    step_size: Schedule = 1e-4
+    step_size: StepSize = 1e-4
     bias_gain: float = 2.0
     history: History = static(default="codes")
     memory: int = static(default=None)
@@ -129,7 +129,7 @@ class SynapseWorld(World):
     reward: Literal["sign", "delta"] = static(default="sign")
     batch_change: Literal["compare", "reevaluate"] = static(default="compare")
     candidates: int = static(default=1)
-    observation: Observation = static(default="discrete")
+    observation: Form = static(default="discrete")
     features: bool = static(default=False)
 
     def __post_init__(self) -> None:
@@ -163,8 +163,8 @@ class SynapseWorld(World):
         return max(self.memory, 1)  # rounds; the last action moves weights and traces also where nobody sees it
 
     @property
-    def _num_codes(self) -> int:
-        return codes.num_codes(len(self._decays) + self.memory)
+    def _histories(self) -> Histories:
+        return Histories(self.memory, len(self._decays))
 
     @property
     def _decays(self) -> tuple[float, ...]:
@@ -180,8 +180,9 @@ class SynapseWorld(World):
 
         jax.eval_shape(note_shapes)
         choice = spaces.Discrete(codes.NUM_ACTIONS)
-        about = codes.Histories(self.memory, len(self._decays))
-        return tuple(Group(name, shape, self._obs_space(), choice, about=about) for name, shape in shapes.items())
+        about = self._histories
+        seen = about.space(self.observation, self.features)
+        return tuple(Group(name, shape, seen, choice, about=about) for name, shape in shapes.items())
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
@@ -208,22 +209,13 @@ class SynapseWorld(World):
             loss=loss,
             task=task_state,
             evidence=evidence.begin(weights, self._decays) if self._decays else (),
+            step=jnp.float32(self.step_size.start) if isinstance(self.step_size, SuccessRule) else (),
         )
 
     def observe(self, state: SynapseState, turn: int = 0) -> Tree:
         """What every synapse sees, {group: [n]} codes, or {group: [n, ...]} digits or numbers."""
         del turn
-        see = {"discrete": codes.encode, "multi-discrete": codes.digits, "box": codes.one_hots}[self.observation]
-        seen = {name: see(own, state.rewards, self.memory) for name, own in state.actions.items() if self.memory}
-        if isinstance(state.evidence, Evidence):
-            shown = evidence.show(state.evidence, self.observation)
-            if not self.memory:
-                seen = shown
-            elif self.observation == "discrete":
-                base, dtype = codes.num_codes(self.memory), codes.smallest_dtype(self._num_codes)
-                seen = {name: shown[name].astype(dtype) * dtype.type(base) + own for name, own in seen.items()}
-            else:
-                seen = {name: jnp.concatenate([shown[name], own], axis=1) for name, own in seen.items()}
+        seen = self._histories.show(self.observation, state.actions, state.rewards, state.evidence)
         if self.features:
             more = codes.places({group.name: state.weights[group.name] for group in self.groups})
             seen = {name: jnp.concatenate([own, more[name]], axis=1) for name, own in seen.items()}
@@ -232,7 +224,7 @@ class SynapseWorld(World):
     def move(self, state: SynapseState, actions: Tree, t: RoundNumber, turn: int = 0) -> SynapseState:
         """Nudge every weight by step_size times its action, and remember the actions."""
         del turn
-        step = schedules.at(self.step_size, t)
+        step = state.step if isinstance(self.step_size, SuccessRule) else schedules.at(self.step_size, t)
         remembered = {name: codes.push(own, actions[name], self._kept) for name, own in state.actions.items()}
         weights = {}
         for name, weight in state.weights.items():
@@ -253,7 +245,11 @@ class SynapseWorld(World):
             last = {name: own % 3 for name, own in state.actions.items()}
             state = state._replace(evidence=evidence.add(state.evidence, self._decays, last, reward))
         never = jnp.bool_(False)
-        outcome = Outcome({name: reward for name in state.weights}, never, never, {"loss": loss})
+        info = {"loss": loss}
+        if isinstance(self.step_size, SuccessRule):
+            info["step_size"] = state.step
+            state = state._replace(step=self.step_size.after(state.step, better))
+        outcome = Outcome({name: reward for name in state.weights}, never, never, info)
         return state._replace(rewards=rewards, loss=loss, task=task_state), outcome
 
     def refresh(self, key: Key[Array, ""], state: SynapseState) -> SynapseState:
@@ -288,20 +284,6 @@ class SynapseWorld(World):
         task_state, loss = forward(self.network, self.task, weights, task_state, key)
         return task_state, loss.astype(jnp.float32)
 
-    def _obs_space(self) -> spaces.Space:
-        decays = len(self._decays)
-        if self.observation == "discrete":
-            return spaces.Discrete(self._num_codes)
-        if self.observation == "multi-discrete":
-            return spaces.MultiDiscrete([evidence.NUM_BUCKETS] * decays + [3] * 2 * self.memory)
-        low, high = (
-            [-evidence.LARGEST] * decays + [0] * 6 * self.memory,
-            [evidence.LARGEST] * decays + [1] * 6 * self.memory,
-        )
-        if self.features:
-            low, high = [*low, 0, 0, 0, -np.inf], [*high, 1, 1, 1, np.inf]
-        return spaces.Box(np.array(low, np.float32), np.array(high, np.float32))
-
 
 def world(
     task: str | Task = "digits",
@@ -309,7 +291,7 @@ def world(
     hidden: tuple[int, ...] = (32,),
     activation: Activation = "relu",
     init_scale: float = 0.1,
-    step_size: Schedule = 1e-4,
+    step_size: StepSize = 1e-4,
     bias_gain: float = 2.0,
     history: History = "codes",
     memory: int | None = None,
@@ -318,7 +300,7 @@ def world(
     reward: Literal["sign", "delta"] = "sign",
     batch_change: Literal["compare", "reevaluate"] = "compare",
     candidates: int = 1,
-    observation: Observation = "discrete",
+    observation: Form = "discrete",
     features: bool = False,
     network: Network | None = None,
     **task_options: Any,
@@ -330,7 +312,8 @@ def world(
         hidden: units of the hidden layers, each >= 1; none for a perceptron.
         activation: of the hidden units: relu, tanh, sigmoid or identity.
         init_scale: half-width of the uniform initial weights, >= 0.
-        step_size: weight change per action, >= 0; a number or a schedule over rounds.
+        step_size: weight change per action, >= 0; a number, a schedule over rounds, or a rule that follows how often it
+            succeeds.
         bias_gain: how many times further biases move than weights, >= 0; 2 in the original.
         history: codes (the last n actions and rewards, as published) or trace (which way the agent went when the team
             did better than usual, in standard errors).

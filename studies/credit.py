@@ -22,7 +22,7 @@ from common import RESULTS, Cells, percent
 from gymnasium import spaces
 
 from synagents import QTable, TeamQ
-from synagents.agents.codes import Histories
+from synagents.agents.histories import Histories
 from synagents.benchmark import lines, suite
 from synagents.groups import Group
 from synagents.learners.synapse.team import TeamMemory

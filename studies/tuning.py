@@ -7,11 +7,11 @@
 All lines are searched alike. A line begins with the settings below, and one after the other its step size, its batches,
 how long a batch is kept, its memory and its exploration (COORDINATES) go up, and down, for as long as that helps: the
 step size twofold, the others along GRIDS. That is repeated until nothing helps, at most PASSES times. At a task's whole
-budget a line begins with what was found at a tenth of it. What helps is the last look's accuracy, or if that is the
-same the mean of all looks, on a fifth cut from the training part of data splits (`BenchmarkTask.design`), one run on
-each; on xor and boundary, where nothing is split, in runs of another seed than the scores'. Cells are kept in
-results/tuning.jsonl and never played twice. What is written is complete: settings that are not searched are the
-constructors' defaults, or those below.
+budget a line begins with what was found at a tenth of it, and there is one pass. What helps is the last look's
+accuracy, or if that is the same the mean of all looks, on a fifth cut from the training part of data splits
+(`BenchmarkTask.design`), one run on each; on xor and boundary, where nothing is split, in runs of another seed than the
+scores'. Cells are kept in results/tuning.jsonl and never played twice. What is written is complete: settings that are
+not searched are the constructors' defaults, or those below.
 """
 
 import argparse
@@ -151,10 +151,10 @@ def moved(settings: Settings, name: str, way: int) -> Settings | None:
     return settings | {name: grid[there]} if 0 <= there < len(grid) else None
 
 
-def climb(first: Settings, worth: Callable[[Settings], Worth]) -> Settings:
+def climb(first: Settings, worth: Callable[[Settings], Worth], passes: int) -> Settings:
     """The settings from which no notch helps, or those after the last pass."""
     best, top = first, worth(first)
-    for _ in range(PASSES):
+    for _ in range(passes):
         before = best
         for name in [name for names in COORDINATES for name in names if name in first]:
             for way in (1, -1):
@@ -169,7 +169,7 @@ def search(task: suite.BenchmarkTask, line: str, cell: Callable[..., Worth]) -> 
     """The settings it ends with; `cell` says what settings are worth."""
     short = suite.TENTHS.get(f"{task.name}-tenth")
     first = search(short, line, cell) if short else start(task, line)
-    return climb(first, lambda settings: cell(task, line, settings))
+    return climb(first, lambda settings: cell(task, line, settings), 1 if short else PASSES)
 
 
 def key(task: suite.BenchmarkTask, line: str, settings: Settings) -> str:

@@ -10,7 +10,7 @@ import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from synagents.agents.codes import Histories as Histories
+    from synagents.agents.histories import Histories as Histories
     from synagents.agents.tables import Table as Table
     from synagents.cli.build import open_run as open_run
     from synagents.cli.build import preset as preset
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from synagents.run.tables import save_table as save_table
     from synagents.schedules import Exponential as Exponential
     from synagents.schedules import Linear as Linear
+    from synagents.schedules import SuccessRule as SuccessRule
     from synagents.schedules import Switch as Switch
     from synagents.task import Answer as Answer
     from synagents.task import DecisionTask as DecisionTask
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 _HOMES = {
-    "agents.codes": ["Histories"],
+    "agents.histories": ["Histories"],
     "agents.tables": ["Table"],
     "cli.build": ["open_run", "preset"],
     "learners.choice": ["sample"],
@@ -68,7 +69,7 @@ _HOMES = {
     "run.reading": ["read_metrics"],
     "run.spec": ["RunSpec"],
     "run.tables": ["load_table", "save_table"],
-    "schedules": ["Exponential", "Linear", "Switch"],
+    "schedules": ["Exponential", "Linear", "SuccessRule", "Switch"],
     "hyperparameters": ["settings", "static"],
     "tasks.from_gymnasium": ["from_gymnasium"],
     "tasks.arrays": ["from_arrays", "from_batches"],

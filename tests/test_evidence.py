@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from synagents import QTable, RepeatUndo, Uniform, advance, begin, load_table
-from synagents.agents import codes, evidence
+from synagents.agents import evidence
+from synagents.agents.histories import Histories
 from synagents.envs import synapse_v0
 from synagents.world import num_choices
 from tests.claims import refused, same_bits
@@ -132,4 +133,4 @@ def test_a_rule_over_actions_and_rewards_is_refused_where_agents_see_evidence() 
 
 def test_by_default_nothing_is_kept_that_was_not_kept_before() -> None:
     assert synapse_v0.world(**small()).reset(KEY).evidence == ()
-    assert traced(memory=1).groups[0].about == codes.Histories(memory=1, decays=1)
+    assert traced(memory=1).groups[0].about == Histories(memory=1, decays=1)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from synagents.agents.codes import Histories
 from synagents.agents.evidence import EDGES
-from synagents.agents.tables import Table, num_rows
+from synagents.agents.histories import Histories
+from synagents.agents.tables import Table
 from synagents.run.tables import FORMAT, OLD_FORMAT, TableError, load_table, read_table, save_table
 from tests.claims import one_sentence
 from tests.oracle import base3
@@ -36,7 +36,7 @@ def told(path: Path, said: Any) -> str:
     ("rounds", "traces", "credit"), [(1, 0, "agent"), (3, 0, "team"), (0, 1, "team"), (1, 1, "team")]
 )
 def test_a_table_is_read_back_as_it_was_saved(tmp_path: Path, rounds: int, traces: int, credit: Any) -> None:
-    values = np.random.default_rng(0).normal(size=(num_rows(Histories(rounds, traces)), 3)).astype(np.float32)
+    values = np.random.default_rng(0).normal(size=(Histories(rounds, traces).size, 3)).astype(np.float32)
     save_table(tmp_path / "t.json", of(values, rounds, traces, credit), {"seed": 3})
     read, about = read_table(tmp_path / "t.json")
     np.testing.assert_allclose(read.values, values, rtol=1e-6)  # seven digits

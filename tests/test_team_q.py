@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from synagents import DoubleQ, ExpectedSarsa, QTable, Sarsa, TeamQ, Uniform, advance, begin
-from synagents.agents.codes import Histories, mirrored
-from synagents.agents.tables import Table, num_rows
+from synagents.agents.histories import Histories, mirrored
+from synagents.agents.tables import Table
 from synagents.envs import synapse_v0
 from synagents.learners.synapse.team import LARGEST, RIDGE, TeamMemory, TeamMind, window
 from synagents.world import Group
@@ -161,7 +161,7 @@ ROUNDS_ONLY = Histories(memory=2)  # 81 rows, as a trace and one round have
 
 
 def of(histories: Histories, credit: Any = "team") -> Table:
-    return Table(np.zeros((num_rows(histories), 3), np.float32), histories, credit)
+    return Table(np.zeros((histories.size, 3), np.float32), histories, credit)
 
 
 def world_of(**options: Any) -> synapse_v0.SynapseWorld:

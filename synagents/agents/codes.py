@@ -7,25 +7,17 @@ three values because histories start with zeros.)
 """
 
 import math
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Integer
 
-from synagents.groups import Group, Tree, require_discrete
+from synagents.groups import Tree
 from synagents.hyperparameters import require
 
 NUM_ACTIONS = 3  # 0, 1, 2 stand for -, 0, +
 MAX_MEMORY = 9  # 9^10 codes would not fit a table anyone could fill
-
-
-class Histories(NamedTuple):
-    """What a synapse's observations are made of: `Group.about` of synapse worlds."""
-
-    memory: int  # rounds n whose actions and rewards are seen
-    decays: int = 0  # traces that are seen before them (`synagents.agents.evidence`)
 
 
 def num_codes(memory: int) -> int:
@@ -40,34 +32,6 @@ def memory_of(codes: int) -> int:
         memory >= 1 and num_codes(memory) == codes, f"a table over histories has 9^n rows, but this one has {codes}."
     )
     return memory
-
-
-def require_codes(groups: tuple[Group, ...], learner: str) -> int:
-    """The memory n of agents that see the code of a history; ValueError if they see anything else."""
-    histories, _ = require_discrete(groups, learner)
-    require(
-        all(not group.about.decays for group in groups if isinstance(group.about, Histories)),
-        f"{learner} is a rule about actions and rewards, but these agents see evidence: build the world with "
-        "history='codes'.",
-    )
-    return memory_of(histories)
-
-
-def mirrored(groups: tuple[Group, ...], learner: str) -> Integer[np.ndarray, "S"]:
-    """For every history the one in which all actions were opposite, and the evidence says the opposite.
-
-    ValueError where the groups do not say what their observations are made of.
-    """
-    about = groups[0].about
-    require(
-        isinstance(about, Histories),
-        f"{learner} must know what agents see, and these do not say: let Group.about be codes.Histories.",
-    )
-    bases = [9] * about.decays + [3] * 2 * about.memory
-    flipped = [True] * (about.decays + about.memory) + [False] * about.memory
-    digits = np.stack(np.unravel_index(np.arange(np.prod(bases)), bases))
-    mirror = [base - 1 - digit if flip else digit for base, digit, flip in zip(bases, digits, flipped, strict=True)]
-    return np.ravel_multi_index(mirror, bases).astype(np.int32)
 
 
 def smallest_dtype(values: int) -> np.dtype:

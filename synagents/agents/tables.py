@@ -11,8 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from synagents.agents.codes import NUM_ACTIONS, Histories
-from synagents.agents.evidence import NUM_BUCKETS
+from synagents.agents.histories import Histories
 from synagents.groups import Group
 from synagents.hyperparameters import require, settings, static
 from synagents.world import Credit
@@ -87,8 +86,3 @@ def begin_values(
         "use a table learned with the same history and memory.",
     )
     return start
-
-
-def num_rows(histories: Histories) -> int:
-    """S of a table over these histories."""
-    return NUM_BUCKETS**histories.decays * NUM_ACTIONS ** (2 * histories.memory)

@@ -40,13 +40,13 @@ def score(
     for _ in range(2):  # a decay spans the run, whose length is known once the world is
         world, mind = build(task, learner, given, rounds, data)
         rounds = affordable(world, task.budget)
-    run = begin(seed, world, mind, num_runs=runs, world_axis="loop")
+    run, size = begin(seed, world, mind, num_runs=runs, world_axis="loop"), batch_size(world)
     first = evaluate(run)
-    cost, accuracy, loss = [spent(world, 0)], [first["accuracy"]], [first["loss"]]
+    cost, accuracy, loss = [size * passes(world, 0)], [first["accuracy"]], [first["loss"]]
     for _ in range(POINTS):
         run, _ = advance(run, rounds // POINTS)
         seen = evaluate(run)
-        cost.append(spent(world, run.t))
+        cost.append(size * passes(world, run.t))
         accuracy.append(seen["accuracy"])
         loss.append(seen["loss"])
     points = [np.concatenate([np.asarray(one) for one in many], axis=1) for many in (accuracy, loss)]
@@ -88,18 +88,23 @@ def batch_size(world: SynapseWorld) -> int:
     return jax.eval_shape(lambda: world.task.stimulus(world.task.init(key))).shape[0]
 
 
-def spent(world: SynapseWorld, rounds: int) -> int:
-    """Sample evaluations of so many rounds, the first loss and re-evaluations included."""
+def passes(world: SynapseWorld, rounds: int) -> int:
+    """Forward passes of so many rounds, the first loss and re-evaluations included."""
     refreshes = (rounds - 1) // world.interval if world.interval and rounds else 0
-    passes = 1 + world.candidates * rounds + (refreshes if world.batch_change == "reevaluate" else 0)
-    return batch_size(world) * passes
+    return 1 + world.candidates * rounds + (refreshes if world.batch_change == "reevaluate" else 0)
+
+
+def spent(world: SynapseWorld, rounds: int) -> int:
+    """Sample evaluations of so many rounds."""
+    return batch_size(world) * passes(world, rounds)
 
 
 def affordable(world: SynapseWorld, budget: int) -> int:
     """The largest number of rounds, a multiple of 100, that costs no more than the budget."""
-    low, high = 0, budget // batch_size(world) // POINTS
+    size = batch_size(world)
+    low, high = 0, budget // size // POINTS
     while low < high:
         middle = (low + high + 1) // 2
-        low, high = (middle, high) if spent(world, middle * POINTS) <= budget else (low, middle - 1)
-    require(low > 0, f"A budget of {budget:,} does not pay for {POINTS} rounds of {batch_size(world)} samples.")
+        low, high = (middle, high) if size * passes(world, middle * POINTS) <= budget else (low, middle - 1)
+    require(low > 0, f"A budget of {budget:,} does not pay for {POINTS} rounds of {size} samples.")
     return low * POINTS

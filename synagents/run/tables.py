@@ -16,9 +16,10 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from synagents.agents.codes import MAX_MEMORY, NUM_ACTIONS, Histories, num_codes
+from synagents.agents.codes import MAX_MEMORY, NUM_ACTIONS, num_codes
 from synagents.agents.evidence import EDGES
-from synagents.agents.tables import Table, described, num_rows
+from synagents.agents.histories import Histories
+from synagents.agents.tables import Table, described
 from synagents.loop import Run
 from synagents.run.files import Json, path_of, write_whole
 from synagents.world import Credit
@@ -154,7 +155,7 @@ def _checked(values: np.ndarray, histories: Histories, credit: Credit) -> Table:
 
 
 def _check(values: np.ndarray, histories: Histories) -> None:
-    shape = (num_rows(histories), NUM_ACTIONS)
+    shape = (histories.size, NUM_ACTIONS)
     if not any(histories):
         raise TableError("is over neither rounds nor traces")
     if values.shape != shape:

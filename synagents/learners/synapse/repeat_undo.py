@@ -13,7 +13,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from synagents.agents.codes import NUM_ACTIONS, all_codes, last_action, last_reward, require_codes
+from synagents.agents.codes import NUM_ACTIONS, all_codes, last_action, last_reward
+from synagents.agents.histories import require_codes
 from synagents.hyperparameters import require_between, settings
 from synagents.learners.choice import sample
 from synagents.world import Group, Learner, Metrics, RoundNumber, Transition, Tree, require_discrete

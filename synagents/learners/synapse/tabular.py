@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Integer
 
-from synagents.agents.codes import Histories, mirrored
+from synagents.agents.histories import Histories, mirrored
 from synagents.world import Group, Transition, Tree
 
 Rate = Literal["per-agent", "per-step"]

@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Integer, Key
 
-from synagents.agents.codes import mirrored
+from synagents.agents.histories import mirrored
 from synagents.agents.tables import Table, begin_values
 from synagents.hyperparameters import require, require_between, require_whole, settings, static
 from synagents.learners.choice import sample
