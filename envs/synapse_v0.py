@@ -22,7 +22,7 @@
 | State       | for central critics: f32[N + n + 1], all weights, the last n rewards, the present loss            |
 | Action      | Discrete(3): 0, 1, 2 = down, leave, up by `step_size`; biases move `bias_gain` times as far       |
 | Reward      | one number for the whole team: the sign of the loss decrease, or (`delta`) the decrease itself    |
-| Info        | `loss`: of the moved network on the batch in use; with a `SuccessRule` the round's `step_size`    |
+| Info        | `loss`: of the moved network on the batch in use                                                  |
 | Episode     | the training of one network; it never ends by itself and is truncated after `max_cycles` rounds   |
 |             | in a face                                                                                         |
 | Bytes       | of an agent between rounds: 4 for its weight, 1 for its actions (n > 5: 2), 4 for each trace      |
@@ -51,7 +51,7 @@ from synagents.agents.histories import Form, Histories
 from synagents.envs.faces import Faces
 from synagents.hyperparameters import require, require_between, require_whole, settings, static
 from synagents.networks.mlp import MLP, Activation
-from synagents.schedules import StepSize, SuccessRule
+from synagents.schedules import Schedule
 from synagents.task import require_fit
 from synagents.world import (
     Group,
@@ -87,7 +87,6 @@ class SynapseState(NamedTuple):
     loss: Float[Array, ""]  # at the end of the last round
     task: TaskState  # the task's own state: the batch in use
     evidence: Evidence | tuple[()] = ()  # with history="trace": every synapse's traces
-    step: Float[Array, ""] | tuple[()] = ()  # with a SuccessRule: the present step size
 
 
 @settings
@@ -97,7 +96,7 @@ class SynapseWorld(World):
     Attributes:
         network: two pure functions; every parameter array is a group of agents.
         task: hands out the batches and answers outputs with a loss; the network fits its samples and outputs.
-        step_size: weight change per action, >= 0; a number, a schedule over rounds, or a `SuccessRule`.
+        step_size: weight change per action, >= 0; a number or a schedule over rounds.
         bias_gain: how many times further groups whose name ends in "bias" move, >= 0; 2 in the original [C].
         history: "codes", the last n actions and rewards, as published, or "trace", evidence of which way to go: an
             eligibility trace of rewarded actions in standard errors (`synagents.agents.evidence`).
@@ -120,7 +119,7 @@ class SynapseWorld(World):
 
     network: Network
     task: Task
-    step_size: StepSize = 1e-4
+    step_size: Schedule = 1e-4
     bias_gain: float = 2.0
     history: History = static(default="codes")
     memory: int = static(default=None)
@@ -209,7 +208,6 @@ class SynapseWorld(World):
             loss=loss,
             task=task_state,
             evidence=evidence.begin(weights, self._decays) if self._decays else (),
-            step=jnp.float32(self.step_size.start) if isinstance(self.step_size, SuccessRule) else (),
         )
 
     def observe(self, state: SynapseState, turn: int = 0) -> Tree:
@@ -224,7 +222,7 @@ class SynapseWorld(World):
     def move(self, state: SynapseState, actions: Tree, t: RoundNumber, turn: int = 0) -> SynapseState:
         """Nudge every weight by step_size times its action, and remember the actions."""
         del turn
-        step = state.step if isinstance(self.step_size, SuccessRule) else schedules.at(self.step_size, t)
+        step = schedules.at(self.step_size, t)
         remembered = {name: codes.push(own, actions[name], self._kept) for name, own in state.actions.items()}
         weights = {}
         for name, weight in state.weights.items():
@@ -245,11 +243,7 @@ class SynapseWorld(World):
             last = {name: own % 3 for name, own in state.actions.items()}
             state = state._replace(evidence=evidence.add(state.evidence, self._decays, last, reward))
         never = jnp.bool_(False)
-        info = {"loss": loss}
-        if isinstance(self.step_size, SuccessRule):
-            info["step_size"] = state.step
-            state = state._replace(step=self.step_size.after(state.step, better))
-        outcome = Outcome({name: reward for name in state.weights}, never, never, info)
+        outcome = Outcome({name: reward for name in state.weights}, never, never, {"loss": loss})
         return state._replace(rewards=rewards, loss=loss, task=task_state), outcome
 
     def refresh(self, key: Key[Array, ""], state: SynapseState) -> SynapseState:
@@ -291,7 +285,7 @@ def world(
     hidden: tuple[int, ...] = (32,),
     activation: Activation = "relu",
     init_scale: float = 0.1,
-    step_size: StepSize = 1e-4,
+    step_size: Schedule = 1e-4,
     bias_gain: float = 2.0,
     history: History = "codes",
     memory: int | None = None,
@@ -312,8 +306,7 @@ def world(
         hidden: units of the hidden layers, each >= 1; none for a perceptron.
         activation: of the hidden units: relu, tanh, sigmoid or identity.
         init_scale: half-width of the uniform initial weights, >= 0.
-        step_size: weight change per action, >= 0; a number, a schedule over rounds, or a rule that follows how often it
-            succeeds.
+        step_size: weight change per action, >= 0; a number or a schedule over rounds.
         bias_gain: how many times further biases move than weights, >= 0; 2 in the original.
         history: codes (the last n actions and rewards, as published) or trace (which way the agent went when the team
             did better than usual, in standard errors).

@@ -103,16 +103,16 @@ def ratio(seconds: dict[str, list[float]], against: str, name: str) -> float:
     return median(a / b for a, b in zip(seconds[against], seconds[name], strict=True))
 
 
-def compilations(event: str = "/jax/core/compile/") -> list[float]:
+def compilations(prefix: str = "/jax/core/compile/") -> list[float]:
     """A list to which the seconds of every later compilation are added: events of JAX that begin so.
 
     Its last part, of which there is one for each program, is "/jax/core/compile/backend".
     """
     compiled: list[float] = []
 
-    def listen(name: str, seconds: float, **_: object) -> None:
-        if name.startswith(event):
-            compiled.append(seconds)
+    def listen(event: str, duration_secs: float, **_: str | int) -> None:
+        if event.startswith(prefix):
+            compiled.append(duration_secs)
 
     jax.monitoring.register_event_duration_secs_listener(listen)
     return compiled

@@ -28,6 +28,7 @@ from throughput import make_world
 
 import synagents
 from synagents import keys
+from synagents.agents.histories import Form
 from synagents.envs.functional import EnvState, FunctionalEnv
 from synagents.envs.parallel import ParallelView
 from synagents.envs.synapse_v0 import SynapseWorld
@@ -39,9 +40,9 @@ SECONDS = 0.3  # of one variant in one turn, about
 LEAST = 3  # steps in a turn: a dictionary of a hundred thousand agents takes a tenth of a second
 
 
-def world_of(network: str, **changes: object) -> SynapseWorld:
+def world_of(network: str, observation: Form = "discrete") -> SynapseWorld:
     """A world of random images whose batch is redrawn every 500 rounds."""
-    return replace(make_world(tuple(map(int, network.split("-"))), BATCH), interval=500, **changes)
+    return replace(make_world(tuple(map(int, network.split("-"))), BATCH), interval=500, observation=observation)
 
 
 def array_step(world: SynapseWorld) -> Callable[[], None]:

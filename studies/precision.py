@@ -100,18 +100,18 @@ def flipped(world: synapse_v0.SynapseWorld, start: int, rounds: int) -> dict[str
         "bfloat16": LowMLP(world.network.sizes),
         "int8 grid": GridMLP(world.network.sizes),
     }
-    losses = {name: jax.jit(lambda w, x, y, n=n: world.task.loss(n.apply(w, x), y)) for name, n in networks.items()}
+    losses = {name: jax.jit(replace(world, network=network).loss) for name, network in networks.items()}
     seen: dict[str, list[float]] = {name: [] for name in ("float64", *networks, "updated")}
     first, before = None, None
     for _ in range(rounds):
-        weights, (x, labels) = jax.tree.map(lambda a: a[0, 0], (run.state.weights, run.state.task))
+        weights, batch = jax.tree.map(lambda a: a[0, 0], (run.state.weights, run.state.task))
         for name, loss in losses.items():
-            seen[name].append(float(loss(weights, x, labels)))
-        own, pixels = jax.tree.map(np.asarray, weights), np.asarray(x)
-        seen["float64"].append(exact_loss(own, pixels, np.asarray(labels)))
+            seen[name].append(float(loss(weights, batch)))
+        own, (pixels, labels) = jax.tree.map(np.asarray, (weights, batch))
+        seen["float64"].append(exact_loss(own, pixels, labels))
         first = pixels @ own["layer0_weight"] if first is None else first + pixels @ (own["layer0_weight"] - before)
         before = own["layer0_weight"]
-        seen["updated"].append(exact_loss(own, pixels, np.asarray(labels), first))
+        seen["updated"].append(exact_loss(own, pixels, labels, first))
         run, _ = synagents.advance(run, 1)
     signs = {name: np.diff(values) < 0 for name, values in seen.items()}
     return {name: float(np.mean(sign != signs["float64"])) for name, sign in signs.items() if name != "float64"}

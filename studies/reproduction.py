@@ -18,6 +18,7 @@ import argparse
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,7 +58,7 @@ def perceptrons() -> Iterator[Cell]:
     """A table learned while one teacher is imitated, then frozen and tried on another; and the uniform control."""
     for kind in ("linear", "logistic"):
         for inputs in (2, 9):
-            yield Cell(f"perceptrons/{kind}-{inputs}", lambda kind=kind, inputs=inputs: _perceptron(kind, inputs))
+            yield Cell(f"perceptrons/{kind}-{inputs}", partial(_perceptron, kind, inputs))
 
 
 def _perceptron(kind: str, inputs: int) -> dict[str, Any]:
@@ -94,15 +95,12 @@ def boundaries(published: Path | None) -> Iterator[Cell]:
         for activation in ("relu", "tanh"):
             for name, make in policies.items():
                 shape = "-".join(map(str, (2, *hidden, 2)))
-                yield Cell(
-                    f"boundaries/{shape}/{activation}/{name}",
-                    lambda hidden=hidden, activation=activation, make=make: _boundary(hidden, activation, make()),
-                )
+                yield Cell(f"boundaries/{shape}/{activation}/{name}", partial(_boundary, hidden, activation, make))
 
 
-def _boundary(hidden: tuple[int, ...], activation: Any, learner: Learner) -> dict[str, Any]:
+def _boundary(hidden: tuple[int, ...], activation: Any, make: Callable[[], Learner]) -> dict[str, Any]:
     world = synapse_v0.world("boundary", hidden=hidden, activation=activation, step_size=0.01, interval=0)
-    run, history = synagents.train(jax.random.key(1), world, learner, 20_000, num_runs=RUNS)
+    run, history = synagents.train(jax.random.key(1), world, make(), 20_000, num_runs=RUNS)
     accuracy = np.asarray(synagents.evaluate(run)["accuracy"])[:, 0]
     loss = np.asarray(history.info["loss"])[:, -100:, 0].mean(axis=1)
     return {"accuracy": accuracy.tolist(), "last": loss.tolist()}
@@ -117,10 +115,7 @@ def notmnist(hidden: int, data: Path, tables: dict[str, Path | None], runs: int)
     together = 1 if hidden else TOGETHER
     for first in range(0, runs, together):
         for table, path in tables.items():
-            yield Cell(
-                f"notmnist-{hidden}/{table}/{first}",
-                lambda first=first, path=path: _notmnist(hidden, data, path, first, together),
-            )
+            yield Cell(f"notmnist-{hidden}/{table}/{first}", partial(_notmnist, hidden, data, path, first, together))
 
 
 def _notmnist(hidden: int, data: Path, table: Path | None, first: int, together: int) -> dict[str, Any]:
@@ -152,10 +147,7 @@ def gradient(data: Path) -> Iterator[Cell]:
     """Gradient descent on the same networks and splits: plain, and Adam; batch 500, a new one for every step."""
     for hidden in (0, 32):
         for name, optimizer in (("sgd", optax.sgd(0.1, momentum=0.9)), ("adam", optax.adam(1e-3))):
-            yield Cell(
-                f"notmnist-{hidden}/{name}",
-                lambda hidden=hidden, optimizer=optimizer: _gradient(hidden, data, optimizer),
-            )
+            yield Cell(f"notmnist-{hidden}/{name}", partial(_gradient, hidden, data, optimizer))
 
 
 def _gradient(hidden: int, data: Path, optimizer: optax.GradientTransformation) -> dict[str, Any]:
@@ -189,7 +181,7 @@ def _gradient(hidden: int, data: Path, optimizer: optax.GradientTransformation) 
 def figures_of(values: list[float], percent: bool = True) -> str:
     """Mean +- half its 95 % interval, and the range, as the tables have them."""
     numbers = np.asarray(values) * (100 if percent else 1)
-    figures = (numbers.mean(), interval(numbers), numbers.min(), numbers.max())
+    figures = (numbers.mean(), interval(numbers.tolist()), numbers.min(), numbers.max())
     mean, half, low, high = (f"{figure:.{2 if percent else 3}f}" for figure in figures)
     return f"{mean} +- {half} ({low}-{high})"
 
@@ -208,33 +200,33 @@ def print_tables(kept: dict[str, dict[str, Any]]) -> None:
     for hidden in STUDENTS:
         for activation in ("relu", "tanh"):
             shape = "-".join(map(str, (2, *hidden, 2)))
-            cells = [kept.get(f"boundaries/{shape}/{activation}/{policy}") for policy in policies]
-            print(f"| {shape} {activation} | {' | '.join(figures_of(c['accuracy']) if c else '' for c in cells)} |")
+            tried = [kept.get(f"boundaries/{shape}/{activation}/{policy}") for policy in policies]
+            print(f"| {shape} {activation} | {' | '.join(figures_of(c['accuracy']) if c else '' for c in tried)} |")
     print("\n| run | runs | min | max | mean | 95 % | stdev | seconds per run, median | the paper |\n|" + "---|" * 9)
     for network in ("notmnist-0", "notmnist-32"):
         for line in (*TABLES, "sgd", "adam"):
             cells = [found for name, found in kept.items() if name.startswith(f"{network}/{line}")]
             if cells:
-                accuracy = 100 * np.array([a for cell in cells for a in cell["accuracy"]])
-                low, high, mean, spread = accuracy.min(), accuracy.max(), accuracy.mean(), accuracy.std(ddof=1)
-                figures = f"{low:.2f} | {high:.2f} | {mean:.2f} | +- {interval(accuracy):.2f} | {spread:.2f}"
+                percents = 100 * np.array([a for cell in cells for a in cell["accuracy"]])
+                low, high, mean, spread = percents.min(), percents.max(), percents.mean(), percents.std(ddof=1)
+                figures = f"{low:.2f} | {high:.2f} | {mean:.2f} | +- {interval(percents.tolist()):.2f} | {spread:.2f}"
                 seconds = np.median([s for cell in cells for s in cell["seconds"]])
                 paper = PAPER[network, "agents" if line in TABLES else "gradient"]
-                print(f"| {network} {line} | {len(accuracy)} | {figures} | {seconds:.0f} | {paper} |")
+                print(f"| {network} {line} | {len(percents)} | {figures} | {seconds:.0f} | {paper} |")
     shares = (5, 10, 20, 50, 70, 100)  # of the steps, in percent
     titles = " | ".join(f"{share} %" for share in shares)
     print(f"\n| table | split seed | runs | {titles} of the steps | sgd | adam |\n|{'---|' * (5 + len(shares))}")
     for network, together in (("notmnist-0", TOGETHER), ("notmnist-32", 1)):
         for table in TABLES:
-            for first in range(0, RUNS, together):
-                if found := kept.get(f"{network}/{table}/{first}"):
-                    split = first // together
-                    figures = [found["curve"][LOOKS * share // 100 - 1] for share in shares]
+            for start in range(0, RUNS, together):
+                if played := kept.get(f"{network}/{table}/{start}"):
+                    split = start // together
+                    accuracies = [played["curve"][LOOKS * share // 100 - 1] for share in shares]
                     for line in ("sgd", "adam"):
                         descent = kept.get(f"{network}/{line}")
-                        figures.append(descent["accuracy"][split] if descent else np.nan)
-                    percents = " | ".join(f"{100 * figure:.2f}" for figure in figures)
-                    print(f"| {network} {table} | {split} | {together} | {percents} |")
+                        accuracies.append(descent["accuracy"][split] if descent else np.nan)
+                    row = " | ".join(f"{100 * accuracy:.2f}" for accuracy in accuracies)
+                    print(f"| {network} {table} | {split} | {together} | {row} |")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""How well the `trace` learner trains notMNIST in a given time: the paper's accuracy, and gradient descent's.
+"""How well synapse agents train notMNIST in a given time: the paper's accuracy, and gradient descent's.
 
     python studies/targets.py --data DIR                   # the report: split seeds 100-109, run seed = split seed
     python studies/targets.py --data DIR --design          # what settings are chosen by: splits 0-9, validation
@@ -29,9 +29,10 @@ _HIDDEN: dict[str, Any] = _ALONE | {"candidates": 4, "init_scale": 0.05}
 
 
 class Goal(NamedTuple):
-    """An accuracy, the seconds there are for it, and how `trace` tries."""
+    """An accuracy, the seconds there are for it, and how a line of the benchmark tries."""
 
     task: str
+    line: str
     seconds: float
     accuracy: float  # in %
     rounds: int
@@ -39,12 +40,13 @@ class Goal(NamedTuple):
 
 
 GOALS = {
-    "notmnist-0/10": Goal("notmnist-0", 10, 88.28, 16_000, _ALONE | {"step_size": "exponential:4e-4:1.5e-5"}),
+    "notmnist-0/10": Goal("notmnist-0", "trace", 10, 88.28, 16_000, _ALONE | {"step_size": "exponential:4e-4:1.5e-5"}),
     "notmnist-0/60": Goal(
-        "notmnist-0", 60, 89.0, 90_000, _ALONE | {"trace_decay": 0.99, "step_size": "exponential:1.5e-4:5e-6"}
+        "notmnist-0", "trace", 60, 89.0, 90_000, _ALONE | {"trace_decay": 0.99, "step_size": "exponential:1.5e-4:5e-6"}
     ),
     "notmnist-32/30": Goal(
         "notmnist-32",
+        "trace",
         30,
         88.45,
         34_000,
@@ -52,6 +54,7 @@ GOALS = {
     ),
     "notmnist-32/180": Goal(
         "notmnist-32",
+        "trace",
         180,
         89.56,
         205_000,
@@ -60,9 +63,11 @@ GOALS = {
 }
 
 
-def play(task: suite.BenchmarkTask, rounds: int, settings: dict[str, Any], seed: int, data: Path) -> dict[str, float]:
+def play(
+    task: suite.BenchmarkTask, line: str, rounds: int, settings: dict[str, Any], seed: int, data: Path
+) -> dict[str, float]:
     """One run; compiled before the clock starts."""
-    world, learner = scoring.build(task, "trace", settings, rounds, data)
+    world, learner = scoring.build(task, line, settings, rounds, data)
     run = begin(seed, world, learner)
     jax.block_until_ready(advance(run, rounds // 10))
     began = time.perf_counter()
@@ -88,6 +93,7 @@ def main() -> None:
     parser.add_argument("--design", action="store_true", help="on validation parts of splits 0-9")
     parser.add_argument("--runs", type=int, default=10, choices=range(2, 11))
     parser.add_argument("--only", nargs="+", default=list(GOALS), choices=list(GOALS))
+    parser.add_argument("--line", choices=list(lines.lines()), help="instead of the goal's, with settings of its own")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="another setting")
     parser.add_argument("--rounds", type=int, help="instead of the goal's, a multiple of 10")
     parser.add_argument("--json", type=Path, help="write every run there")
@@ -95,28 +101,30 @@ def main() -> None:
     if args.rounds is not None and (args.rounds < 10 or args.rounds % 10):
         parser.error(f"--rounds must be a positive multiple of 10, but is {args.rounds}.")
     try:
-        given = lines.typed(["trace"], [suite.find("notmnist-0")], args.set)
+        given = lines.typed([args.line or GOALS[goal].line for goal in args.only], [suite.find("notmnist-0")], args.set)
     except ValueError as error:
         parser.error(str(error))
     found = {}
-    print("| goal | settings | runs | sample evaluations | accuracy, 95 % interval ", end="")
-    print("| loss (training part) | seconds, median and maximum |\n|---|---|---|---|---|---|---|")
+    print("| goal | line | settings | runs | sample evaluations | accuracy, 95 % interval ", end="")
+    print("| loss (training part) | seconds, median and maximum |\n|---|---|---|---|---|---|---|---|")
     for goal in args.only:
-        name, limit, bar, rounds, settings = GOALS[goal]
+        name, line, limit, bar, rounds, settings = GOALS[goal]
+        if args.line not in (None, line):
+            line, settings = args.line, {}
         settings, rounds, task, runs = settings | given, args.rounds or rounds, suite.find(name), []
         for number in range(args.runs):
             seed = number if args.design else 100 + number
             split = task.design(seed) if args.design else task.split(seed)
-            runs.append(play(split, rounds, settings, seed, args.data))
-        found[goal] = {"settings": settings, "rounds": rounds, "runs": runs}
+            runs.append(play(split, line, rounds, settings, seed, args.data))
+        found[goal] = {"line": line, "settings": settings, "rounds": rounds, "runs": runs}
         accuracy, loss, training_loss, seconds = (
             [run[measure] for run in runs] for measure in ("accuracy", "loss", "training_loss", "seconds")
         )
         words = " ".join(f"{n}={value}" for n, value in settings.items())
         print(
-            f"| {name}: {bar} % within {limit:.0f} s | `{words} rounds={rounds}` | {len(runs)} | {runs[0]['cost']:,} "
-            f"| {mean(accuracy):.2f} +- {interval(accuracy):.2f} | {mean(loss):.3f} ({mean(training_loss):.3f}) "
-            f"| {median(seconds):.1f}, {max(seconds):.1f} |",
+            f"| {name}: {bar} % within {limit:.0f} s | {line} | `{words} rounds={rounds}` | {len(runs)} "
+            f"| {runs[0]['cost']:,} | {mean(accuracy):.2f} +- {interval(accuracy):.2f} "
+            f"| {mean(loss):.3f} ({mean(training_loss):.3f}) | {median(seconds):.1f}, {max(seconds):.1f} |",
             flush=True,
         )
     if args.json:

@@ -116,13 +116,13 @@ def training(run: synagents.Run, *, probed: bool = False) -> Step:
 class NumpyWorld:
     """The same step in NumPy, float32, vectorised over agents: what one would write without a compiler."""
 
-    def __init__(self, world: SynapseWorld, weights: dict[str, Array], x: Array, labels: Array, table: np.ndarray):
+    def __init__(self, world: SynapseWorld, weights: dict[str, Array], x: Array, labels: Array, table: synagents.Table):
         self.layers = [
             (np.asarray(weights[f"layer{i}_weight"]).copy(), np.asarray(weights[f"layer{i}_bias"]).copy())
             for i in range(len(world.network.sizes) - 1)
         ]
         self.x, self.labels = np.asarray(x), np.asarray(labels)
-        self.greedy = table.argmax(axis=1).astype(np.uint8)
+        self.greedy = np.asarray(table.values).argmax(axis=1).astype(np.uint8)
         self.rng = np.random.default_rng(0)
         self.agents = sum(w.size + b.size for w, b in self.layers)
         self.history = np.full(self.agents, 4, np.uint8)

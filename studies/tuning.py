@@ -7,18 +7,20 @@
 All lines are searched alike. A line begins with the settings below, and one after the other its step size, its batches,
 how long a batch is kept, its memory and its exploration (COORDINATES) go up, and down, for as long as that helps: the
 step size twofold, the others along GRIDS. That is repeated until nothing helps, at most PASSES times. At a task's whole
-budget a line begins with what was found at a tenth of it, and there is one pass. What helps is the last look's
-accuracy, or if that is the same the mean of all looks, on a fifth cut from the training part of data splits
-(`BenchmarkTask.design`), one run on each; on xor and boundary, where nothing is split, in runs of another seed than the
-scores'. Cells are kept in results/tuning.jsonl and never played twice. What is written is complete: settings that are
-not searched are the constructors' defaults, or those below.
+budget a line begins with what was found at a tenth of it, and its step size and batches are searched once more, in one
+pass. What helps is the last look's accuracy, or if that is the same the mean of all looks, on a fifth cut from the
+training part of data splits (`BenchmarkTask.design`), one run on each; on xor and boundary, where nothing is split, in
+runs of another seed than the scores'. Learners that differ from `team-q` in what a history is worth alone play with its
+settings, and agents that know nothing with the reference's (ALIKE). Cells are kept in results/tuning.jsonl and never
+played twice. What is written is complete: settings that are not searched are the constructors' defaults, or those
+below.
 """
 
 import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -36,7 +38,7 @@ CHOSEN = Path(__file__).parents[1] / "synagents" / "assets" / "bench_settings.js
 SPLITS = {"digits-0": 4, "digits-16": 4, "notmnist-0": 2, "notmnist-32": 1}
 SPLITS |= {"digits-0-tenth": 6, "digits-16-tenth": 6, "notmnist-0-tenth": 2, "notmnist-32-tenth": 2}
 RUNS = {"xor": 40, "boundary": 10}  # where nothing is split
-PASSES = 3
+PASSES = 2
 Settings = dict[str, Any]
 Worth = tuple[float, float]  # accuracy at the last look, and of all looks
 
@@ -48,6 +50,8 @@ COORDINATES = (
     ("epsilon", "alpha", "noise", "perturbation"),
     ("policy",),
 )
+AT_WHOLE_BUDGET = COORDINATES[:2]
+ALIKE = dict.fromkeys(("sarsa", "expected-sarsa", "double-q"), "team-q") | {"uniform": "q-table"}
 GRIDS: dict[str, tuple[Any, ...]] = {
     "batch_size": (20, 50, 100, 200, 500, 1000),
     "interval": (5, 10, 25, 50, 100, 250),
@@ -90,9 +94,6 @@ LEARNERS: dict[str, Settings] = {  # wherever they play
         "table": "shipped",
     },
     "repeat-undo": {"memory": 2},
-    "sarsa": {"history": "trace", "history_decay": (0.99,), "epsilon": "switch:1:0.5:1000"},
-    "expected-sarsa": {"history": "trace", "history_decay": (0.99,), "epsilon": "switch:1:0.5:1000"},
-    "double-q": {"history": "trace", "history_decay": (0.99,), "epsilon": "switch:1:0.5:1000"},
     "actor-critic": {"history": "trace", "history_decay": (0.99,), "alpha": 0.02},
     "policy-gradient": {"history": "trace", "history_decay": (0.99,), "alpha": 0.02},
     "q-table": {"epsilon": 0.1},  # the shipped table has a memory of 2
@@ -151,12 +152,14 @@ def moved(settings: Settings, name: str, way: int) -> Settings | None:
     return settings | {name: grid[there]} if 0 <= there < len(grid) else None
 
 
-def climb(first: Settings, worth: Callable[[Settings], Worth], passes: int) -> Settings:
+def climb(
+    first: Settings, worth: Callable[[Settings], Worth], coordinates: Sequence[tuple[str, ...]], passes: int
+) -> Settings:
     """The settings from which no notch helps, or those after the last pass."""
     best, top = first, worth(first)
     for _ in range(passes):
         before = best
-        for name in [name for names in COORDINATES for name in names if name in first]:
+        for name in [name for names in coordinates for name in names if name in first]:
             for way in (1, -1):
                 while (other := moved(best, name, way)) is not None and (value := worth(other)) > top:
                     best, top = other, value
@@ -167,9 +170,14 @@ def climb(first: Settings, worth: Callable[[Settings], Worth], passes: int) -> S
 
 def search(task: suite.BenchmarkTask, line: str, cell: Callable[..., Worth]) -> Settings:
     """The settings it ends with; `cell` says what settings are worth."""
+
+    def worth(settings: Settings) -> Worth:
+        return cell(task, line, settings)
+
     short = suite.TENTHS.get(f"{task.name}-tenth")
-    first = search(short, line, cell) if short else start(task, line)
-    return climb(first, lambda settings: cell(task, line, settings), 1 if short else PASSES)
+    if short is None:
+        return climb(start(task, line), worth, COORDINATES, PASSES)
+    return climb(search(short, line, cell), worth, AT_WHOLE_BUDGET, 1)
 
 
 def key(task: suite.BenchmarkTask, line: str, settings: Settings) -> str:
@@ -196,14 +204,18 @@ class Missing(Exception):
 
 def choose(cell: Callable[..., Worth]) -> dict[str, dict[str, Settings]]:
     """The settings of every line on every task; where the search has not ended, those there are, or it begins with."""
-    written, chosen = json.loads(CHOSEN.read_text()), {}
+    written = json.loads(CHOSEN.read_text())
+    chosen: dict[str, dict[str, Settings]] = {}
     for task in suite.TASKS.values():
         for line in lines.lines():
+            like = ALIKE.get(line, line)
+            known = line_settings.known_settings(line, task)
             try:
-                settings = search(task, line, cell)
+                settings = search(task, like, cell)
             except Missing:
-                settings = written.get(task.name, {}).get(line) or start(task, line)
-            chosen.setdefault(task.name, {})[line] = settings
+                settings = written.get(task.name, {}).get(line) or start(task, like)
+            own = {name: value for name, value in settings.items() if name in known}
+            chosen.setdefault(task.name, {})[line] = own
     return chosen
 
 
@@ -239,7 +251,7 @@ def main() -> None:
     args = parser.parse_args()
     done = Cells(RESULTS / "tuning.jsonl")
     tasks = [suite.TASKS[name] for name in args.task or suite.TASKS]
-    players = args.line or list(lines.lines())
+    players = [line for line in args.line or lines.lines() if line not in ALIKE]
     quiet = args.table or args.choose
 
     def cell(task: suite.BenchmarkTask, line: str, settings: Settings) -> Worth:
@@ -252,9 +264,9 @@ def main() -> None:
                 accuracy = play(task, line, settings, args.data)
             except FloatingPointError:  # a step too large
                 accuracy = np.zeros((1, 1))
-            row = {"key": name, "task": task.name, "line": line, "settings": settings}
+            row: dict[str, Any] = {"key": name, "task": task.name, "line": line, "settings": settings}
             row |= {"accuracy": accuracy[:, -1].tolist(), "average": float(accuracy.mean())}
-            row["seconds"] = round(time.perf_counter() - began, 1)
+            row |= {"seconds": round(time.perf_counter() - began, 1)}
             done.add(row)
             print(f"{task.name} {line} {settings} {mean(row['accuracy']):.4f} ({row['seconds']} s)", file=sys.stderr)
         return mean(done[name]["accuracy"]), done[name]["average"]

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from synagents.run.tables import save_table as save_table
     from synagents.schedules import Exponential as Exponential
     from synagents.schedules import Linear as Linear
-    from synagents.schedules import SuccessRule as SuccessRule
     from synagents.schedules import Switch as Switch
     from synagents.task import Answer as Answer
     from synagents.task import DecisionTask as DecisionTask
@@ -69,7 +68,7 @@ _HOMES = {
     "run.reading": ["read_metrics"],
     "run.spec": ["RunSpec"],
     "run.tables": ["load_table", "save_table"],
-    "schedules": ["Exponential", "Linear", "SuccessRule", "Switch"],
+    "schedules": ["Exponential", "Linear", "Switch"],
     "hyperparameters": ["settings", "static"],
     "tasks.from_gymnasium": ["from_gymnasium"],
     "tasks.arrays": ["from_arrays", "from_batches"],

@@ -42,7 +42,6 @@ class Oracle:
         self.last_rewards = [0] * memory
         self.last_loss = self.loss()
         self.fall = np.float32(0)  # of the loss in the last round
-        self.successes = 0  # rounds in which it fell
 
     def observe(self) -> dict[str, list[int]]:
         """Every synapse's history as a number in base 3, oldest action first, newest reward last."""
@@ -63,7 +62,6 @@ class Oracle:
         loss = self.loss()
         self.fall, self.last_loss = self.last_loss - loss, loss
         sign = 1 if self.fall > 0 else -1
-        self.successes += self.fall > 0
         self.last_rewards = [*self.last_rewards[1:], sign]
         return self.fall if self.delta else np.float32(sign)
 

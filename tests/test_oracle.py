@@ -9,7 +9,7 @@ from synagents.envs import synapse_v0
 from synagents.learners.synapse.q_table import QTable
 from synagents.loop import advance, begin
 from synagents.probes import Round
-from synagents.schedules import Exponential, Linear, SuccessRule, Switch
+from synagents.schedules import Exponential, Linear, Switch
 from synagents.tasks import losses, teachers
 from synagents.world import World
 from tests.oracle import Oracle, base3, learn_in_place
@@ -54,16 +54,11 @@ CASES: dict[str, dict[str, Any]] = {
         loss="p-norm:1.5", memory=5, reward="delta", step_size=Exponential(0.05, 0.01, 50), batch_change="reevaluate"
     ),
     "no hidden layer": dict(hidden=(), step_size=0.02),
-    "a step that follows its success, reevaluate": dict(
-        step_size=SuccessRule(0.05, target=0.45, rate=0.05), batch_change="reevaluate"
-    ),
 }
 
 
-def by_hand(schedule: Any, t: int, successes: int) -> float:
+def by_hand(schedule: Any, t: int) -> float:
     match schedule:
-        case SuccessRule():
-            return schedule.start * np.exp(schedule.rate * (successes - schedule.target * t))
         case Switch():
             return schedule.before if t < schedule.step else schedule.after
         case Linear():
@@ -86,7 +81,7 @@ def agree(task: Any, loss: str, *, step_size: Any = 0.03, batch_change: str = "c
         first.weights,
         first.task.x,
         first.task[1],
-        step_size=lambda t: by_hand(step_size, t, oracle.successes),
+        step_size=lambda t: by_hand(step_size, t),
         memory=options.get("memory", 2),
         activation=options.get("activation", "relu"),
         loss=loss,

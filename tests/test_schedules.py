@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synagents.schedules import Exponential, Linear, SuccessRule, Switch, at, parse, parse_step, require_range
+from synagents.schedules import Exponential, Linear, Switch, at, parse, require_range
 from tests.claims import refused
 
 
@@ -84,11 +84,6 @@ def test_a_text_that_is_no_schedule_is_told_how_to_write_one(text: str) -> None:
         lambda: Exponential(1, -1, 10),
         lambda: Exponential(1, 1, 0),
         lambda: parse("exponential:0:1:10", 7),
-        lambda: SuccessRule(0),
-        lambda: SuccessRule(target=1.1),
-        lambda: SuccessRule(target=0),
-        lambda: SuccessRule(rate=0),
-        lambda: parse_step("success:-1", 7),
     ],
 )
 def test_a_schedule_that_cannot_be_is_refused(make: Any) -> None:
@@ -99,32 +94,3 @@ def test_the_range_of_a_schedule_is_that_of_both_its_ends() -> None:
     require_range("explore", Linear(1.0, 0.0, 10), 0, 1)
     for wrong in (Linear(1.5, 0, 10), Switch(0, 1.5, 10), Exponential(1, 1.5, 10), 1.5, -0.1, math.nan):
         assert "explore must lie in [0, 1]" in refused(lambda wrong=wrong: require_range("explore", wrong, 0, 1))
-
-
-def test_a_step_grows_by_a_success_and_shrinks_by_a_failure_so_that_the_target_share_keeps_it() -> None:
-    rule, step = SuccessRule(start=1.0, target=0.75, rate=0.1), jnp.float32(1)
-    assert float(rule.after(step, jnp.bool_(True))) == pytest.approx(math.exp(0.025))
-    assert float(rule.after(step, jnp.bool_(False))) == pytest.approx(math.exp(-0.075))
-    for success in (True, False, True, True):
-        step = rule.after(step, jnp.bool_(success))
-    assert float(step) == pytest.approx(1, rel=1e-6)
-
-
-@pytest.mark.parametrize("text", ["success:0.001:0.75:0.003", "success:0.01:0.8:0.1", "switch:1:0.5:7", "0.005"])
-def test_a_step_size_is_read_back_as_it_was_written(text: str) -> None:
-    assert str(parse_step(text, 7)) == text
-
-
-def test_a_success_rule_needs_no_numbers() -> None:
-    assert jax.tree.leaves(parse_step("success", 7)) == jax.tree.leaves(SuccessRule())
-    assert jax.tree.leaves(parse_step("success:0.5", 7)) == jax.tree.leaves(SuccessRule(0.5))
-
-
-@pytest.mark.parametrize("text", ["", "success:fast", "success:1:0.5:0.1:2", "linear:1", "luck:1"])
-def test_a_text_that_is_no_step_size_is_told_how_to_write_one(text: str) -> None:
-    told = refused(lambda: parse_step(text, 7))
-    assert repr(text) in told and "success[:START" in told and "linear:START:STOP[:STEPS]" in told
-
-
-def test_what_is_no_step_size_cannot_follow_its_success() -> None:
-    assert "not a schedule" in refused(lambda: parse("success:0.5", 7))

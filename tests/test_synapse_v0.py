@@ -10,7 +10,7 @@ from synagents.envs import synapse_v0
 from synagents.envs.synapse_v0 import SynapseWorld
 from synagents.hyperparameters import settings, static
 from synagents.networks.mlp import MLP
-from synagents.schedules import SuccessRule, Switch
+from synagents.schedules import Switch
 from synagents.tasks.multiplexer import multiplexer
 from synagents.world import Network, Policy, Task
 from tests.claims import refused, same_bits
@@ -148,16 +148,6 @@ def test_the_step_size_follows_its_schedule_over_the_rounds_played() -> None:
     state, _, _ = act(world, world.reset(KEY), 1, 0, t=0)
     state, _, _ = act(world, state, 1, 0, t=1)
     assert float(state.weights["layer0_weight"][0, 0]) == 0.625
-
-
-def test_a_step_size_that_follows_its_success_moves_the_next_round() -> None:
-    world = aiming(step_size=SuccessRule(0.5, target=0.75, rate=float(np.log(16))))
-    state, _, loss = act(world, world.reset(KEY), 1, 0)  # a success: twice as far in the next round
-    assert (float(state.weights["layer0_weight"][0, 0]), float(loss)) == (0.5, 1.5)
-    state, _, loss = act(world, state, -1, 0)  # a failure: an eighth of that
-    assert (float(loss), float(state.step)) == pytest.approx((2.5, 0.125), rel=1e-6)
-    assert float(world.resolve(KEY, state)[1].info["step_size"]) == pytest.approx(0.125, rel=1e-6)
-    assert "step_size" not in aiming().resolve(KEY, aiming().reset(KEY))[1].info
 
 
 def test_after_a_new_batch_compare_pays_against_the_old_batch() -> None:

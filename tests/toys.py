@@ -9,7 +9,6 @@ from gymnasium import spaces
 
 from synagents import data
 from synagents.hyperparameters import settings
-from synagents.schedules import SuccessRule
 from synagents.tasks.datasets import from_dataset
 from synagents.tasks.samples import Samples
 from synagents.world import Group, Metrics, Outcome, World
@@ -28,7 +27,6 @@ OBSERVATIONS = ["discrete", "multi-discrete", "box"]
 MODES: list[dict[str, Any]] = [{"observation": name} for name in OBSERVATIONS]
 MODES += [{"observation": "box", "features": True}, {"memory": 1}, {"memory": 4, "reward": "delta"}]
 MODES += [{"history": "trace"}, {"history": "trace", "observation": "box", "memory": 1, "history_decay": (0.9, 0.99)}]
-MODES += [{"step_size": SuccessRule(0.01, rate=0.1)}]
 
 
 def small(**options: Any) -> dict[str, Any]:

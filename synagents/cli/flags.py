@@ -18,7 +18,7 @@ from synagents import schedules
 from synagents.cli import kinds
 from synagents.registry import kebab
 from synagents.run.tables import load_table
-from synagents.schedules import Schedule, StepSize
+from synagents.schedules import Schedule
 
 MISSING = inspect.Parameter.empty
 
@@ -88,8 +88,6 @@ def value(flag: Flag, given: Any, rounds: int) -> Any:
     """What the constructor is to get for what the command line, a preset or Python gave."""
     if flag.kind == Schedule and isinstance(given, str):
         return schedules.parse(given, rounds)
-    if flag.kind == StepSize and isinstance(given, str):
-        return schedules.parse_step(given, rounds)
     if flag.kind == tuple[Schedule, ...] and isinstance(given, str):
         return () if given == "none" else tuple(schedules.parse(part, rounds) for part in given.split(","))
     if flag.parameter == "table" and isinstance(given, str | Path):
@@ -180,8 +178,6 @@ def _click_type(flag: Flag) -> click.ParamType | None:
         return kinds.Table()
     if flag.kind == Schedule:
         return kinds.OneSchedule()
-    if flag.kind == StepSize:
-        return kinds.Step()
     if flag.kind == tuple[Schedule, ...]:
         return kinds.Schedules()
     for kind in (flag.kind, *_alternatives(flag.kind)):

@@ -55,36 +55,20 @@ class Share(click.ParamType):
 
 
 class OneSchedule(click.ParamType):
-    """A schedule as `synagents.schedules` reads it; it stays a text until the rounds of the run are known."""
+    """A schedule as `synagents.schedules.parse` reads it; it stays a text until the rounds of the run are known."""
 
     name = "schedule"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The text, once it is known to be a schedule."""
+        from synagents import schedules  # loads JAX, which `--help` does without
+
         if isinstance(value, str):
             try:
-                self.read(value)
+                schedules.parse(value, 1)
             except ValueError as error:
                 self.fail(str(error), param, ctx)
         return value
-
-    def read(self, text: str) -> object:
-        """What the text means in a run of one round; ValueError if it is none."""
-        from synagents import schedules  # loads JAX, which `--help` does without
-
-        return schedules.parse(text, 1)
-
-
-class Step(OneSchedule):
-    """A schedule, or a step size that follows its success."""
-
-    name = "step"
-
-    def read(self, text: str) -> object:
-        """What the text means in a run of one round; ValueError if it is none."""
-        from synagents import schedules
-
-        return schedules.parse_step(text, 1)
 
 
 class Schedules(click.ParamType):

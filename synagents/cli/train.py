@@ -118,18 +118,17 @@ class Train(click.Command):
         """The run's flags, then those of the world, the network, the task and the learner with their defaults."""
         from synagents.cli.build import default, sections
         from synagents.cli.flags import MISSING, option, plain
-        from synagents.cli.kinds import OneSchedule, Schedules, Step
+        from synagents.cli.kinds import OneSchedule, Schedules
 
         names: Names = ctx.meta[NAMES]
         with formatter.section("Run"):
             formatter.write_dl(self._own_rows(ctx, names))
-        has_schedule = has_step = False
+        has_schedule = False
         for title, flags in sections(names).items():
             rows = []
             for flag in flags.values():
                 shown, usual = option(flag), default(flag, names)
                 has_schedule |= isinstance(shown.type, OneSchedule | Schedules)
-                has_step |= isinstance(shown.type, Step)
                 record = shown.get_help_record(ctx) or ("", "")
                 more = "must be given" if usual is MISSING else f"default: {plain(usual)}"
                 rows.append((record[0], record[1] + ("" if usual is None else f"  [{more}]")))
@@ -141,11 +140,6 @@ class Train(click.Command):
             formatter.write_text(
                 "A schedule is a number, linear:START:STOP[:STEPS], exponential:START:STOP[:STEPS] or "
                 "switch:BEFORE:AFTER:STEP, in rounds; a decay without STEPS spans the run."
-            )
-        if has_step:
-            formatter.write_text(
-                "A step may also be success[:START[:TARGET[:RATE]]]: it grows or shrinks by itself, so that the loss "
-                "falls in a share TARGET of the rounds."
             )
 
     def _own_rows(self, ctx: click.Context, names: "Names") -> list[tuple[str, str]]:
