@@ -59,12 +59,12 @@ def q_values(params: Params, obs: Array) -> Array:
 
 @partial(jax.vmap, in_axes=(None, 0, None, None, 0, 0))
 def play(
-    env: FunctionalEnv, key: Array, params: Params, epsilon: Array, obs: Array, env_state: EnvState
+    env: FunctionalEnv, key: Array, params: Params, epsilon: Array | float, obs: Array, env_state: EnvState
 ) -> tuple[Array, EnvState, Moment, Array]:
     """One epsilon-greedy round of a world: what is seen now, the state, what to remember, and the loss."""
     explore_key, action_key, step_key = jax.random.split(key, 3)
-    explores = jax.random.uniform(explore_key, len(obs)) < epsilon
-    action = jnp.where(explores, jax.random.randint(action_key, len(obs), 0, 3), q_values(params, obs).argmax(-1))
+    explores = jax.random.uniform(explore_key, obs.shape[:1]) < epsilon
+    action = jnp.where(explores, jax.random.randint(action_key, obs.shape[:1], 0, 3), q_values(params, obs).argmax(-1))
     seen, env_state, reward, _, info = env.step(step_key, env_state, apart(env, action))
     moment = Moment(obs, action, together(env, reward)[0], together(env, info["final_obs"]))
     return together(env, seen), env_state, moment, info["loss"]
@@ -101,8 +101,8 @@ def train(env: FunctionalEnv, key: Array, mixing: Array, rounds: int) -> Params:
         epsilon = jnp.maximum(EPSILON, 1 - 2 * t / rounds)
         obs, env_states, moments, _ = play(env, jax.random.split(play_key, WORLDS), params, epsilon, obs, env_states)
         replay = jax.tree.map(lambda old, new: old.at[t % CAPACITY].set(new), replay, moments)
-        when = jax.random.randint(when_key, BATCH, 0, jnp.minimum(t + 1, CAPACITY))
-        where = jax.random.randint(where_key, BATCH, 0, WORLDS)
+        when = jax.random.randint(when_key, (BATCH,), 0, jnp.minimum(t + 1, CAPACITY))
+        where = jax.random.randint(where_key, (BATCH,), 0, WORLDS)
         slopes = jax.grad(loss_of)(params, target, jax.tree.map(lambda x: x[when, where], replay), mixing)
         updates, optimizer = adam.update(slopes, optimizer)
         params = optax.apply_updates(params, updates)
@@ -110,8 +110,7 @@ def train(env: FunctionalEnv, key: Array, mixing: Array, rounds: int) -> Params:
         return (params, target, optimizer, obs, env_states, replay), None
 
     start = (params, params, adam.init(params), obs, env_states, replay)
-    (params, *_), _ = jax.lax.scan(one_round, start, (jnp.arange(rounds), jax.random.split(key, rounds)))
-    return params
+    return jax.lax.scan(one_round, start, (jnp.arange(rounds), jax.random.split(key, rounds)))[0][0]
 
 
 @jax.jit

@@ -18,7 +18,7 @@ import numpy as np
 import optax
 from jax import Array
 
-from synagents import Exponential
+from synagents import Exponential, Policy
 from synagents.envs import synapse_v0
 from synagents.envs.functional import EnvState, FunctionalEnv
 
@@ -93,7 +93,8 @@ def train(env: FunctionalEnv, key: Array, updates: int) -> Params:
         round_keys = jax.random.split(play_key, ROUNDS)
         (obs, env_states), (samples, errors) = jax.lax.scan(one_round, (obs, env_states), round_keys)
         _, advantage = jax.lax.scan(back, jnp.zeros(obs.shape[:2]), errors, reverse=True)
-        samples = jax.tree.map(lambda x: x.reshape(-1, *x.shape[3:]), Sample(*samples, advantage))  # [T W N, ...]
+        samples = Sample._make((*samples, advantage))
+        samples = jax.tree.map(lambda x: x.reshape(-1, *x.shape[3:]), samples)  # [T W N, ...]
 
         def one_minibatch(carry: tuple, rows: Array) -> tuple[tuple, None]:
             params, optimizer = carry
@@ -126,8 +127,9 @@ def evaluate(env: FunctionalEnv, key: Array, params: Params, rounds: int) -> tup
 
     keys = jax.random.split(key, 1 + UNSEEN)
     env_states, rewarded = jax.lax.scan(one_round, jax.vmap(env.reset)(keys[1:])[1], jax.random.split(keys[0], rounds))
-    # The weights are the world's here, so that it needs no policy to evaluate them.
-    held_out = jax.vmap(lambda state: env.world.evaluate(key, state, None, "held_out"))(env_states.state)
+    # The weights are the world's here, so that it asks no policy to evaluate them.
+    unasked = Policy(lambda key: (), lambda key, memory, seen, turn: (seen, memory))
+    held_out = jax.vmap(lambda state: env.world.evaluate(key, state, unasked, "held_out"))(env_states.state)
     return rewarded.mean(), held_out["loss"].mean(), held_out["accuracy"].mean()
 
 
@@ -138,9 +140,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3000, help="on digits")
     parser.add_argument("--seed", type=int, default=0, help="of the training, below 1000")
     args = parser.parse_args()
-    see, fading = {"observation": "box"}, Exponential(5e-3, 5e-4, args.rounds)
-    toys = synapse_v0.functional_env("boundary", hidden=(8,), interval=0, step_size=0.01, max_cycles=EPISODE, **see)
-    digits = synapse_v0.functional_env("digits", hidden=(), batch_size=500, interval=250, step_size=fading, **see)
+    toys = synapse_v0.functional_env(
+        "boundary", hidden=(8,), interval=0, step_size=0.01, observation="box", max_cycles=EPISODE
+    )
+    fading = Exponential(5e-3, 5e-4, args.rounds)
+    digits = synapse_v0.functional_env(
+        "digits", hidden=(), batch_size=500, interval=250, step_size=fading, observation="box"
+    )
     trained = train(toys, jax.random.key(args.seed), args.updates)
     for task, env, rounds in (("toys", toys, EPISODE), ("digits", digits, args.rounds)):
         for name, params in (("trained", trained), ("uniform", jax.tree.map(jnp.zeros_like, trained))):  # equal logits

@@ -46,7 +46,6 @@ def trace() -> None:
         *({"trace_decay": decay} for decay in (0.9, 0.95, 0.99, 0.995)),
         *({"epsilon": epsilon} for epsilon in (0.2, 0.35, 0.7, 0.9)),
         *({"mean_rate": rate} for rate in (1.0, 0.5, 0.01)),
-        {"reward": "sign"},
         *({"batch_size": size, "interval": interval} for size, interval in ((100, 50), (250, 100), (1000, 250))),
     ]
     print(f"| `trace` with | {' | '.join(TASKS)} |\n|---|{'---|' * len(TASKS)}")

@@ -17,7 +17,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax.numpy as jnp
 from common import RESULTS, Cells, percent
@@ -28,7 +28,20 @@ from synagents.benchmark import scoring, suite
 from synagents.envs.synapse_v0 import SynapseState, SynapseWorld
 from synagents.hyperparameters import settings
 from synagents.loop import advance, begin, evaluate
-from synagents.world import Outcome, Params, RoundNumber, TaskState, Tree
+from synagents.world import (
+    Group,
+    Metrics,
+    Outcome,
+    Params,
+    Part,
+    Policy,
+    RewardKind,
+    RoundNumber,
+    Task,
+    TaskState,
+    Tree,
+    World,
+)
 
 LINE = "team-q-frozen"
 SPLITS = {"digits": 6, "notmnist": 4}
@@ -45,41 +58,78 @@ class Stepping(NamedTuple):
 
 
 @settings
-class SuccessWorld(SynapseWorld):
-    """Synapses whose step follows how often it succeeds; `step_size` is the first one."""
+class SuccessWorld(World):
+    """Synapses whose step follows how often it succeeds; the `step_size` of their own world is the first one."""
+
+    synapses: SynapseWorld
+
+    @property
+    def task(self) -> Task:
+        """As in the synapses' own world, as all that follow."""
+        return self.synapses.task
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """The synapses."""
+        return self.synapses.groups
+
+    @property
+    def interval(self) -> int:
+        """Rounds a batch is kept."""
+        return self.synapses.interval
+
+    @property
+    def candidates(self) -> int:
+        """Joint moves that are tried in a round."""
+        return self.synapses.candidates
+
+    @property
+    def reward_kind(self) -> RewardKind:
+        """What rewards say."""
+        return self.synapses.reward_kind
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The network's."""
+        return self.synapses.sizes
 
     def reset(self, key: Key[Array, ""], task_state: TaskState = None) -> Stepping:
-        """As in the parent, as all that follow."""
-        state = super().reset(key, task_state)
-        return Stepping(state, jnp.asarray(self.step_size, jnp.float32), state.task)
+        """A new network, and the first step."""
+        state = self.synapses.reset(key, task_state)
+        return Stepping(state, jnp.asarray(self.synapses.step_size, jnp.float32), state.task)
 
     def observe(self, state: Stepping, turn: int = 0) -> Tree:
         """What every synapse sees."""
-        return super().observe(state.network, turn)
+        return self.synapses.observe(state.network, turn)
 
     def move(self, state: Stepping, actions: Tree, t: RoundNumber, turn: int = 0) -> Stepping:
         """By the present step."""
-        world = replace(self, step_size=state.step)
-        return state._replace(network=SynapseWorld.move(world, state.network, actions, t, turn))
+        step = cast(float, state.step)  # an array, which JAX takes wherever it takes a number
+        world = replace(self.synapses, step_size=step)
+        return state._replace(network=world.move(state.network, actions, t, turn))
 
     def resolve(self, key: Key[Array, ""], state: Stepping) -> tuple[Stepping, Outcome]:
         """The step grows if the loss fell, and shrinks if it did not."""
-        network, outcome = super().resolve(key, state.network)
+        network, outcome = self.synapses.resolve(key, state.network)
         success = (network.loss < state.network.loss).astype(jnp.float32)
         return Stepping(network, state.step * jnp.exp(RATE * (success - TARGET)), network.task), outcome
 
     def refresh(self, key: Key[Array, ""], state: Stepping) -> Stepping:
         """A new batch."""
-        network = super().refresh(key, state.network)
+        network = self.synapses.refresh(key, state.network)
         return state._replace(network=network, task=network.task)
 
     def weights(self, state: Stepping) -> Params:
         """The network's."""
         return state.network.weights
 
-    def evaluate(self, key: Key[Array, ""], state: Stepping, policy: Any, part: Any) -> Any:
+    def evaluate(self, key: Key[Array, ""], state: Stepping, policy: Policy, part: Part) -> Metrics:
         """Of the network."""
-        return super().evaluate(key, state.network, policy, part)
+        return self.synapses.evaluate(key, state.network, policy, part)
+
+    def global_state(self, state: Stepping) -> Float[Array, "D"]:
+        """Of the network."""
+        return self.synapses.global_state(state.network)
 
 
 def searched(task: suite.BenchmarkTask, done: Cells) -> dict[str, Any]:
@@ -97,9 +147,7 @@ def play(task: suite.BenchmarkTask, given: dict[str, Any], split: int, data: Pat
     world, learner = scoring.build(task.design(split), LINE, complete(task, LINE, given), 1, data)
     rounds = scoring.affordable(world, task.budget)
     world, learner = scoring.build(task.design(split), LINE, complete(task, LINE, given), rounds, data)
-    if follows:
-        world = SuccessWorld(**{name: getattr(world, name) for name in world.__dataclass_fields__})
-    run, _ = advance(begin(split, world, learner), rounds)
+    run, _ = advance(begin(split, SuccessWorld(world) if follows else world, learner), rounds)
     return float(evaluate(run)["accuracy"].item())
 
 

@@ -47,6 +47,7 @@ from synagents.learners.unit.reinforce import Reinforce
 from synagents.probes import PROBES
 from synagents.tasks import datasets
 from synagents.tasks.losses import cross_entropy
+from synagents.tasks.multiplexer import multiplexer
 
 NETWORKS = {
     "64-32-10": (64, 32, 10),
@@ -78,7 +79,7 @@ def forward(world: SynapseWorld, weights: dict[str, Array], x: Array, labels: Ar
         def step(_: int, carry: tuple[dict[str, Array], Array]) -> tuple[dict[str, Array], Array]:
             weights, loss = carry
             weights = jax.tree.map(lambda w: w + 1e-6 * loss, weights)
-            return weights, world.task.loss(world.network.apply(weights, x), labels)
+            return weights, cross_entropy(world.network.apply(weights, x), labels)
 
         return jax.lax.fori_loop(0, steps, step, (weights, jnp.float32(0)))[0]
 
@@ -94,7 +95,7 @@ def forward_wide(world: SynapseWorld, weights: dict[str, Array], x: Array, label
             weights, losses = carry
             weights = {k: w + 1e-6 * losses.reshape(-1, *[1] * (w.ndim - 1)) for k, w in weights.items()}
             out = jax.vmap(lambda w: world.network.apply(w, x))(weights)
-            return weights, jax.vmap(lambda o: world.task.loss(o, labels))(out)
+            return weights, jax.vmap(lambda o: cross_entropy(o, labels))(out)
 
         worlds = len(next(iter(weights.values())))
         return jax.lax.fori_loop(0, steps, step, (weights, jnp.zeros(worlds)))[0]
@@ -208,12 +209,13 @@ def per_agent(tree: Any) -> float:
 
 def unit_variants() -> tuple[tuple[int, ...], dict[str, Step]]:
     """What takes turns for a network of units: its sizes, a bare forward pass and a training step."""
-    world = unit_v0.world("multiplexer", bits=3, hidden=(64,))
+    task = multiplexer(bits=3)
+    world = unit_v0.world(task, hidden=(64,))
     learner = Reinforce(learning_rate=(3e-2,))
     run = synagents.begin(0, world, learner, num_worlds=QUESTIONS)
     weights = learner.weights(jax.tree.map(lambda a: a[0], run.mind))
-    questions = jax.vmap(world.task.stimulus)(jax.tree.map(lambda a: a[0], run.state.task))
-    answers = jax.vmap(world.task.right_answer)(jax.tree.map(lambda a: a[0], run.state.task)).astype(jnp.int32)
+    questions = jax.vmap(task.stimulus)(jax.tree.map(lambda a: a[0], run.state.task))
+    answers = jax.vmap(task.right_answer)(jax.tree.map(lambda a: a[0], run.state.task)).astype(jnp.int32)
 
     @jax.jit
     def play(weights: dict[str, Array], steps: Array) -> dict[str, Array]:

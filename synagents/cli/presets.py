@@ -90,10 +90,10 @@ def _falling(rounds: int, *layers: tuple[float, float]) -> str:
 
 _TRACED_DIGITS: dict[str, Any] = {"step_size": "exponential:1e-3:1e-4", "rounds": 20_000}
 _TEAM_DIGITS: dict[str, Any] = {
-    "batch_size": 500,
-    "interval": 100,
+    "batch_size": 200,
+    "interval": 50,
     "step_size": "exponential:2e-3:5e-5",
-    "rounds": 30_000,
+    "rounds": 50_000,
 }
 _TRACED_LETTERS: dict[str, Any] = {"batch_size": 1000, "interval": 100, "step_size": "exponential:3e-4:2e-5"}
 _MAP_CONTROL: dict[str, Any] = {"hidden": (64, 32), "variance": (0.03, 0.1), "num_worlds": 1}
