@@ -1,6 +1,6 @@
 """A training step against a bare forward pass, and against NumPy: side by side in one run, medians, ratios.
 
-    python studies/throughput.py [--turns 7] [--json FILE] [--only 784-32-10 units ...]
+    python studies/throughput.py [--turns 5] [--json FILE] [--only 784-32-10 units ...]
 
 For every network and batch size these variants take turns:
 
@@ -281,7 +281,7 @@ def units(turns: int) -> list[dict[str, Any]]:
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--turns", type=int, default=7, help="turns of every variant, >= 1")
+    parser.add_argument("--turns", type=int, default=5, help="turns of every variant, >= 1")
     everything = [*NETWORKS, UNITS]
     parser.add_argument("--only", nargs="+", default=everything, choices=everything, help="networks")
     parser.add_argument("--batches", nargs="+", type=int, default=list(BATCHES), help="batch sizes")
