@@ -68,9 +68,16 @@ def test_a_field_without_a_default_must_be_given() -> None:
         Toy()  # type: ignore[call-arg]
 
 
+@settings
+class Share(Toy):
+    def __post_init__(self) -> None:
+        require_between("rate", self.rate, 0, 1)
+
+
 @pytest.mark.parametrize("value", [0, 1, 0.5, True, np.float64(0.5), jnp.array([5.0]), None])
 def test_a_number_in_range_passes_and_so_does_what_is_no_number(value: Any) -> None:
-    require_between("rate", value, 0, 1)
+    assert Share(3, value).rate is value
+    assert "rate must lie in [0, 1]" in refused(lambda: Share(3, 1.5))
 
 
 @pytest.mark.parametrize("value", [-1, 1.5, float("nan"), float("inf"), np.float64(2)])

@@ -95,6 +95,7 @@ _TEAM_DIGITS: dict[str, Any] = {
     "step_size": "exponential:2e-3:5e-5",
     "rounds": 50_000,
 }
+_LEARNING_DIGITS: dict[str, Any] = _TEAM_DIGITS | {"batch_size": 500, "interval": 100, "rounds": 30_000}  # from zeros
 _TRACED_LETTERS: dict[str, Any] = {"batch_size": 1000, "interval": 100, "step_size": "exponential:3e-4:2e-5"}
 _MAP_CONTROL: dict[str, Any] = {"hidden": (64, 32), "variance": (0.03, 0.1), "num_worlds": 1}
 _WEIGHTS_CONTROL: dict[str, Any] = {"hidden": (64, 32), "units": "bit", "num_worlds": 1, "trace_decay": 0.0}
@@ -187,5 +188,5 @@ MEASURED: dict[tuple[str, str], dict[str, Any]] = {
         for task in ("acrobot", "lunar-lander")
         for learner in ("boltzmann", "recurrent")
     },
-    **{("digits", learner): _TEAM_DIGITS for learner in _TRACED},
+    **{("digits", learner): _LEARNING_DIGITS for learner in _TRACED},
 }
