@@ -55,6 +55,7 @@ from synagents.schedules import Schedule
 from synagents.task import require_fit
 from synagents.world import (
     Group,
+    LearnerBase,
     Metrics,
     Network,
     Outcome,
@@ -347,6 +348,15 @@ def world(
         observation=observation,
         features=features,
     )
+
+
+def rewards_for(learner: str) -> dict[str, str]:
+    """The settings with which this world pays the learner of that name as it needs; none where a function makes it."""
+    constructor: Any = registry.find("learners", learner)
+    is_class = isinstance(constructor, type) and issubclass(constructor, LearnerBase)
+    needs = constructor.needs if is_class else RewardKind()
+    graded = {"reward": "delta"} if needs.graded else {}
+    return graded | ({"batch_change": "reevaluate"} if needs.same_batch else {})
 
 
 def _scoring(task: Any) -> Task:

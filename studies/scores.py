@@ -5,7 +5,7 @@
     python studies/scores.py --data DIR --forecast    # how long all of it takes here, from a tenth of it
 
 Scores are kept in `studies/results/scores.json.gz`; those that are there are not made again. On notmnist-32, the
-dearest task, only the reference, the lines to beat and the best three of the agents play.
+dearest task, and with a tenth of its budget, only the reference, the optimizers and the best three of the agents play.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import numpy as np
 from common import RESULTS
 
 from synagents.benchmark import lines, results, suite
+from synagents.benchmark.line_settings import is_optimizer
 from synagents.benchmark.workers import spread
 from synagents.report.scores import costs, duels, markdown, plot
 
@@ -39,27 +40,27 @@ def freeze(scores: results.Scores) -> None:
     REFERENCE.write_text(json.dumps(reference, indent=1) + "\n")
 
 
-def best_agents(scores: results.Scores, kinds: dict[str, str]) -> list[str]:
-    """The reference, and the three learners with the highest mean accuracy on the other tasks."""
-    learners = [line for line, kind in kinds.items() if kind == lines.AGENTS and line != "q-table"]
-    cheap = [played for task, played in scores.items() if DEAREST not in task]
+def best_agents(scores: results.Scores) -> list[str]:
+    """The reference, and the three other lines of agents with the highest mean accuracy on the other tasks."""
+    learners = [line for line in lines.lines() if not is_optimizer(line) and line != "q-table"]
+    cheap = [scores[task.id] for task in suite.SUITE.values() if task.name != DEAREST]
     mean = {line: np.mean([played[line].accuracy[:, -1].mean() for played in cheap]) for line in learners}
     return ["q-table", *sorted(learners, key=lambda line: -mean[line])[:3]]
 
 
-def players_of(task: suite.BenchmarkTask, scores: results.Scores, kinds: dict[str, str]) -> list[str]:
+def players_of(task: suite.BenchmarkTask, scores: results.Scores) -> list[str]:
     """The lines that play a task."""
-    if task.name != DEAREST:
-        return list(kinds)
-    return best_agents(scores, kinds) + [line for line, kind in kinds.items() if kind != lines.AGENTS]
+    if DEAREST not in task.name:
+        return list(lines.lines())
+    return best_agents(scores) + [line for line in lines.lines() if is_optimizer(line)]
 
 
-def forecast(scores: results.Scores, kinds: dict[str, str], runs: int, data: Path, workers: int) -> None:
+def forecast(scores: results.Scores, runs: int, data: Path, workers: int) -> None:
     """Print what all scores take here: every cell compiles as it does there, and spends a tenth of its budget."""
     total = 0.0
     print("| task | lines | minutes | of them compiling | the slowest line |\n|---|---|---|---|---|")
-    for task in suite.SUITE.values():
-        cells = [(task, line, runs, data) for line in players_of(task, scores, kinds)]
+    for task in suite.TASKS.values():
+        cells = [(task, line, runs, data) for line in players_of(task, scores)]
         took = {line: seconds for (_, line, _, _), seconds in spread(_tenth, cells, workers)}
         busy = [0.0] * workers
         for _, line, _, _ in cells:  # as `spread` does, whoever is free plays the next
@@ -101,29 +102,29 @@ def main() -> None:
         "--forecast", action="store_true", help="only say how long all of it would take; nothing is kept"
     )
     args = parser.parse_args()
-    kinds, started = lines.lines(), time.perf_counter()
+    told, started = lines.lines(), time.perf_counter()
     SCORES.parent.mkdir(exist_ok=True)
     if args.forecast:
-        forecast(results.read(SCORES), kinds, args.runs, args.data, args.workers)
+        forecast(results.read(SCORES), args.runs, args.data, args.workers)
         return
 
     def tell(line: str) -> None:
         print(f"{time.perf_counter() - started:6.0f} s  {line}", file=sys.stderr, flush=True)
 
     scores: results.Scores = {}
-    for task in suite.SUITE.values():
-        players = players_of(task, scores, kinds)
+    for task in suite.TASKS.values():
+        players = players_of(task, scores)
         scores = lines.fill(SCORES, [task], players, runs=args.runs, data=args.data, workers=args.workers, tell=tell)
     if args.freeze:
         freeze(scores)
-    print(markdown(scores, kinds))
+    print(markdown(scores, told))
     print(f"\nMillions of sample evaluations to {SHARE:.0%} of the way from the untrained network to Adam:\n")
-    print(costs(scores, kinds, SHARE))
+    print(costs(scores, told, SHARE))
     print("\nProbability that a run of a line is better than one of q-table:\n")
     for line, chance in duels(scores, "q-table"):
         print(f"* {line}: {chance}")
     if args.plot:
-        plot(scores, kinds, args.plot)
+        plot(scores, told, args.plot)
 
 
 if __name__ == "__main__":

@@ -29,13 +29,13 @@ import jax
 import numpy as np
 from common import RESULTS, Cells
 
-from synagents import registry
 from synagents.benchmark import line_settings, lines, suite
 from synagents.cli import flags
 from synagents.cli.build import usual_table
+from synagents.envs import synapse_v0
 
 CHOSEN = Path(__file__).parents[1] / "synagents" / "assets" / "bench_settings.json"
-SPLITS = {"digits-0": 4, "digits-16": 4, "notmnist-0": 2, "notmnist-32": 1}
+SPLITS = {"digits-0": 4, "digits-16": 4, "notmnist-0": 1, "notmnist-32": 1}
 SPLITS |= {"digits-0-tenth": 6, "digits-16-tenth": 6, "notmnist-0-tenth": 2, "notmnist-32-tenth": 2}
 RUNS = {"xor": 40, "boundary": 10}  # where nothing is split
 PASSES = 2
@@ -133,7 +133,7 @@ BATCHES = {"batch_size": 100, "interval": 10}  # of optimizers
 
 def start(task: suite.BenchmarkTask, line: str) -> Settings:
     """Where the search begins at the smallest budget that a task is played with."""
-    if lines.lines()[line] == lines.AGENTS:
+    if not line_settings.is_optimizer(line):
         return AGENTS[task.task] | LEARNERS.get(line, {})
     return (BATCHES if task.batched else {}) | OPTIMIZERS[task.task][line]
 
@@ -222,9 +222,8 @@ def choose(cell: Callable[..., Worth]) -> dict[str, dict[str, Settings]]:
 def complete(task: suite.BenchmarkTask, line: str, settings: Settings) -> Settings:
     """Every setting of a line on a task: those that were searched, and below them the constructors' defaults."""
     usual = {name: flag.default for name, flag in line_settings.known_settings(line, task).items()}
-    if lines.lines()[line] == lines.AGENTS:
-        learner: Any = registry.find("learners", line_settings.learner_of(line))
-        usual |= line_settings.rewards_for(learner.needs) | ({} if task.batched else {"interval": 0})
+    if not line_settings.is_optimizer(line):
+        usual |= synapse_v0.rewards_for(line_settings.learner_of(line)) | ({} if task.batched else {"interval": 0})
         if "table" in usual:
             usual["table"] = usual_table(usual | settings)
     return {name: flags.plain(value) for name, value in (usual | settings).items()}
@@ -269,7 +268,7 @@ def main() -> None:
             row |= {"seconds": round(time.perf_counter() - began, 1)}
             done.add(row)
             print(f"{task.name} {line} {settings} {mean(row['accuracy']):.4f} ({row['seconds']} s)", file=sys.stderr)
-        return mean(done[name]["accuracy"]), done[name]["average"]
+        return mean(done[name]["accuracy"][: SPLITS.get(task.name)]), done[name]["average"]
 
     if not quiet:
         for task in tasks:

@@ -16,7 +16,7 @@ from synagents.benchmark.results import Curves
 from synagents.cli import presets
 from synagents.cli.main import run as command
 from synagents.envs import synapse_v0
-from synagents.report.scores import costs, duels, markdown
+from synagents.report.scores import GROUPS, costs, duels, markdown
 from tests.claims import refused, same_bits
 
 XOR = suite.find("xor")
@@ -118,7 +118,7 @@ def objects(task: suite.BenchmarkTask, line: str) -> list[str]:
 
 @pytest.mark.parametrize("name", ["xor", "boundary", "digits-0"])
 def test_presets_may_change_without_a_score_changing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    task, agents = suite.find(name), [line for line, kind in lines.lines().items() if kind == lines.AGENTS]
+    task, agents = suite.find(name), [line for line in lines.lines() if not line_settings.is_optimizer(line)]
     before = {line: objects(task, line) for line in agents}
     nonsense = {"step_size": "7", "interval": 3, "reward": "sign", "batch_size": 9, "epsilon": "0.9", "gamma": 0.1}
     tables = [value for name, value in vars(presets).items() if name.isupper() and isinstance(value, dict)]
@@ -257,17 +257,44 @@ def test_workers_share_the_cores_and_none_is_without() -> None:
 # What people see
 
 
-def test_the_table_keeps_the_kinds_apart_and_the_best_first() -> None:
+def test_the_table_sets_lines_beside_those_that_are_told_the_same_the_best_first() -> None:
     scores = {task.id: {"a": curves(0.6), "b": curves(0.8), "adam": curves(0.9)} for task in suite.SUITE.values()}
-    rows = markdown(scores, {"a": "agents", "b": "agents", "adam": "gradient"}).splitlines()
-    assert [row.split("|")[1].strip() for row in rows[2:]] == [
-        "*a shared policy of synapse agents*",
-        "b",
-        "a",
-        "*gradient descent*",
-        "adam",
+    rows = markdown(scores, {"a": "sign", "b": "sign", "adam": "gradient"}).splitlines()
+    assert [tuple(cell.strip() for cell in row.split("|")[1:3]) for row in rows[2:]] == [
+        ("*told whether the loss fell*", ""),
+        ("b", "agents"),
+        ("a", "agents"),
+        ("*told the gradient*", ""),
+        ("adam", "one optimizer"),
     ]
     assert "80.0 (80.0-80.0)" in rows[3]
+
+
+def test_every_line_is_told_what_its_group_says() -> None:
+    told = lines.lines()
+    groups = {group: sorted(line for line in told if told[line] == group) for group in set(told.values())}
+    assert groups["gradient"] == ["adam", "sgd"] and groups["samples"] == ["node-perturbation"]
+    assert {"q-table", "repeat-undo", "one-plus-one-es"} <= set(groups["sign"])
+    assert {"team-q", "trace", "spsa", "snes", "antithetic-es"} <= set(groups["size"])
+    assert set(groups) <= set(GROUPS)
+    for line in (line for line in told if not line_settings.is_optimizer(line)):  # as its world pays it
+        assert (line_settings.chosen(XOR, line)["reward"] == "delta") == (told[line] == "size"), line
+
+
+def test_tasks_with_a_tenth_of_the_budget_have_their_own_table_and_no_part_in_the_normalised_score() -> None:
+    whole, tenth = {XOR.id: {"a": curves(0.6)}}, {"synapse/digits-0-tenth-v0": {"a": curves(0.9)}}
+    assert markdown(whole | tenth, {}) == markdown(whole, {}) + "\n\n" + markdown(tenth, {})
+    assert "90.0" in markdown(tenth, {}) and "normalised" not in markdown(tenth, {})
+    assert (
+        duels(
+            {
+                XOR.id: {"a": curves(0.6), "b": curves(0.8)},
+                "synapse/digits-0-tenth-v0": {"a": curves(0.9), "b": curves(0.1)},
+            },
+            "a",
+        )[0][1].value
+        == 1
+    )
 
 
 def test_a_line_that_has_not_played_every_task_has_no_overall_score() -> None:
@@ -279,7 +306,7 @@ def test_a_line_that_has_not_played_every_task_has_no_overall_score() -> None:
 def test_what_a_line_spent_is_the_median_over_runs_and_never_where_half_did_not_get_there() -> None:
     reached, missed = curves(1.0, 1.0, 1.0, start=0.95), curves(1.0, 0.5, 0.5)
     rows = costs({XOR.id: {"a": missed, "b": reached}}, {}, 1.0).splitlines()
-    assert "xor" in rows[0] and [row.split(" | ")[-1] for row in rows[2:]] == ["0 |", "never |"]
+    assert "xor" in rows[0] and [row.split(" | ")[-1] for row in rows[3:]] == ["**0** |", "never |"]
 
 
 def test_duels_are_over_the_tasks_that_both_have_played() -> None:

@@ -17,7 +17,6 @@ from synagents.benchmark.suite import BenchmarkTask, Settings
 from synagents.cli import flags
 from synagents.envs import synapse_v0
 from synagents.hyperparameters import nearest, require
-from synagents.world import LearnerBase, RewardKind
 
 REFERENCE = "q-table"  # the reference paper's line
 BATCH = ("batch_size", "interval")  # what may be set of an optimizer's batches
@@ -64,7 +63,7 @@ def chosen(task: BenchmarkTask, line: str) -> Settings:
         return dict(there[line])
     world = {name: value for name, value in there[REFERENCE].items() if name in world_settings(task)}
     own = {name: flag.default for name, flag in flags.flags_of(registry.find("learners", learner_of(line))).items()}
-    return world | rewards_for(_needs_of(line)) | own
+    return world | synapse_v0.rewards_for(line) | own
 
 
 def complete(task: BenchmarkTask, line: str, given: Settings, rounds: int) -> Settings:
@@ -96,16 +95,3 @@ def _value(flag: flags.Flag, given: Any, rounds: int) -> Any:
 @cache
 def _written() -> dict[str, dict[str, Settings]]:
     return json.loads((files("synagents") / "assets" / "bench_settings.json").read_text())
-
-
-def rewards_for(needs: RewardKind) -> dict[str, str]:
-    """The settings of a world of synapses that pays a learner as it needs."""
-    graded = {"reward": "delta"} if needs.graded else {}
-    return graded | ({"batch_change": "reevaluate"} if needs.same_batch else {})
-
-
-def _needs_of(line: str) -> RewardKind:
-    """What rewards must say for a learner; nothing in particular where a function makes it."""
-    constructor: Any = registry.find("learners", line)
-    is_class = isinstance(constructor, type) and issubclass(constructor, LearnerBase)
-    return constructor.needs if is_class else RewardKind()

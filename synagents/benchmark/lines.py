@@ -1,8 +1,8 @@
 """The lines of the benchmark: who plays, and the file of scores, to which every finished score is added.
 
-A line is a learner, whose agents share a policy, or an optimizer without agents (`benchmark.optimizers`); some
-optimizers follow the gradient. Settings were chosen on validation parts cut from training parts
-(`BenchmarkTask.design`), never on what is held out here: `studies/tuning.py` searches them and writes
+A line is a learner, whose agents share a policy, or an optimizer without agents (`benchmark.optimizers`); lines are
+compared with those that are told as much of the network. Settings were chosen on validation parts cut from training
+parts (`BenchmarkTask.design`), never on what is held out here: `studies/tuning.py` searches them and writes
 `assets/bench_settings.json`.
 """
 
@@ -10,31 +10,34 @@ import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from synagents import registry
 from synagents.benchmark import results
 from synagents.benchmark.drive import drive
-from synagents.benchmark.line_settings import BATCH, VARIANTS, complete, is_optimizer, known_settings
-from synagents.benchmark.optimizers import Problem
+from synagents.benchmark.line_settings import BATCH, VARIANTS, complete, is_optimizer, known_settings, learner_of
+from synagents.benchmark.optimizers import Problem, Told
 from synagents.benchmark.results import Curves, Scores
 from synagents.benchmark.scoring import score
 from synagents.benchmark.suite import ACTIVATION, INIT_SCALE, POINTS, BenchmarkTask, Settings
 from synagents.benchmark.workers import spread
 from synagents.cli import flags
+from synagents.envs import synapse_v0
 from synagents.hyperparameters import nearest, require
 from synagents.networks.mlp import MLP
 
-AGENTS, NO_AGENTS, GRADIENT = "agents", "no agents", "gradient"
 
-
-def lines() -> dict[str, str]:
-    """The kind of every line there is, by name: all learners of worlds of synapses, variants, and all optimizers."""
+def lines() -> dict[str, Told]:
+    """What every line is told, by name: all learners of worlds of synapses, variants, and all optimizers."""
     learners = [name for name in registry.offers("learners") if "synapse" in registry.families(name)]
-    learners = sorted([*learners, *VARIANTS])
-    kinds = dict.fromkeys(learners, AGENTS)
-    for name, constructor in registry.offers("benchmark.optimizers").items():
-        kinds[name] = GRADIENT if constructor.__module__.endswith(".gradient") else NO_AGENTS
-    return kinds
+    optimizers: dict[str, Any] = registry.offers("benchmark.optimizers")
+    told = {line: _told(learner_of(line)) for line in sorted([*learners, *VARIANTS])}
+    return told | {name: constructor.told for name, constructor in optimizers.items()}
+
+
+def _told(learner: str) -> Told:
+    """What the agents of a learner are told of the network."""
+    return "size" if synapse_v0.rewards_for(learner).get("reward") == "delta" else "sign"
 
 
 def play(

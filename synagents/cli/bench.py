@@ -1,6 +1,7 @@
 """The commands `synagents bench` and `synagents bench compare`: the frozen benchmark, and scores side by side."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +72,8 @@ def compare(files: tuple[Path, ...], against: str | None, plot: Path | None) -> 
         print(f"The picture is in {plot}.")
 
 
-def _show(scores: Any, kinds: dict[str, str]) -> None:
+def _show(scores: Any, told: Mapping[str, str]) -> None:
     from synagents.report.scores import markdown
 
     print("Held-out accuracy in percent at the end of the budget: mean over runs, and its 95 % bootstrap interval.\n")
-    print(markdown(scores, kinds))
+    print(markdown(scores, told))

@@ -21,6 +21,7 @@ import jax
 from synagents import registry
 from synagents.cli import flags, presets
 from synagents.cli.flags import Flag
+from synagents.envs import synapse_v0
 from synagents.hyperparameters import nearest, require, require_whole
 from synagents.loop import Run
 from synagents.probes import PROBES, Probe
@@ -28,7 +29,7 @@ from synagents.run import reading
 from synagents.run.config import read_config
 from synagents.run.spec import RunSpec
 from synagents.task import Task
-from synagents.world import AnyLearner, LearnerBase, RewardKind, World
+from synagents.world import AnyLearner, LearnerBase, World
 
 PRESET_NETWORK = "mlp"  # what a world builds where no network is named; its settings are the world's then
 SHAPES = ("in_shape", "out_size", "sizes")  # parameters of networks that come from the task
@@ -266,15 +267,7 @@ def default(flag: Flag, names: Names, *, by_preset: bool = True) -> Any:
     if not by_preset:
         return flag.default
     usual = presets.recommended(names.task, names.learner)
-    return (presets.rewards_for(needs_of(names.learner)) | usual).get(flag.parameter, flag.default)
-
-
-def needs_of(learner: str) -> RewardKind:
-    """What rewards must say for a learner; nothing in particular, where a function makes it."""
-    constructor = registry.find("learners", learner)
-    if isinstance(constructor, type) and issubclass(constructor, LearnerBase):
-        return constructor.needs
-    return RewardKind()
+    return (synapse_v0.rewards_for(names.learner) | usual).get(flag.parameter, flag.default)
 
 
 def spanning(spec: RunSpec) -> tuple[str, ...]:

@@ -8,8 +8,6 @@ the learner that the task's own would give it, so that it inherits none (a test 
 
 from typing import Any
 
-from synagents.world import RewardKind
-
 _LETTERS = {
     "hidden": (32,),
     "batch_size": 2500,
@@ -60,12 +58,6 @@ def recommended(task: str, learner: str) -> dict[str, Any]:
 def usual_rounds(task: str, learner: str) -> int:
     """How many rounds a preset plays."""
     return int(recommended(task, learner).get("rounds", ROUNDS))
-
-
-def rewards_for(needs: RewardKind) -> dict[str, str]:
-    """How a world of synapse agents has to pay a learner that needs rewards of this kind."""
-    graded = {"reward": "delta"} if needs.graded else {}
-    return graded | ({"batch_change": "reevaluate"} if needs.same_batch else {})
 
 
 # Learners that need units or wiring of their own.

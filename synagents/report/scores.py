@@ -1,6 +1,7 @@
-"""Scores as people see them: a table for each kind of line, sample-efficiency curves, who beats whom."""
+"""Scores as people see them: lines beside those that are told the same, sample-efficiency curves, who beats whom."""
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -8,15 +9,19 @@ import numpy as np
 from jaxtyping import Float
 
 from synagents.benchmark import statistics
+from synagents.benchmark.line_settings import is_optimizer
 from synagents.benchmark.results import Curves, Scores
 from synagents.benchmark.statistics import Estimate, bootstrap
-from synagents.benchmark.suite import SUITE
+from synagents.benchmark.suite import SUITE, TENTHS
 from synagents.hyperparameters import require
 
-KINDS = {
-    "agents": "a shared policy of synapse agents",
-    "no agents": "no agents, no gradient",
-    "gradient": "gradient descent",
+OWN = "own"
+GROUPS = {  # by what a line is told after a forward pass, beside what it did itself
+    OWN: "lines of one's own",
+    "sign": "told whether the loss fell",
+    "size": "told the loss, or by how much it fell",
+    "samples": "told each sample's loss and the activity of every unit",
+    "gradient": "told the gradient",
 }
 
 
@@ -31,66 +36,79 @@ def _accuracy_at(task: str, place: float) -> float:
     return reference["untrained"] + place * (reference["adam"] - reference["untrained"])
 
 
-def markdown(scores: Scores, kinds: dict[str, str]) -> str:
-    """The score table: for each task the mean last accuracy in percent, over all tasks the normalised IQM.
+def markdown(scores: Scores, told: Mapping[str, str]) -> str:
+    """Mean last accuracies in percent, task by task, and the normalised IQM over all tasks of the suite.
+
+    The tasks with a tenth of the budget have a table of their own below.
 
     Args:
         scores: {task id: {line: curves}}.
-        kinds: {line: one of KINDS}; a line that is not there counts as agents.
+        told: {line: one of GROUPS}; a line that is not there is one of somebody's own.
+
+    Raises:
+        ValueError: if there is no task of this version of the benchmark.
     """
-    tasks = [task.id for task in SUITE.values() if task.id in scores]
-    require(bool(tasks), "These files hold no task of this version of the benchmark.")
-    head = ["line", *(task.split("/")[1].rsplit("-", 1)[0] for task in tasks), "normalised IQM"]
-    rows = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
-    for kind, title in KINDS.items():
-        lines = [line for line in _lines(scores) if kinds.get(line, "agents") == kind]
-        entries = [(line, _overall(scores, line, tasks)) for line in lines]
-        entries.sort(key=lambda entry: -(entry[1].value if entry[1] else -np.inf))
-        rows += [f"| *{title}* |" + " |" * (len(head) - 1)] if entries else []
-        for line, overall in entries:
+    tables = []
+    for suite in (SUITE, TENTHS):
+        if tasks := [task.id for task in suite.values() if task.id in scores]:
+            tables.append(_table(scores, told, tasks, overall=suite is SUITE))
+    require(bool(tables), "These files hold no task of this version of the benchmark.")
+    return "\n\n".join(tables)
+
+
+def _table(scores: Scores, told: Mapping[str, str], tasks: list[str], *, overall: bool) -> str:
+    head = ["line", "who", *map(_short, tasks), *(["normalised IQM"] if overall else [])]
+    rows = [_row(head), "|" + "---|" * len(head)]
+    for title, lines in _by_group(_lines(scores, tasks), told):
+        rows.append(_row([f"*{title}*", *[""] * (len(head) - 1)]))
+        ranked = [(_overall(scores, line, tasks) if overall else None, line) for line in lines]
+        ranked.sort(key=lambda entry: entry[0].value if entry[0] else -np.inf, reverse=True)
+        for iqm, line in ranked:
             cells = [_cell(scores[task].get(line)) for task in tasks]
-            rows.append(f"| {' | '.join([line, *cells, str(overall) if overall else ''])} |")
+            rows.append(_row([line, _who(line), *cells, *([str(iqm or "")] if overall else [])]))
     return "\n".join(rows)
 
 
-def costs(scores: Scores, kinds: dict[str, str], share: float) -> str:
+def costs(scores: Scores, told: Mapping[str, str], share: float) -> str:
     """What lines spent to reach a share of Adam's progress, in millions of sample evaluations: the median over runs.
+
+    The least of those who are told the same is bold.
 
     Args:
         scores: {task id: {line: curves}}.
-        kinds: as in `markdown`.
+        told: as in `markdown`.
         share: what to reach, on the scale on which the untrained network is 0 and Adam on the same network is 1.
     """
     tasks = [task.id for task in SUITE.values() if task.id in scores]
     targets = {task: _accuracy_at(task, share) for task in tasks}
-    heads = [f"{task.split('/')[1].rsplit('-', 1)[0]}: {100 * targets[task]:.1f} %" for task in tasks]
-    rows = []
-    for line in _lines(scores):
-        spent = [
-            np.median(scores[task][line].cost_to(targets[task])) if line in scores[task] else np.nan for task in tasks
-        ]
-        rows.append((kinds.get(line, "agents"), spent, line))
-    order = list(KINDS)
-    rows.sort(key=lambda row: (order.index(row[0]), *np.nan_to_num(row[1][::-1], nan=np.inf)))
-    table = [f"| line | kind | {' | '.join(heads)} |", "|" + "---|" * (2 + len(heads))]
-    for kind, spent, line in rows:
-        cells = ["" if np.isnan(n) else "never" if np.isinf(n) else f"{n / 1e6:.3g}" for n in spent]
-        table.append(f"| {line} | {kind} | {' | '.join(cells)} |")
+    heads = [f"{_short(task)}: {100 * targets[task]:.1f} %" for task in tasks]
+    table = [_row(["line", "who", *heads]), "|" + "---|" * (2 + len(heads))]
+    for title, lines in _by_group(_lines(scores, tasks), told):
+        spent = np.array([[_spent(scores[task].get(line), targets[task]) for task in tasks] for line in lines])
+        least = np.nanmin(np.where(np.isnan(spent), np.inf, spent), axis=0)
+        table.append(_row([f"*{title}*", *[""] * (1 + len(tasks))]))
+        for at in np.lexsort(np.nan_to_num(spent, nan=np.inf).T):  # by the last task, which is the dearest
+            cells = [_amount(n, bold=n == low) for n, low in zip(spent[at], least, strict=True)]
+            table.append(_row([lines[at], _who(lines[at]), *cells]))
     return "\n".join(table)
 
 
 def duels(scores: Scores, against: str) -> list[tuple[str, Estimate]]:
-    """For every other line the probability that a run of it beats one of `against`, over the tasks both have played."""
+    """For every other line the probability that a run of it beats one of `against`, over the tasks both have played.
+
+    Those with a tenth of the budget do not count a second time where the suite's own are there.
+    """
     found = []
-    for line in _lines(scores):
-        shared = [task for task, lines in scores.items() if line in lines and against in lines]
+    tasks = [task.id for task in SUITE.values() if task.id in scores] or list(scores)
+    for line in _lines(scores, tasks):
+        shared = [task for task in tasks if line in scores[task] and against in scores[task]]
         if line != against and shared:
             pair = [[scores[task][name].accuracy[:, -1] for task in shared] for name in (line, against)]
             found.append((line, bootstrap(statistics.improvement, *pair)))
     return found
 
 
-def plot(scores: Scores, kinds: dict[str, str], out: Path) -> None:
+def plot(scores: Scores, told: Mapping[str, str], out: Path) -> None:
     """Plot accuracy against cost, a panel for each task: the mean over runs and its 95 % bootstrap interval.
 
     Raises:
@@ -105,8 +123,7 @@ def plot(scores: Scores, kinds: dict[str, str], out: Path) -> None:
     down = -(-len(tasks) // across)
     figure = Figure(figsize=(4.4 * across, 0.8 + 3.2 * down), layout="constrained")
     panels = figure.subplots(down, across, squeeze=False).ravel()
-    styles = {"agents": "-", "no agents": "--", "gradient": ":"}
-    colours = {line: f"C{index % 10}" for index, line in enumerate(_lines(scores))}
+    colours = {line: f"C{index % 10}" for index, line in enumerate(_lines(scores, tasks))}
     for empty in panels[len(tasks) :]:
         empty.axis("off")
     for axis, task in zip(panels, tasks, strict=False):
@@ -115,7 +132,7 @@ def plot(scores: Scores, kinds: dict[str, str], out: Path) -> None:
             runs = curves.accuracy
             means = runs[rng.integers(len(runs), size=(400, len(runs)))].mean(axis=1)
             low, high = np.quantile(means, [0.025, 0.975], axis=0)
-            style = styles[kinds.get(line, "agents")]
+            style = "-" if _who(line) == "agents" else ":" if _group(line, told) == "gradient" else "--"
             axis.plot(curves.cost, runs.mean(axis=0), style, color=colours[line], linewidth=1.2, label=line)
             axis.fill_between(curves.cost, low, high, color=colours[line], alpha=0.15, linewidth=0)
         axis.set_title(task, fontsize=10)
@@ -130,8 +147,48 @@ def plot(scores: Scores, kinds: dict[str, str], out: Path) -> None:
     figure.savefig(out, dpi=110)
 
 
-def _lines(scores: Scores) -> list[str]:
-    return list(dict.fromkeys(line for lines in scores.values() for line in lines))
+def _lines(scores: Scores, tasks: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(line for task in tasks for line in scores[task]))
+
+
+def _by_group(lines: Sequence[str], told: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
+    """The title and the lines of every group that has any."""
+    for group, title in GROUPS.items():
+        if those := [line for line in lines if _group(line, told) == group]:
+            yield title, those
+
+
+def _group(line: str, told: Mapping[str, str]) -> str:
+    return told.get(_plain(line), OWN)
+
+
+def _who(line: str) -> str:
+    return "one optimizer" if is_optimizer(_plain(line)) else "agents"
+
+
+def _plain(line: str) -> str:
+    """A line's name without the name of the file it is from (`results.merged`)."""
+    return line.partition(" (")[0]
+
+
+def _short(task: str) -> str:
+    """`synapse/xor-v0` -> "xor"."""
+    return task.split("/")[1].rsplit("-", 1)[0]
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _spent(curves: Curves | None, target: float) -> float:
+    """The median over runs; infinite where half of them never got there, nan where the line has not played."""
+    return float(np.median(curves.cost_to(target))) if curves else np.nan
+
+
+def _amount(spent: float, *, bold: bool) -> str:
+    if np.isnan(spent):
+        return ""
+    return "never" if np.isinf(spent) else f"**{spent / 1e6:.3g}**" if bold else f"{spent / 1e6:.3g}"
 
 
 def _cell(curves: Curves | None) -> str:

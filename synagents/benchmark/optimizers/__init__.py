@@ -10,12 +10,17 @@ a schedule over it, such as `Exponential(2e-3, 2e-4, 1.0)`, whatever a step cost
 """
 
 from abc import ABC, abstractmethod
+from typing import ClassVar, Literal, TypeAlias
 
 from jaxtyping import Array, Float, Key, PyTree
 
 from synagents import keys
 from synagents.hyperparameters import require_whole, settings, static
 from synagents.world import Network, Params, Task, TaskState, forward
+
+# What a line is told after a forward pass: whether the loss fell; the loss; what units did, and each sample's loss; the
+# gradient. Lines are compared with those that are told the same.
+Told: TypeAlias = Literal["sign", "size", "samples", "gradient"]
 
 
 @settings
@@ -49,6 +54,8 @@ class Optimizer(ABC):
 
     Its state is a NamedTuple with a field `weights`.
     """
+
+    told: ClassVar[Told] = "size"
 
     @abstractmethod
     def init(self, key: Key[Array, ""], problem: Problem) -> PyTree:

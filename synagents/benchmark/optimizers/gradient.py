@@ -7,13 +7,13 @@ One step is a forward and a backward pass: three sample evaluations per sample. 
 Kingma & Ba 2015; both by optax.)
 """
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import optax
 from jaxtyping import Array, Float, Key, PyTree
 
-from synagents.benchmark.optimizers import Optimizer, Problem
+from synagents.benchmark.optimizers import Optimizer, Problem, Told
 from synagents.hyperparameters import require_between, settings
 from synagents.schedules import Schedule, at, require_range
 from synagents.world import Params, TaskState
@@ -36,6 +36,8 @@ class SGD(Optimizer):
         step_size: weight change per unit of gradient, >= 0; a number or a schedule over progress.
         momentum: share in [0, 1] of the last step that is kept.
     """
+
+    told: ClassVar[Told] = "gradient"
 
     step_size: Schedule = 0.1
     momentum: float = 0.9
@@ -66,6 +68,8 @@ class Adam(Optimizer):
     Attributes:
         step_size: largest weight change per step, about, >= 0; a number or a schedule over progress.
     """
+
+    told: ClassVar[Told] = "gradient"
 
     step_size: Schedule = 1e-2
 

@@ -9,14 +9,14 @@ order sigma. Where a synapse agent is blamed for the team's loss, here a unit is
 what they carried. (Jabri & Flower 1992; Werfel, Xie & Seung 2005.)
 """
 
-from typing import NamedTuple, cast
+from typing import ClassVar, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from synagents import keys
-from synagents.benchmark.optimizers import Optimizer, Problem
+from synagents.benchmark.optimizers import Optimizer, Problem, Told
 from synagents.counter import counter_key
 from synagents.hyperparameters import require, require_between, settings
 from synagents.networks.mlp import ACTIVATIONS, MLP
@@ -42,6 +42,8 @@ class NodePerturbation(Optimizer):
         noise: sigma, standard deviation of what is added to a unit's input, > 0.
         momentum: share in [0, 1] of the last step that is kept.
     """
+
+    told: ClassVar[Told] = "samples"
 
     step_size: Schedule = 0.1
     noise: float = 1e-2

@@ -8,14 +8,14 @@ forward pass, and adds a centre that remembers all weights and takes a step back
 update: Kern et al. 2004.)
 """
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from synagents.benchmark.directions import gaussian
-from synagents.benchmark.optimizers import Optimizer, Problem
+from synagents.benchmark.optimizers import Optimizer, Problem, Told
 from synagents.hyperparameters import require_between, settings
 from synagents.schedules import Schedule, at, require_range
 from synagents.world import Params, TaskState
@@ -39,6 +39,8 @@ class OnePlusOneES(Optimizer):
         step_size: sigma, standard deviation of a step of a weight, >= 0; a number or a schedule over progress.
         adapt: strength of the 1/5 rule per step, >= 0; 0 leaves the step size to its schedule.
     """
+
+    told: ClassVar[Told] = "sign"
 
     step_size: Schedule = 2e-3
     adapt: float = 0.0
