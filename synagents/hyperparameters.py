@@ -13,11 +13,12 @@ import typing
 from collections.abc import Iterable
 from dataclasses import MISSING, dataclass, field
 from functools import cache
-from typing import Any, TypeVar, dataclass_transform
+from typing import Any, TypeAlias, TypeVar, dataclass_transform
 
 import jax
 
 C = TypeVar("C")
+Values: TypeAlias = dict[str, Any]  # of settings, by parameter name
 LARGEST = 3.4028234e38  # number that 32 bits hold
 
 
@@ -54,14 +55,14 @@ def settings(cls: type[C]) -> type[C]:
 
 def literals_of(cls: type) -> dict[str, tuple[Any, ...]]:
     """The fields of a class whose annotation is a Literal, each with the values that it names."""
-    hints: dict[str, Any] = {}
+    hints: Values = {}
     for base in reversed(inspect.getmro(cls)):
         with contextlib.suppress(NameError):  # a name that only type checkers know
             hints |= inspect.get_annotations(base, eval_str=True)
     return {name: typing.get_args(hint) for name, hint in hints.items() if typing.get_origin(hint) is typing.Literal}
 
 
-def require_choice(name: str, value: Any, choices: Iterable[Any]) -> None:
+def require_choice(name: str, value: object, choices: Iterable[object]) -> None:
     """Raise ValueError, which lists the choices, unless `value` is one of `choices`."""
     choices = list(choices)
     if not (isinstance(value, str | int) and value in choices):

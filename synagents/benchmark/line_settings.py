@@ -13,10 +13,10 @@ from importlib.resources import files
 from typing import Any
 
 from synagents import registry
-from synagents.benchmark.suite import BenchmarkTask, Settings
+from synagents.benchmark.suite import BenchmarkTask
 from synagents.cli import flags
 from synagents.envs import synapse_v0
-from synagents.hyperparameters import nearest, require
+from synagents.hyperparameters import Values, nearest, require
 
 REFERENCE = "q-table"  # the reference paper's line
 BATCH = ("batch_size", "interval")  # what may be set of an optimizer's batches
@@ -56,7 +56,7 @@ def known_settings(line: str, task: BenchmarkTask) -> dict[str, flags.Flag]:
     return world_settings(task) | flags.flags_of(registry.find("learners", learner_of(line)))
 
 
-def chosen(task: BenchmarkTask, line: str) -> Settings:
+def chosen(task: BenchmarkTask, line: str) -> Values:
     """All settings that a line plays with on a task, by parameter name, as they are written in the asset."""
     there = _written()[task.name]
     if line in there:
@@ -66,7 +66,7 @@ def chosen(task: BenchmarkTask, line: str) -> Settings:
     return world | synapse_v0.rewards_for(line) | own
 
 
-def complete(task: BenchmarkTask, line: str, given: Settings, rounds: int) -> Settings:
+def complete(task: BenchmarkTask, line: str, given: Values, rounds: int) -> Values:
     """The values that constructors take, for every setting of a line on a task.
 
     Args:
@@ -93,5 +93,5 @@ def _value(flag: flags.Flag, given: Any, rounds: int) -> Any:
 
 
 @cache
-def _written() -> dict[str, dict[str, Settings]]:
+def _written() -> dict[str, dict[str, Values]]:
     return json.loads((files("synagents") / "assets" / "bench_settings.json").read_text())

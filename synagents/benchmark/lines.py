@@ -19,11 +19,11 @@ from synagents.benchmark.line_settings import BATCH, VARIANTS, complete, is_opti
 from synagents.benchmark.optimizers import Problem, Told
 from synagents.benchmark.results import Curves, Scores
 from synagents.benchmark.scoring import score
-from synagents.benchmark.suite import ACTIVATION, INIT_SCALE, POINTS, BenchmarkTask, Settings
+from synagents.benchmark.suite import ACTIVATION, INIT_SCALE, POINTS, BenchmarkTask
 from synagents.benchmark.workers import spread
 from synagents.cli import flags
 from synagents.envs import synapse_v0
-from synagents.hyperparameters import nearest, require
+from synagents.hyperparameters import Values, nearest, require
 from synagents.networks.mlp import MLP
 
 
@@ -43,7 +43,7 @@ def _told(learner: str) -> Told:
 def play(
     task: BenchmarkTask,
     line: str,
-    given: Settings | None = None,
+    given: Values | None = None,
     *,
     runs: int = 10,
     seed: int = 0,
@@ -73,7 +73,7 @@ def fill(
     path: Path,
     tasks: Sequence[BenchmarkTask],
     players: Sequence[str],
-    given: Settings | None = None,
+    given: Values | None = None,
     *,
     runs: int = 10,
     seed: int = 0,
@@ -113,13 +113,13 @@ def fill(
     return scores
 
 
-def typed(players: Sequence[str], tasks: Sequence[BenchmarkTask], pairs: Sequence[str]) -> Settings:
+def typed(players: Sequence[str], tasks: Sequence[BenchmarkTask], pairs: Sequence[str]) -> Values:
     """Settings typed as NAME=VALUE, which every one of these lines must know.
 
     Raises:
         ValueError: if a pair is no pair, or a line does not know it.
     """
-    given: Settings = {}
+    given: Values = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
         require(bool(equals), f"{pair!r} is no setting: write NAME=VALUE.")
@@ -131,7 +131,7 @@ def typed(players: Sequence[str], tasks: Sequence[BenchmarkTask], pairs: Sequenc
     return given
 
 
-def _driven(task: BenchmarkTask, line: str, given: Settings, runs: int, seed: int, data: Path | None) -> Curves:
+def _driven(task: BenchmarkTask, line: str, given: Values, runs: int, seed: int, data: Path | None) -> Curves:
     """An optimizer's curves; its schedules run over the share of the budget that is spent."""
     values = complete(task, line, given, 1)
     batch_size, interval = (values.pop(name, 0) for name in BATCH)

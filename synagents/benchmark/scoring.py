@@ -11,16 +11,16 @@ import numpy as np
 from synagents import registry
 from synagents.benchmark.line_settings import complete, learner_of, world_settings
 from synagents.benchmark.results import Curves
-from synagents.benchmark.suite import POINTS, BenchmarkTask, Settings
+from synagents.benchmark.suite import POINTS, BenchmarkTask
 from synagents.envs import synapse_v0
 from synagents.envs.synapse_v0 import SynapseWorld
-from synagents.hyperparameters import require
+from synagents.hyperparameters import Values, require
 from synagents.loop import advance, begin, evaluate
 from synagents.world import Learner
 
 
 def score(
-    task: BenchmarkTask, learner: str, given: Settings, *, runs: int = 10, seed: int = 0, data: Path | None = None
+    task: BenchmarkTask, learner: str, given: Values, *, runs: int = 10, seed: int = 0, data: Path | None = None
 ) -> Curves:
     """Play a learner on a task.
 
@@ -56,7 +56,7 @@ def score(
 
 
 def build(
-    task: BenchmarkTask, learner: str, given: Settings, rounds: int, data: Path | None
+    task: BenchmarkTask, learner: str, given: Values, rounds: int, data: Path | None
 ) -> tuple[SynapseWorld, Learner]:
     """The task's world and the learner, from the benchmark's own settings alone.
 

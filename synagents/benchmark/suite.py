@@ -9,15 +9,13 @@ one, never the best. (The unit follows the reference paper's argument: no gradie
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from synagents import registry
-from synagents.hyperparameters import nearest, require
+from synagents.hyperparameters import Values, nearest, require
 from synagents.networks.mlp import Activation
 from synagents.tasks.samples import Samples, validation
 from synagents.world import Task
-
-Settings: TypeAlias = dict[str, Any]  # of a world, a task, a learner or an optimizer, by parameter name
 
 VERSION = "v0"
 POINTS = 100  # looks at a run, beside the one before it begins
@@ -77,7 +75,7 @@ class BenchmarkTask:
         return self.seen(registry.find("tasks", self.task)(**options))
 
     @property
-    def frozen(self) -> Settings:
+    def frozen(self) -> Values:
         """The settings of world and task that the benchmark fixes."""
         return dict(self.fixed) | {"hidden": self.hidden}
 

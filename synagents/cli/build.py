@@ -22,7 +22,7 @@ from synagents import registry
 from synagents.cli import flags, presets
 from synagents.cli.flags import Flag
 from synagents.envs import synapse_v0
-from synagents.hyperparameters import nearest, require, require_whole
+from synagents.hyperparameters import Values, nearest, require, require_whole
 from synagents.loop import Run
 from synagents.probes import PROBES, Probe
 from synagents.run import reading
@@ -49,7 +49,7 @@ class Built(NamedTuple):
 
     world: World
     learner: AnyLearner
-    settings: dict[str, Any]  # every setting by parameter name, as config.json keeps it
+    settings: Values  # every setting by parameter name, as config.json keeps it
     can_be_kept: bool  # whether config.json can say them all, so that a run goes on by its directory alone
 
 
@@ -120,16 +120,16 @@ def _checked(task: str, learner: str | None, network: str | None) -> Names:
     return Names(task, learner or registry.usual_learner(task), network)
 
 
-def _about(names: Names, built: Built, probes: tuple[str | Probe, ...]) -> dict[str, Any]:
+def _about(names: Names, built: Built, probes: tuple[str | Probe, ...]) -> Values:
     """What config.json says first, enough for `rebuild` where everything has a name."""
-    about: dict[str, Any] = {"task": names.task, "learner": names.learner}
+    about: Values = {"task": names.task, "learner": names.learner}
     about |= {"network": names.network} if names.network else {}
     about |= {"sizes": list(built.world.sizes), "data": dict(built.world.task.description)}
     by_name = built.can_be_kept and all(isinstance(probe, str) for probe in probes)
     return about | ({"settings": built.settings, "probe_names": list(probes)} if by_name else {})
 
 
-def rebuild(config: dict[str, Any]) -> RunSpec:
+def rebuild(config: Values) -> RunSpec:
     """What a run's config.json says, as a preset; decays without a length span the rounds first asked for.
 
     Raises:
@@ -156,7 +156,7 @@ def rebuild(config: dict[str, Any]) -> RunSpec:
     return replace(spec, rounds=rounds[-1])
 
 
-def open_run(directory: str | Path, spec: RunSpec | None = None) -> tuple[Run, dict[str, Any] | None]:
+def open_run(directory: str | Path, spec: RunSpec | None = None) -> tuple[Run, Values | None]:
     """The last saved state of the run in a directory, and its summary, or None where it is not finished.
 
     Args:
@@ -171,7 +171,7 @@ def open_run(directory: str | Path, spec: RunSpec | None = None) -> tuple[Run, d
     return reading.open_run(directory, rebuild(read_config(directory)) if spec is None else spec)
 
 
-def build(names: Names, given: dict[str, Any], *, rounds: int, seed: int = 0, by_preset: bool = True) -> Built:
+def build(names: Names, given: Values, *, rounds: int, seed: int = 0, by_preset: bool = True) -> Built:
     """Make the world and the learner.
 
     Args:
@@ -247,7 +247,7 @@ def network_flags(network: str) -> dict[str, Flag]:
     return ({"hidden": HIDDEN} if has_sizes else {}) | flags.flags_of(constructor, but=SHAPES)
 
 
-def make_network(network: str, task: Task, settings: dict[str, Any]) -> Any:
+def make_network(network: str, task: Task, settings: Values) -> Any:
     """A network that fits a task: parameters `in_shape` and `out_size` of its constructor are the task's.
 
     A parameter `sizes` is (numbers of a sample, *hidden, out_size), with a setting `hidden`.
@@ -255,7 +255,7 @@ def make_network(network: str, task: Task, settings: dict[str, Any]) -> Any:
     constructor = registry.find("networks", network)
     parameters = inspect.signature(constructor).parameters
     settings = dict(settings)
-    shapes: dict[str, Any] = {"in_shape": task.in_shape, "out_size": task.out_size}
+    shapes: Values = {"in_shape": task.in_shape, "out_size": task.out_size}
     if "sizes" in parameters:
         shapes["sizes"] = (math.prod(task.in_shape), *settings.pop("hidden"), task.out_size)
     shapes = {name: shape for name, shape in shapes.items() if name in parameters}
@@ -329,7 +329,7 @@ def _plays(task: str, learner: str) -> bool:
         return False
 
 
-def _usual(known: dict[str, Flag], names: Names) -> dict[str, Any]:
+def _usual(known: dict[str, Flag], names: Names) -> Values:
     """What settings are by the preset, as constructors take them."""
     chosen = {name: default(flag, names) for name, flag in known.items()}
     if "table" in known:
@@ -338,12 +338,12 @@ def _usual(known: dict[str, Flag], names: Names) -> dict[str, Any]:
     return {name: flags.value(known[name], own, 1) for name, own in read.items()}
 
 
-def usual_table(chosen: dict[str, Any]) -> str:
+def usual_table(chosen: Values) -> str:
     """The table that a learner with these settings begins with unless somebody says otherwise."""
     return "shipped" if chosen.get("adaptive") is False else "zeros"
 
 
-def _made(names: Names, chosen: dict[str, dict[str, Any]]) -> tuple[World, AnyLearner]:
+def _made(names: Names, chosen: dict[str, Values]) -> tuple[World, AnyLearner]:
     """The objects, from the values of all sections."""
     own = dict(zip(("world", *(["network"] if names.network else []), "task", "learner"), chosen.values(), strict=True))
     task = _called(registry.find("tasks", names.task), names.task, own["task"])
@@ -353,7 +353,7 @@ def _made(names: Names, chosen: dict[str, dict[str, Any]]) -> tuple[World, AnyLe
     return world, _called(registry.find("learners", names.learner), names.learner, own["learner"])
 
 
-def _called(constructor: Any, name: str, settings: dict[str, Any]) -> Any:
+def _called(constructor: Any, name: str, settings: Values) -> Any:
     missing = ", ".join(sorted(getattr(constructor, "__abstractmethods__", ())))
     require(not missing, f"{name} is not finished: it has no {missing} yet.")
     return constructor(**settings)

@@ -6,7 +6,6 @@ A value that is no text is what Python gave, and passes: constructors check it t
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -22,7 +21,7 @@ class Whole(click.ParamType):
         self.low, self.high = low, high
         self.there = there or ("" if low is None else f" >= {low}" if high is None else f" in {low} .. {high}")
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
         """The number."""
         if not isinstance(value, str):
             return value
@@ -41,7 +40,7 @@ class Share(click.ParamType):
     def __init__(self, low: float = float("-inf"), high: float = float("inf"), there: str = ""):
         self.low, self.high, self.there = low, high, there
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
         """The number."""
         if not isinstance(value, str):
             return value
@@ -59,7 +58,7 @@ class OneSchedule(click.ParamType):
 
     name = "schedule"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
         """The text, once it is known to be a schedule."""
         from synagents import schedules  # loads JAX, which `--help` does without
 
@@ -76,7 +75,7 @@ class Schedules(click.ParamType):
 
     name = "schedule,..."
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
         """The text, once each part is known to be a schedule."""
         if isinstance(value, str) and value != "none":
             for part in value.split(","):
@@ -89,7 +88,7 @@ class Numbers(click.ParamType):
 
     name = "number,..."
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
         """The numbers."""
         if not isinstance(value, str):
             return value
@@ -104,7 +103,7 @@ class Sizes(click.ParamType):
 
     name = "sizes"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
         """The sizes."""
         if not isinstance(value, str):
             return value
@@ -127,9 +126,9 @@ class Place(click.ParamType):
     def __init__(self, name: str = "folder", *, output: bool = False, suffix: str = ""):
         self.name, self.output, self.suffix = name, output, suffix
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
         """The path."""
-        path = home(value)
+        path = home(value if isinstance(value, Path) else str(value))
         if "\0" in str(path):
             self.fail(f"{value!r} is no path.", param, ctx)
         if self.output:
@@ -148,7 +147,7 @@ class Table(click.ParamType):
 
     name = "FILE|shipped|zeros"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
         """The text, with `~` written out."""
         if not isinstance(value, str) or value in ("shipped", "zeros"):
             return value

@@ -6,7 +6,7 @@ Each was measured; a decay without a length spans the run. A published setting i
 the learner that the task's own would give it, so that it inherits none (a test holds it to that).
 """
 
-from typing import Any
+from synagents.hyperparameters import Values
 
 _LETTERS = {
     "hidden": (32,),
@@ -16,7 +16,7 @@ _LETTERS = {
     "rounds": 60_000,
 }
 
-_CONTROL: dict[str, Any] = {  # for the rules without a published setting
+_CONTROL: Values = {  # for the rules without a published setting
     "hidden": (64,),
     "rounds": 100_000,
     "learning_rate": "3e-3",
@@ -24,7 +24,7 @@ _CONTROL: dict[str, Any] = {  # for the rules without a published setting
     "critic_rate": "3e-3",
     "critic_trace_decay": 0.9,
 }
-TASKS: dict[str, dict[str, Any]] = {
+TASKS: dict[str, Values] = {
     "acrobot": _CONTROL,
     "boundary": {"hidden": (8,), "interval": 0, "step_size": "0.01", "rounds": 10_000},
     "cartpole": _CONTROL,
@@ -49,7 +49,7 @@ TASKS: dict[str, dict[str, Any]] = {
 ROUNDS = 10_000  # where a preset does not say
 
 
-def recommended(task: str, learner: str) -> dict[str, Any]:
+def recommended(task: str, learner: str) -> Values:
     """Values of settings for a learner on a task, by parameter name; empty for a task that has none."""
     pair = (task, learner)
     return TASKS.get(task, {}) | LEARNERS.get(learner, {}) | PUBLISHED.get(pair, {}) | MEASURED.get(pair, {})
@@ -63,7 +63,7 @@ def usual_rounds(task: str, learner: str) -> int:
 # Learners that need units or wiring of their own.
 _SETTLING = {"feedback": True, "sweeps": 1, "repeats": 2}
 _TRACED = ("actor-critic", "double-q", "expected-sarsa", "policy-gradient", "sarsa")
-LEARNERS: dict[str, dict[str, Any]] = {
+LEARNERS: dict[str, Values] = {
     "backprop": {"units": "gaussian"},
     "boltzmann": _SETTLING,
     "map-propagation": {"units": "gaussian", "hidden": (64, 32)},
@@ -80,18 +80,18 @@ def _falling(rounds: int, *layers: tuple[float, float]) -> str:
     return ",".join(f"linear:{start:g}:{stop:g}:{rounds}" for start, stop in layers)
 
 
-_TRACED_DIGITS: dict[str, Any] = {"step_size": "exponential:1e-3:1e-4", "rounds": 20_000}
-_TEAM_DIGITS: dict[str, Any] = {
+_TRACED_DIGITS: Values = {"step_size": "exponential:1e-3:1e-4", "rounds": 20_000}
+_TEAM_DIGITS: Values = {
     "batch_size": 200,
     "interval": 50,
     "step_size": "exponential:2e-3:5e-5",
     "rounds": 50_000,
 }
-_LEARNING_DIGITS: dict[str, Any] = _TEAM_DIGITS | {"batch_size": 500, "interval": 100, "rounds": 30_000}  # from zeros
-_TRACED_LETTERS: dict[str, Any] = {"batch_size": 1000, "interval": 100, "step_size": "exponential:3e-4:2e-5"}
-_MAP_CONTROL: dict[str, Any] = {"hidden": (64, 32), "variance": (0.03, 0.1), "num_worlds": 1}
-_WEIGHTS_CONTROL: dict[str, Any] = {"hidden": (64, 32), "units": "bit", "num_worlds": 1, "trace_decay": 0.0}
-PUBLISHED: dict[tuple[str, str], dict[str, Any]] = {
+_LEARNING_DIGITS: Values = _TEAM_DIGITS | {"batch_size": 500, "interval": 100, "rounds": 30_000}  # from zeros
+_TRACED_LETTERS: Values = {"batch_size": 1000, "interval": 100, "step_size": "exponential:3e-4:2e-5"}
+_MAP_CONTROL: Values = {"hidden": (64, 32), "variance": (0.03, 0.1), "num_worlds": 1}
+_WEIGHTS_CONTROL: Values = {"hidden": (64, 32), "units": "bit", "num_worlds": 1, "trace_decay": 0.0}
+PUBLISHED: dict[tuple[str, str], Values] = {
     # Chung 2020, arXiv 2010.07893 and the author's code: 4M samples of k = 5, and 1M of the regression.
     ("multiplexer", "map-propagation"): {"bits": 5, "hidden": (64, 32), "rounds": 31_250},
     ("scalar-regression", "map-propagation"): {
@@ -161,7 +161,7 @@ PUBLISHED: dict[tuple[str, str], dict[str, Any]] = {
 
 # Controlled actions come one by one, each world with its own question, so nobody can be left out of a mean.
 _SETTLING_CONTROL = {"baseline": "average", "control_variate": "mean-field"}
-MEASURED: dict[tuple[str, str], dict[str, Any]] = {
+MEASURED: dict[tuple[str, str], Values] = {
     ("multiplexer", "boltzmann"): {"output": "unit"},
     ("multiplexer", "recurrent"): {"output": "unit"},
     **{
