@@ -19,9 +19,6 @@ from synagents.world import DecisionTask, Memory, Metrics, Part, TaskState
 LONGEST = 10_000  # decisions: a task without ends is evaluated, too
 
 
-LONGEST = 10_000  # decisions: a task without ends is evaluated, too
-
-
 class _Episode(NamedTuple):
     """How an episode stands."""
 
