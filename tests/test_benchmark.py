@@ -285,16 +285,9 @@ def test_tasks_with_a_tenth_of_the_budget_have_their_own_table_and_no_part_in_th
     whole, tenth = {XOR.id: {"a": curves(0.6)}}, {"synapse/digits-0-tenth-v0": {"a": curves(0.9)}}
     assert markdown(whole | tenth, {}) == markdown(whole, {}) + "\n\n" + markdown(tenth, {})
     assert "90.0" in markdown(tenth, {}) and "normalised" not in markdown(tenth, {})
-    assert (
-        duels(
-            {
-                XOR.id: {"a": curves(0.6), "b": curves(0.8)},
-                "synapse/digits-0-tenth-v0": {"a": curves(0.9), "b": curves(0.1)},
-            },
-            "a",
-        )[0][1].value
-        == 1
-    )
+    both = {XOR.id: {"a": curves(0.6), "b": curves(0.8)}}
+    both |= {"synapse/digits-0-tenth-v0": {"a": curves(0.9), "b": curves(0.1)}}
+    assert duels(both, "a")[0][1].value == 1
 
 
 def test_a_line_that_has_not_played_every_task_has_no_overall_score() -> None:
