@@ -277,6 +277,7 @@ def test_every_line_is_told_what_its_group_says() -> None:
     assert {"q-table", "repeat-undo", "one-plus-one-es"} <= set(groups["sign"])
     assert {"team-q", "trace", "spsa", "snes", "antithetic-es"} <= set(groups["size"])
     assert set(groups) <= set(GROUPS)
+    assert all("told" in vars(optimizer) for optimizer in registry.offers("benchmark.optimizers").values())
     for line in (line for line in told if not line_settings.is_optimizer(line)):  # as its world pays it
         assert (line_settings.chosen(XOR, line)["reward"] == "delta") == (told[line] == "size"), line
 
