@@ -25,6 +25,8 @@
 | Info        | `returns`: of the episode that ended in this round, else 0; `episodes`: 1 where one ended, else 0;|
 |             | `loss`: minus the mean return of the last hundred episodes, about                                 |
 | Episode     | the task's: one decision for a bandit, one episode of a control problem; weights survive          |
+| Samples     | with classes (`digits`, `notmnist`, `idx`, arrays) are asked one by one: a decision is a class,   |
+|             | R = 1 if it is the right one, else 0; evaluation asks every sample of a part once                 |
 | Seeds       | 0 .. 2^32 - 1; `reset(seed)` begins the seed's first episode, `reset()` the next one              |
 | Options     | `reset_mask` for `vector_env`, which begins anew in the worlds that it names; no other            |
 | Pictures    | none: a face does not know the weights, so `render_mode` is refused                               |
@@ -52,8 +54,10 @@ from jaxtyping import Array, Float, Integer, Key
 from synagents import registry
 from synagents.agents.units import CODES, Kind, Layer, activity
 from synagents.envs.faces import Faces
-from synagents.hyperparameters import require, require_whole, settings, static
+from synagents.hyperparameters import Values, require, require_whole, settings, static
 from synagents.tasks import episodes
+from synagents.tasks.bandit import with_bandit_feedback
+from synagents.tasks.samples import Samples
 from synagents.world import (
     DecisionTask,
     Group,
@@ -71,12 +75,15 @@ from synagents.world import (
 )
 
 PLAYS = DecisionTask
+# Samples are asked one by one, each time for one class, so the batch and the loss of outputs are none of the user's.
+ADAPTS: dict[type, Values] = {Samples: {"batch_size": 1, "loss": "cross-entropy"}}
 
 __all__ = ["UnitState", "UnitWorld", "env", "functional_env", "parallel_env", "raw_env", "vector_env", "world"]
 
 Units = Literal["sign", "bit", "gaussian"]
 INPUT, OUTPUT = "input", "output"
 RECENT = 100  # episodes over which returns are averaged for logs and displays
+MOST_CHOICES = 256  # of one agent: actions are kept in 8 bits
 
 
 class UnitState(NamedTuple):
@@ -102,6 +109,7 @@ class UnitWorld(World):
         feedback: whether hidden layers also listen to the layer above; needs sweeps.
         lateral: whether hidden layers also listen to themselves; needs sweeps.
         sweeps: how often the layers act again after the first pass upward, >= 0; none without feedback or lateral.
+        repeats: worlds in a row that are asked the same questions, >= 1.
     """
 
     weights_in: ClassVar[Literal["state", "mind"]] = "mind"
@@ -113,6 +121,7 @@ class UnitWorld(World):
     feedback: bool = static(default=False)
     lateral: bool = static(default=False)
     sweeps: int = static(default=0)
+    repeats: int = static(default=1)
 
     def __post_init__(self) -> None:
         require(
@@ -127,6 +136,7 @@ class UnitWorld(World):
         for size in self.hidden:
             require_whole("every size in hidden", size, 1)
         require_whole("sweeps", self.sweeps, 0)
+        require_whole("repeats", self.repeats, 1)
         for name, asked in (("feedback", self.feedback), ("lateral", self.lateral)):
             require(isinstance(asked, bool), f"{name} must be True or False, but is {asked!r}.")
         require(
@@ -143,16 +153,15 @@ class UnitWorld(World):
             self.output == "softmax" or space == spaces.Discrete(2) or isinstance(space, spaces.Box),
             f"One output unit chooses between two actions, but the task has {space}: use output='softmax'.",
         )
+        require(
+            not isinstance(space, spaces.Discrete) or space.n <= MOST_CHOICES,
+            f"One agent chooses among at most {MOST_CHOICES} actions, but the task has {space}: play a smaller one.",
+        )
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
         """Numbers in the stimulus and in the activity of every layer."""
         return (math.prod(self.task.in_shape), *(layer.width for layer in self.layers))
-
-    @cached_property
-    def repeats(self) -> int:
-        """The task's."""
-        return self.task.repeats
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
@@ -225,7 +234,7 @@ class UnitWorld(World):
         return after, Outcome(reward, answer.terminated, answer.truncated, info)
 
     def evaluate(self, key: Key[Array, ""], state: UnitState, policy: Policy, part: Part) -> Metrics:
-        """Loss: minus the mean return of episodes that no round has seen (`tasks.episodes`), played by the policy."""
+        """The task's metrics of the policy in episodes that no round has seen, or on every sample (`episodes`)."""
         del state
 
         def decide(key: Key[Array, ""], memory: Memory, task_state: TaskState) -> tuple[Array, Memory]:
@@ -304,7 +313,7 @@ def _obs_space(parts: list[tuple[int, tuple[float, float]]]) -> spaces.Box:
 
 
 def world(
-    task: str | DecisionTask = "multiplexer",
+    task: str | DecisionTask | Samples = "multiplexer",
     *,
     hidden: tuple[int, ...] = (64,),
     units: Units = "sign",
@@ -312,12 +321,14 @@ def world(
     feedback: bool = False,
     lateral: bool = False,
     sweeps: int = 0,
+    repeats: int = 1,
     **task_options: Any,
 ) -> UnitWorld:
     """A layered network of stochastic units on a task of decisions.
 
     Args:
-        task: a task's name ("multiplexer", "scalar-regression", ...), or a task object.
+        task: a task's name ("multiplexer", "digits", ...), or a task object; samples with classes are asked one by one
+            (`synagents.tasks.bandit`).
         hidden: units of the hidden layers, each >= 1; none for a network that is its output layer.
         units: kind of the hidden units: sign {-1, 1}, bit {0, 1} or gaussian.
         output: softmax (one agent that chooses) or unit (one that fires or not, for tasks of two actions); tasks whose
@@ -325,14 +336,17 @@ def world(
         feedback: let hidden layers also listen to the layer above; needs sweeps.
         lateral: let hidden layers also listen to themselves; needs sweeps.
         sweeps: how often the layers act again after the first pass upward, >= 0.
+        repeats: worlds in a row that are asked the same questions, >= 1; 2 and more give each decision company to
+            compare its reward with (leave-one-out baselines), at as many times fewer questions per batch.
         **task_options: options of the named task, such as `bits=5`.
 
     Raises:
-        ValueError: if anything is out of range, or there is no task or option of that name.
+        ValueError: if anything is out of range, or there is no task or option of that name, or samples have no classes.
     """
-    chosen = registry.make_task(task, task_options, world)
+    chosen = registry.make_task(task, task_options, world, ADAPTS)
+    chosen = with_bandit_feedback(chosen) if isinstance(chosen, Samples) else chosen
     hidden = tuple(hidden) if isinstance(hidden, list) else hidden
-    return UnitWorld(chosen, hidden, units, output, feedback, lateral, sweeps)
+    return UnitWorld(chosen, hidden, units, output, feedback, lateral, sweeps, repeats)
 
 
 faces = Faces(world, "unit_v0")

@@ -231,7 +231,7 @@ def table(rows: list[dict[str, Any]], study: str) -> None:
 
     for row in sorted(rows, key=place):
         settings = row["settings"]
-        usual = recommended(row["task"], row["rule"])
+        usual = recommended(row["task"], row["rule"], "unit")
         bits = settings.get("bits", usual.get("bits"))
         hidden = "-".join(map(str, settings.get("hidden", usual.get("hidden", ()))))
         words = " ".join(f"{name}={value}" for name, value in settings.items() if name not in ("bits", "hidden"))

@@ -226,7 +226,7 @@ def check_counts(world: World, num_worlds: int, num_runs: int, shared_task: bool
     )
     require(
         not shared_task or not isinstance(world.task, DecisionTask),
-        "Every world has decisions of its own here: let worlds see the same stimuli by the task's repeats.",
+        "Every world has decisions of its own here: let worlds see the same stimuli by the world's repeats.",
     )
 
 

@@ -2,7 +2,8 @@
 
 A module of `synagents.learners`, `.networks`, `.tasks` or `.benchmark.optimizers` lists in `__all__` what it offers; a
 module without `__all__` is its neighbours' kit. The public name is the kebab-case of the Python name: `QTable` is
-"q-table". A world is a module `synagents.envs.<family>_v<number>` that names in `PLAYS` the kind of task it plays; the
+"q-table". A world is a module `synagents.envs.<family>_v<number>` that names in `PLAYS` the kind of task it is made
+for, and may name in `ADAPTS` kinds that it makes such tasks of, each with the options that it decides itself; the
 learners of a family are in `synagents.learners.<family>`, and those that lie beside the families fit all.
 
 This is the only module that imports by name.
@@ -15,12 +16,12 @@ import re
 import sys
 import traceback
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from types import ModuleType
 from typing import Any
 
-from synagents.hyperparameters import nearest, require
+from synagents.hyperparameters import Values, nearest, require
 
 KINDS = ("learners", "networks", "tasks", "benchmark.optimizers")
 
@@ -75,42 +76,97 @@ def families(learner: str) -> tuple[str, ...]:
 
 
 def players(task: str) -> tuple[str, ...]:
-    """The families of worlds that play a task; ValueError where there is none, or nobody says what kind it is."""
+    """The families of worlds that play a task, its usual one first.
+
+    Worlds that are made for such tasks come before those that adapt them; among either, the one that is made for the
+    most special kind, the nearest in the order of the task's base classes, and then the first by name.
+
+    Raises:
+        ValueError: where there is none, or nobody says what kind of task it is.
+    """
     kind = task_kind(task)
-    found = tuple(family for family, module in worlds().items() if issubclass(kind, module.PLAYS))
-    require(bool(found), f"No world plays the task {task}: derive its class from synagents.Task or DecisionTask.")
-    return found
+    ranks = {family: rank for family, module in worlds().items() if (rank := _rank(kind, module))}
+    require(bool(ranks), f"No world plays the task {task}: derive its class from synagents.Task or DecisionTask.")
+    return tuple(sorted(ranks, key=ranks.__getitem__))
+
+
+def _rank(kind: type, world: ModuleType) -> tuple[bool, int] | None:
+    """Whether a world adapts tasks of a kind, and how far that is from the kind it names; None if it does not play."""
+    named = [(False, world.PLAYS), *((True, other) for other in adapted(world))]
+    order = kind.__mro__
+    return min(((adapts, order.index(base)) for adapts, base in named if base in order), default=None)
+
+
+def adapted(world: ModuleType) -> Mapping[type, Values]:
+    """The kinds of tasks that a world adapts, each with the options that it decides itself."""
+    return vars(world).get("ADAPTS", {})
+
+
+def decided(task: str, adapts: Mapping[type, Values]) -> Values:
+    """The options of a named task that are decided by a world that adapts kinds of tasks so, by parameter name."""
+    constructor = find("tasks", task)
+    order = getattr(_kind_of(constructor), "__mro__", ())
+    values: Values = next((adapts[base] for base in order if base in adapts), {})
+    return {name: value for name, value in values.items() if name in inspect.signature(constructor).parameters}
 
 
 def task_kind(task: str) -> type:
-    """The class of a task by its name: that of a constructor is in its return annotation."""
-    constructor = find("tasks", task)
-    if isinstance(constructor, type):
-        return constructor
-    try:
-        kind = typing.get_type_hints(constructor).get("return")
-    except NameError:  # it names something that is not imported there
-        kind = None
-    if not isinstance(kind, type):
+    """The class of a task by its name; ValueError where nobody says it."""
+    kind = _kind_of(find("tasks", task))
+    if kind is None:
         raise ValueError(
             f"{task} does not say what it makes: annotate what it returns, such as `def mine() -> synagents.Task`."
         )
     return kind
 
 
-def usual_learner(task: str) -> str:
-    """Who learns a task when nobody is named: the `USUAL` learner of the family that plays it."""
-    family = players(task)[0]
-    return importlib.import_module(f"synagents.learners.{family}").USUAL
+def _kind_of(constructor: Callable[..., Any]) -> type | None:
+    """What a constructor makes: itself, or what its return annotation says; None where it says nothing."""
+    if isinstance(constructor, type):
+        return constructor
+    try:
+        kind = typing.get_type_hints(constructor).get("return")
+    except NameError:  # it names something that is not imported there
+        return None
+    return kind if isinstance(kind, type) else None
 
 
-def make_task(task: Any, options: dict[str, Any], builder: Callable[..., Any]) -> Any:
+def usual_learner(task: str, world: str | None = None) -> str:
+    """Who learns a task when nobody is named: the `USUAL` learner of the family that plays it.
+
+    Args:
+        task: its name.
+        world: the family; None for the task's usual one.
+
+    Raises:
+        ValueError: if worlds of that family do not play it.
+    """
+    if world is not None:
+        require_player(task, world)
+    return importlib.import_module(f"synagents.learners.{world or players(task)[0]}").USUAL
+
+
+def require_player(task: str, world: str) -> None:
+    """Raise ValueError unless worlds of a family play a task."""
+    require(world in worlds(), f"No world is called {world!r}: {nearest(world, worlds())}.")
+    there = players(task)
+    require(
+        world in there,
+        f"{task} is not played in worlds of {world} agents, but in those of {' and '.join(there)} agents: leave "
+        "--world out.",
+    )
+
+
+def make_task(
+    task: Any, options: Values, builder: Callable[..., Any], adapts: Mapping[type, Values] | None = None
+) -> Any:
     """A task from its name and options, or the task that is given.
 
     Args:
         task: a name, or an object.
         options: of the named task.
         builder: the function that was called with them, whose own options a near match may be.
+        adapts: the kinds of tasks that the builder's world adapts, each with the options that it decides itself.
 
     Raises:
         ValueError: where there is no such task or option.
@@ -119,12 +175,20 @@ def make_task(task: Any, options: dict[str, Any], builder: Callable[..., Any]) -
         require(not options, f"Set options on the task object itself: {', '.join(options)}.")
         return task
     constructor = find("tasks", task)
-    of_task = set(inspect.signature(constructor).parameters)
+    fixed = decided(task, adapts or {})
+    of_task = set(inspect.signature(constructor).parameters) - set(fixed)
     of_builder = {name for name, p in inspect.signature(builder).parameters.items() if p.kind is p.KEYWORD_ONLY}
     for option in options:
         hint = nearest(option, sorted(of_task | of_builder))
         require(option in of_task, f"Neither the task {task} nor its world has an option {option!r}: {hint}.")
-    return constructor(**options)
+    return constructor(**options, **fixed)
+
+
+def called(constructor: Callable[..., Any], name: str, settings: Values) -> Any:
+    """What a constructor makes of its settings; ValueError where it is a class with methods that are not written."""
+    missing = ", ".join(sorted(getattr(constructor, "__abstractmethods__", ())))
+    require(not missing, f"{name} is not finished: it has no {missing} yet.")
+    return constructor(**settings)
 
 
 def kebab(name: str) -> str:

@@ -123,11 +123,6 @@ class DecisionTask(ABC):
         )
 
     @cached_property
-    def repeats(self) -> int:
-        """How many worlds in a row are asked the same questions. By default 1: each has its own."""
-        return 1
-
-    @cached_property
     def description(self) -> tuple[tuple[str, Any], ...]:
         """Of the task, for reports: pairs of a name and a value. By default empty."""
         return ()
@@ -136,6 +131,19 @@ class DecisionTask(ABC):
     def evaluation_episodes(self) -> int:
         """Held-out episodes that `synagents.tasks.episodes.evaluate` plays side by side. By default 16."""
         return 16
+
+    def questions(self, part: Part) -> TaskState:
+        """All questions of a part of the data, states T with one axis in front, where a part has so many and no more.
+
+        Evaluation asks each of them once, and an episode is one decision. By default None: questions are drawn without
+        end, and evaluation plays `evaluation_episodes` episodes.
+        """
+        del part
+        return None
+
+    def metrics(self, returns: Float[Array, "E"]) -> Metrics:
+        """What the returns of evaluated episodes come to. By default minus their mean, as the loss."""
+        return {"loss": -jnp.mean(returns)}
 
     @abstractmethod
     def init(self, key: Key[Array, ""]) -> TaskState:

@@ -2,14 +2,14 @@
 
     synagents train digits --out runs/a   =   synagents.fit(synagents.preset("digits"), "runs/a")
 
-The task and the learner choose the world: the one that both are made for (`synagents.registry`). A setting is looked
-for in this order: given by hand, the preset of the task and learner (`synagents.cli.presets`), the default.
+The task and the learner choose the world: of the families that play the task, those that the learner is for; of
+several, the task's usual one (`synagents.registry`), unless another is named. A setting is looked for in this order:
+given by hand, the preset of the task and learner in that world (`synagents.cli.presets`), the default.
 """
 
 import contextlib
 import difflib
 import inspect
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache
@@ -21,20 +21,18 @@ import jax
 from synagents import registry
 from synagents.cli import flags, presets
 from synagents.cli.flags import Flag
+from synagents.cli.named import find_probe, make_network, network_flags
 from synagents.envs import synapse_v0
-from synagents.hyperparameters import Values, nearest, require, require_whole
+from synagents.hyperparameters import Values, require, require_whole
 from synagents.loop import Run
-from synagents.probes import PROBES, Probe
+from synagents.probes import Probe
 from synagents.run import reading
 from synagents.run.config import Config, read_config
 from synagents.run.files import Json
 from synagents.run.spec import RunSpec
-from synagents.task import Task
 from synagents.world import AnyLearner, LearnerBase, World
 
 PRESET_NETWORK = "mlp"  # what a world builds where no network is named; its settings are the world's then
-SHAPES = ("in_shape", "out_size", "sizes")  # parameters of networks that come from the task
-HIDDEN = Flag("hidden", tuple[int, ...], (32,), "units of the hidden layers, each >= 1; none for no hidden layer.")
 
 
 class Names(NamedTuple):
@@ -43,6 +41,7 @@ class Names(NamedTuple):
     task: str
     learner: str
     network: str | None = None
+    world: str | None = None  # a family; None for the task's usual one of those that the learner is for
 
 
 class Built(NamedTuple):
@@ -59,6 +58,7 @@ def preset(
     learner: str | None = None,
     *,
     network: str | None = None,
+    world: str | None = None,
     seed: int = 0,
     rounds: int | None = None,
     num_worlds: int | None = None,
@@ -73,8 +73,10 @@ def preset(
 
     Args:
         task: a task's name (`synagents tasks` lists them), or "module:Name" of one of your own.
-        learner: a learner's name or "module:Name"; None for the usual one of the task's world.
+        learner: a learner's name or "module:Name"; None for the usual one of the world.
         network: a network's name or "module:Name"; None for the world's own.
+        world: the family of the world, such as "synapse" or "unit", where several play the task; None for the task's
+            usual one of those that the learner is for.
         seed: of everything, also of the data split, in 0 .. 2^32 - 1.
         rounds: to play, >= 1 (`--steps` on the command line); None for the preset's.
         num_worlds: worlds that share one learner, >= 1; None for the preset's.
@@ -88,11 +90,11 @@ def preset(
 
     Raises:
         ValueError: if there is nothing of such a name, a setting belongs to none of them or is out of range, or the
-            learner does not fit the task.
+            learner or the world does not fit the task.
     """
-    names = _checked(task, learner, network)
-    usual = presets.recommended(names.task, names.learner)
-    rounds = presets.usual_rounds(names.task, names.learner) if rounds is None else rounds
+    names = _checked(task, learner, network, world)
+    usual = recommended(names)
+    rounds = usual["rounds"] if rounds is None else rounds
     require_whole("rounds", rounds, 1)
     built = build(names, settings, rounds=rounds, seed=seed)
     probes = tuple(probes)
@@ -111,19 +113,19 @@ def preset(
     )
 
 
-def _checked(task: str, learner: str | None, network: str | None) -> Names:
-    for name, given in (("task", task), ("learner", learner), ("network", network)):
+def _checked(task: str, learner: str | None, network: str | None, world: str | None) -> Names:
+    for name, given in (("task", task), ("learner", learner), ("network", network), ("world", world)):
         require(
             given is None or isinstance(given, str),
             f"A preset takes the {name}'s name, but this is a {type(given).__name__}: of objects build "
             "synagents.RunSpec(world, learner, rounds).",
         )
-    return Names(task, learner or registry.usual_learner(task), network)
+    return Names(task, learner or registry.usual_learner(task, world), network, world)
 
 
 def _about(names: Names, built: Built, probes: tuple[str | Probe, ...]) -> Config:
     """What config.json says first, enough for `rebuild` where everything has a name."""
-    about: Config = {"task": names.task, "learner": names.learner}
+    about: Config = {"task": names.task, "learner": names.learner, "world": family_of(names)}
     about |= {"network": names.network} if names.network else {}
     about |= {"sizes": list(built.world.sizes), "data": dict(built.world.task.description)}
     by_name = built.can_be_kept and all(isinstance(probe, str) for probe in probes)
@@ -136,24 +138,26 @@ def rebuild(config: Config) -> RunSpec:
     Raises:
         ValueError: if it is not the configuration of a preset, or a setting is none that this version knows.
     """
-    task, learner, network, settings, probes = (
-        config.get(name) for name in ("task", "learner", "network", "settings", "probe_names")
+    task, learner, network, world, settings, probes = (
+        config.get(name) for name in ("task", "learner", "network", "world", "settings", "probe_names")
     )
     if not (
         isinstance(task, str)
         and isinstance(learner, str)
         and isinstance(network, str | None)
+        and isinstance(world, str | None)
         and isinstance(settings, dict)
         and isinstance(probes, list)
     ):
         raise ValueError("This run was begun from objects in Python: go on with it by calling `synagents.fit` again.")
-    known = known_settings(Names(task, learner, network))
+    known = known_settings(Names(task, learner, network, world))
     for name in settings:
         require(name in known, f"This version has no setting {name} of {learner} on {task}: use the one that began it.")
     rounds = (*config["extended_from"], config["rounds"])
     run = {name: config[name] for name in ("num_worlds", "num_runs", "shared_task", "rollout_length", "probe_interval")}
     given = {name: flags.given(known[name], value) for name, value in settings.items()}
-    spec = preset(task, learner, network=network, seed=config["seed"], rounds=rounds[0], probes=probes, **run, **given)
+    named: Values = {"network": network, "world": world}
+    spec = preset(task, learner, seed=config["seed"], rounds=rounds[0], probes=probes, **named, **run, **given)
     return replace(spec, rounds=rounds[-1])
 
 
@@ -176,7 +180,7 @@ def build(names: Names, given: Values, *, rounds: int, seed: int = 0, by_preset:
     """Make the world and the learner.
 
     Args:
-        names: of the task, the learner and the network.
+        names: of the task, the learner, the network and the family of the world.
         given: settings by parameter name; those that are None count as not given.
         rounds: the length of decays that do not name their own.
         seed: of the data split, unless `given` says otherwise.
@@ -211,17 +215,19 @@ def sections(names: Names) -> dict[str, dict[str, Flag]]:
     Raises:
         ValueError: if there is nothing of such a name, or the learner is made for other worlds than the task.
     """
-    builder = registry.worlds()[family_of(names.task, names.learner)].world
+    world = registry.worlds()[family_of(names)]
+    builder = world.world
     usual = network_flags(PRESET_NETWORK)
     but = {"task", "observation", "features", "network"} | (set(usual) if names.network else set())
     titled = {"World": flags.flags_of(builder, but=but)}
     if names.network:
         require(
             "network" in inspect.signature(builder).parameters,
-            f"{names.task} is played in a world that builds its own network: leave --network out.",
+            f"The world of {names.learner} on {names.task} builds its own network: leave --network out.",
         )
         titled[f"Network {names.network}"] = network_flags(names.network)
-    titled[f"Task {names.task}"] = flags.flags_of(registry.find("tasks", names.task))
+    fixed = registry.decided(names.task, registry.adapted(world))
+    titled[f"Task {names.task}"] = flags.flags_of(registry.find("tasks", names.task), but=fixed)
     titled[f"Learner {names.learner}"] = flags.flags_of(registry.find("learners", names.learner))
     return titled
 
@@ -241,34 +247,17 @@ def all_flags() -> list[Flag]:
     return [flag for part in kinds for flag in part.values()]
 
 
-def network_flags(network: str) -> dict[str, Flag]:
-    """What may be set of a network: its constructor's parameters, less those that the task's shapes give."""
-    constructor = registry.find("networks", network)
-    has_sizes = "sizes" in inspect.signature(constructor).parameters
-    return ({"hidden": HIDDEN} if has_sizes else {}) | flags.flags_of(constructor, but=SHAPES)
-
-
-def make_network(network: str, task: Task, settings: Values) -> Any:
-    """A network that fits a task: parameters `in_shape` and `out_size` of its constructor are the task's.
-
-    A parameter `sizes` is (numbers of a sample, *hidden, out_size), with a setting `hidden`.
-    """
-    constructor = registry.find("networks", network)
-    parameters = inspect.signature(constructor).parameters
-    settings = dict(settings)
-    shapes: Values = {"in_shape": task.in_shape, "out_size": task.out_size}
-    if "sizes" in parameters:
-        shapes["sizes"] = (math.prod(task.in_shape), *settings.pop("hidden"), task.out_size)
-    shapes = {name: shape for name, shape in shapes.items() if name in parameters}
-    return _called(constructor, network, shapes | settings)
-
-
 def default(flag: Flag, names: Names, *, by_preset: bool = True) -> Any:
     """What a setting is when nobody gives it: the preset's value, or the constructor's default."""
     if not by_preset:
         return flag.default
-    usual = presets.recommended(names.task, names.learner)
+    usual = recommended(names)
     return (synapse_v0.rewards_for(names.learner) | usual).get(flag.parameter, flag.default)
+
+
+def recommended(names: Names) -> Values:
+    """The preset's values, by parameter name: of settings, `rounds`, and `num_worlds` where there are several."""
+    return presets.recommended(names.task, names.learner, family_of(names))
 
 
 def spanning(spec: RunSpec) -> tuple[str, ...]:
@@ -276,24 +265,17 @@ def spanning(spec: RunSpec) -> tuple[str, ...]:
     about = spec.about
     if "settings" not in about:
         return ()
-    known = known_settings(Names(about["task"], about["learner"], about.get("network")))
+    known = known_settings(Names(about["task"], about["learner"], about.get("network"), about.get("world")))
     return tuple(name for name, value in about["settings"].items() if flags.spans(known[name], value))
 
 
-def find_probe(name: str) -> Probe:
-    """The probe called `name` or `module:name`; ValueError with the near match where there is none."""
-    module, colon, own = name.strip().partition(":")
-    if colon:
-        probe = registry.imported(module, own)
-        require(callable(probe), f"{name} is no function of (world, round): name one.")
-        return probe
-    there = {registry.kebab(known): probe for known, probe in PROBES.items()}
-    require(registry.kebab(module) in there, f"No probe is called {module!r}: {nearest(module, there)}.")
-    return there[registry.kebab(module)]
+def family_of(names: Names) -> str:
+    """The family of the world: the one that is named, or the task's usual one of those that the learner is for.
 
-
-def family_of(task: str, learner: str) -> str:
-    """The family of worlds that a task and a learner are both made for; ValueError where there is none."""
+    Raises:
+        ValueError: if there is none that plays the task and that the learner is for, or it is not the named one.
+    """
+    task, learner, _, world = names
     shared = _shared(task, learner)
     if not shared:
         learns, plays = (" and ".join(there) for there in (registry.families(learner), registry.players(task)))
@@ -301,27 +283,39 @@ def family_of(task: str, learner: str) -> str:
             f"{learner} does not fit {task}: it learns in worlds of {learns} agents, and {task} is played in worlds of "
             f"{plays} agents by {', '.join(learners_of(task))}."
         )
-    return shared[0]
+    if world is not None:
+        registry.require_player(task, world)
+        require(
+            world in shared,
+            f"{learner} does not learn in worlds of {world} agents, but plays {task} in those of "
+            f"{' and '.join(shared)} agents: leave --world out, or name another learner.",
+        )
+    return world or shared[0]
 
 
-def pairs() -> list[tuple[str, str]]:
-    """Every task with every learner that plays it as it comes."""
-    return [(task, learner) for task in registry.offers("tasks") for learner in learners_of(task)]
+def offered() -> list[Names]:
+    """Every task with every learner that plays it as it comes, in every world in which it does."""
+    return [
+        Names(task, learner, world=world)
+        for task in registry.offers("tasks")
+        for world in registry.players(task)
+        for learner in learners_of(task, world)
+    ]
 
 
 @cache
-def learners_of(task: str) -> tuple[str, ...]:
-    """The learners that play a task by their presets."""
-    there = [learner for learner in registry.offers("learners") if _shared(task, learner)]
-    return tuple(learner for learner in there if _plays(task, learner))
+def learners_of(task: str, world: str | None = None) -> tuple[str, ...]:
+    """The learners that play a task by their presets, in worlds of one family or in any."""
+    there = [(learner, family) for learner in registry.offers("learners") for family in _shared(task, learner)]
+    there = [(learner, family) for learner, family in there if world in (None, family)]
+    return tuple(dict.fromkeys(learner for learner, family in there if _plays(Names(task, learner, world=family))))
 
 
-def _plays(task: str, learner: str) -> bool:
-    names = Names(task, learner)
+def _plays(names: Names) -> bool:
     titled = sections(names).items()
     chosen = {title: _usual(part, names) for title, part in titled}
     try:
-        registry.find("tasks", task)(**chosen[f"Task {task}"])
+        _task(names, chosen[f"Task {names.task}"])
     except (ValueError, FileNotFoundError):  # its data are not here, which says nothing against the learner
         return True
     try:
@@ -347,17 +341,17 @@ def usual_table(chosen: Values) -> str:
 def _made(names: Names, chosen: dict[str, Values]) -> tuple[World, AnyLearner]:
     """The objects, from the values of all sections."""
     own = dict(zip(("world", *(["network"] if names.network else []), "task", "learner"), chosen.values(), strict=True))
-    task = _called(registry.find("tasks", names.task), names.task, own["task"])
+    task = _task(names, own["task"])
     more = {"network": make_network(names.network, task, own["network"])} if names.network else {}
-    builder: Callable[..., World] = registry.worlds()[family_of(names.task, names.learner)].world
+    builder: Callable[..., World] = registry.worlds()[family_of(names)].world
     world = builder(task, **own["world"], **more)
-    return world, _called(registry.find("learners", names.learner), names.learner, own["learner"])
+    return world, registry.called(registry.find("learners", names.learner), names.learner, own["learner"])
 
 
-def _called(constructor: Any, name: str, settings: Values) -> Any:
-    missing = ", ".join(sorted(getattr(constructor, "__abstractmethods__", ())))
-    require(not missing, f"{name} is not finished: it has no {missing} yet.")
-    return constructor(**settings)
+def _task(names: Names, settings: Values) -> Any:
+    """The task, as the world asks for it."""
+    fixed = registry.decided(names.task, registry.adapted(registry.worlds()[family_of(names)]))
+    return registry.called(registry.find("tasks", names.task), names.task, settings | fixed)
 
 
 def _shared(task: str, learner: str) -> list[str]:
@@ -381,7 +375,7 @@ def _require_fit(names: Names, world: World, learner: AnyLearner, *, by_hand: bo
     reason = _misfit(world, learner)
     if reason is None:
         return
-    fitting = learners_of(names.task)
+    fitting = learners_of(names.task, family_of(names))
     if by_hand and names.learner in fitting:
         raise ValueError(reason)
     raise ValueError(f"{names.learner} does not fit {names.task} ({reason.rstrip('.')}): use {', '.join(fitting)}.")

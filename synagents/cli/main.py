@@ -83,7 +83,8 @@ cli.add_command(bench)
 def train(ctx: click.Context, wants_help: bool, **given: Any) -> None:
     """Train a network on TASK (default: digits) without a gradient.
 
-    TASK, --learner, --network and --probe take a name that the package knows, or module:Name of one of your own.
+    TASK, --learner, --network and --probe take a name that the package knows, or module:Name of one of your own. TASK
+    and --learner choose the world; where several families play TASK, --world does, and else the task's usual one plays.
     """
     if wants_help:
         click.echo(ctx.get_help())

@@ -1,6 +1,6 @@
 """Settings that are known to work, for every task and where needed for one learner on it: what a preset begins with.
 
-    preset = task's settings | learner's settings | published or measured settings of the pair | what is given by hand
+    preset = task's settings in a world | learner's settings | those of the pair, published or measured | given by hand
 
 Each was measured; a decay without a length spans the run. A published setting is complete: it names every setting of
 the learner that the task's own would give it, so that it inherits none (a test holds it to that).
@@ -8,14 +8,13 @@ the learner that the task's own would give it, so that it inherits none (a test 
 
 from synagents.hyperparameters import Values
 
-_LETTERS = {
+_LETTERS: Values = {
     "hidden": (32,),
     "batch_size": 2500,
     "interval": 250,
     "step_size": "exponential:1.5e-3:1.5e-4",
     "rounds": 60_000,
 }
-
 _CONTROL: Values = {  # for the rules without a published setting
     "hidden": (64,),
     "rounds": 100_000,
@@ -24,40 +23,49 @@ _CONTROL: Values = {  # for the rules without a published setting
     "critic_rate": "3e-3",
     "critic_trace_decay": 0.9,
 }
-TASKS: dict[str, Values] = {
-    "acrobot": _CONTROL,
-    "boundary": {"hidden": (8,), "interval": 0, "step_size": "0.01", "rounds": 10_000},
-    "cartpole": _CONTROL,
-    "digits": {
-        "hidden": (32,),
-        "batch_size": 1000,
-        "interval": 250,
-        "step_size": "exponential:5e-3:5e-4",
-        "rounds": 40_000,
+_GUESSED: Values = {"hidden": (64,), "num_worlds": 128, "rounds": 8_000}  # images whose class is guessed
+TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is right in one says nothing in another
+    "synapse": {
+        "boundary": {"hidden": (8,), "interval": 0, "step_size": "0.01", "rounds": 10_000},
+        "digits": {
+            "hidden": (32,),
+            "batch_size": 1000,
+            "interval": 250,
+            "step_size": "exponential:5e-3:5e-4",
+            "rounds": 40_000,
+        },
+        "idx": _LETTERS,
+        "notmnist": _LETTERS,
+        "perceptron": {"hidden": (), "interval": 0, "step_size": "0.01", "rounds": 10_000},
+        "xor": {"hidden": (4,), "interval": 0, "step_size": "0.01", "rounds": 10_000},
     },
-    "idx": _LETTERS,
-    "lunar-lander": _CONTROL,
-    "mountain-car": _CONTROL | {"temperature": 0.1},
-    "multiplexer": {"hidden": (64,), "rounds": 2_000, "num_worlds": 128},
-    "notmnist": _LETTERS,
-    "perceptron": {"hidden": (), "interval": 0, "step_size": "0.01", "rounds": 10_000},
-    "scalar-regression": {"hidden": (64,), "temperature": 0.1, "rounds": 2_000, "num_worlds": 128},
-    "xor": {"hidden": (4,), "interval": 0, "step_size": "0.01", "rounds": 10_000},
+    "unit": {
+        "acrobot": _CONTROL,
+        "cartpole": _CONTROL,
+        "digits": _GUESSED,
+        "idx": _GUESSED,
+        "lunar-lander": _CONTROL,
+        "mountain-car": _CONTROL | {"temperature": 0.1},
+        "multiplexer": {"hidden": (64,), "rounds": 2_000, "num_worlds": 128},
+        "notmnist": _GUESSED,
+        "scalar-regression": {"hidden": (64,), "temperature": 0.1, "rounds": 2_000, "num_worlds": 128},
+    },
 }
-
-
 ROUNDS = 10_000  # where a preset does not say
 
 
-def recommended(task: str, learner: str) -> Values:
-    """Values of settings for a learner on a task, by parameter name; empty for a task that has none."""
+def recommended(task: str, learner: str, world: str) -> Values:
+    """Values of settings for a learner on a task, by parameter name, and `rounds`, which every preset has.
+
+    Args:
+        task: its name; one that is unknown has no settings.
+        learner: its name.
+        world: the family of the world that they are for.
+    """
     pair = (task, learner)
-    return TASKS.get(task, {}) | LEARNERS.get(learner, {}) | PUBLISHED.get(pair, {}) | MEASURED.get(pair, {})
-
-
-def usual_rounds(task: str, learner: str) -> int:
-    """How many rounds a preset plays."""
-    return int(recommended(task, learner).get("rounds", ROUNDS))
+    of_task = TASKS.get(world, {}).get(task, {})
+    of_pair = PUBLISHED.get(pair, {}) | MEASURED.get(pair, {})
+    return {"rounds": ROUNDS} | of_task | LEARNERS.get(learner, {}) | of_pair
 
 
 # Learners that need units or wiring of their own.
@@ -160,7 +168,7 @@ PUBLISHED: dict[tuple[str, str], Values] = {
 }
 
 # Controlled actions come one by one, each world with its own question, so nobody can be left out of a mean.
-_SETTLING_CONTROL = {"baseline": "average", "control_variate": "mean-field"}
+_SETTLING_CONTROL = {"baseline": "average", "control_variate": "mean-field", "repeats": 1}
 MEASURED: dict[tuple[str, str], Values] = {
     ("multiplexer", "boltzmann"): {"output": "unit"},
     ("multiplexer", "recurrent"): {"output": "unit"},

@@ -1,6 +1,6 @@
-"""The command `synagents train`: TASK, --learner and --network say which other flags there are.
+"""The command `synagents train`: TASK, --learner, --network and --world say which other flags there are.
 
-So these three words are looked for first, then the flags of what they name are read. Nothing else is known of flags of
+So these four words are looked for first, then the flags of what they name are read. Nothing else is known of flags of
 other tasks and learners, and two of them may share a name.
 """
 
@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 
 TASK = "digits"
 NAMES = "synagents.names"  # where a line's names are kept while it is read
-OF_SAMPLES = "shared_task"  # worlds of decisions have a question of their own each
+NAMING = ("--learner", "--network", "--world")
+OF_BATCHES = "shared_task"  # worlds of decisions have a question of their own each
 
 _OPTIONS: tuple[Decorator, ...] = (
     click.argument("task", required=False),
     click.option("--learner", help="Who acts and learns: see `synagents learners`."),
     click.option("--network", help="What is trained: see `synagents networks`.  [default: the world's own]"),
+    click.option("--world", help="Who the agents are, where worlds of several families play TASK."),
     count("--steps", None, "Rounds to play, >= 1: `rounds` in Python."),
     SEED,
     count("--num-worlds", None, "Worlds that share one learner, >= 1."),
@@ -61,7 +63,7 @@ def train_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Train(click.Command):
-    """A command that reads the flags of the task, the learner and the network that are named on its line."""
+    """A command that reads the flags of the task, the learner, the network and the world that its line names."""
 
     def __init__(self, **attributes: Any):
         super().__init__(**attributes)
@@ -84,7 +86,8 @@ class Train(click.Command):
     def _names(self, args: Sequence[str]) -> "Names":
         """What is named; the learner may bring switches of its own that are not to be taken for flags with a value."""
         from synagents.cli import flags
-        from synagents.cli.build import Names, all_flags, network_flags
+        from synagents.cli.build import Names, all_flags
+        from synagents.cli.named import network_flags
         from synagents.registry import find, usual_learner
 
         known = {word for param in self.own_params if getattr(param, "is_flag", False) for word in param.opts}
@@ -96,15 +99,17 @@ class Train(click.Command):
                 known |= flags.switches(own.values())
         found = named(args, known)
         task = found.get("task") or TASK
-        return Names(task, found.get("--learner") or usual_learner(task), found.get("--network"))
+        world = found.get("--world")
+        return Names(task, found.get("--learner") or usual_learner(task, world), found.get("--network"), world)
 
     def _shown(self, names: "Names") -> list[click.Parameter]:
-        """The run's own flags, less those that this task has no use for."""
-        from synagents.registry import task_kind
+        """The run's own flags, less those that this world has no use for."""
+        from synagents.cli.build import family_of
+        from synagents.registry import worlds
         from synagents.task import DecisionTask
 
-        decides = issubclass(task_kind(names.task), DecisionTask)
-        return [param for param in self.own_params if not (decides and param.name == OF_SAMPLES)]
+        decides = issubclass(worlds()[family_of(names)].PLAYS, DecisionTask)
+        return [param for param in self.own_params if not (decides and param.name == OF_BATCHES)]
 
     def _no_flag(self, typed: str, names: "Names", there: Iterable[str]) -> str:
         from synagents.cli.build import all_flags
@@ -143,12 +148,18 @@ class Train(click.Command):
             )
 
     def _own_rows(self, ctx: click.Context, names: "Names") -> list[tuple[str, str]]:
-        """The run's flags with what each is for this task and learner."""
-        from synagents.cli.presets import recommended, usual_rounds
+        """The run's flags with what each is for this task, learner and world."""
+        from synagents.cli.build import family_of, recommended
+        from synagents.registry import players
 
-        worlds = recommended(names.task, names.learner).get("num_worlds", 1)
-        rounds = usual_rounds(names.task, names.learner)
-        defaults = {"learner": names.learner, "steps": f"{rounds:,}", "num_worlds": f"{worlds}"}
+        usual, family = recommended(names), family_of(names)
+        others = [other for other in players(names.task) if other != family]
+        defaults = {
+            "learner": names.learner,
+            "world": "; also ".join([family, *([", ".join(others)] if others else [])]),
+            "steps": f"{usual['rounds']:,}",
+            "num_worlds": f"{usual.get('num_worlds', 1)}",
+        }
         rows = []
         for param in self._shown(names):
             record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
@@ -159,7 +170,7 @@ class Train(click.Command):
 
 
 def named(args: Sequence[str], switches: set[str]) -> dict[str, str]:
-    """The first word that belongs to no flag ("task"), and the values of --learner and --network, where they are there.
+    """The first word that belongs to no flag ("task"), and the values of the flags in NAMING, where they are there.
 
     Args:
         args: the words that were typed.
@@ -176,7 +187,7 @@ def named(args: Sequence[str], switches: set[str]) -> dict[str, str]:
             found.setdefault("task", word)
         elif name not in switches:
             value = value if equals else next(words, "")
-            if name in ("--learner", "--network"):
+            if name in NAMING:
                 found[name] = value
     return found
 
@@ -185,6 +196,7 @@ def play(
     started: float,
     task: str | None,
     learner: str | None,
+    world: str | None,
     steps: int | None,
     probes: tuple[str, ...],
     out: Path | None,
@@ -197,9 +209,8 @@ def play(
     """What `synagents train` does: build the preset and play it into the directory, or go on with what is there."""
     from dataclasses import replace
 
-    from synagents.cli.build import preset
+    from synagents.cli.build import Names, preset, recommended
     from synagents.cli.jax_settings import prepare_jax
-    from synagents.cli.presets import usual_rounds
     from synagents.hyperparameters import require
     from synagents.registry import usual_learner
     from synagents.run.config import first_rounds_of
@@ -207,15 +218,15 @@ def play(
 
     prepare_jax()
     task = task or TASK
-    learner = learner or usual_learner(task)
+    learner = learner or usual_learner(task, world)
     directory = RunDirectory(out or _fresh(task, learner), overwrite=overwrite)
     before = directory.config() if directory.holds_run else None
     names = [name for some in probes for name in some.split(",")]
     # A decay without a length spans the rounds that the run was first asked for, however often it is extended.
     first = first_rounds_of(before) if before else steps
-    spec = preset(task, learner, rounds=first, probes=names, **given)
+    spec = preset(task, learner, world=world, rounds=first, probes=names, **given)
     if before:
-        spec = replace(spec, rounds=steps or usual_rounds(task, learner))
+        spec = replace(spec, rounds=steps or recommended(Names(task, learner, world=world))["rounds"])
         require(
             spec.rounds != before["rounds"] or not directory.finished(),
             f"The run in {directory.path} is finished: raise --steps to extend it, name a new directory with --out, or "

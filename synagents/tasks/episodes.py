@@ -2,7 +2,8 @@
 
     loss = -mean over E episodes of sum_t r_t        E = `DecisionTask.evaluation_episodes`, side by side
 
-A bandit's episode is one decision; an episode that has not ended after LONGEST decisions counts as it stands. First
+A task that lists all of its questions (`DecisionTask.questions`) is asked each of them once instead. Otherwise a
+bandit's episode is one decision, and an episode that has not ended after LONGEST decisions counts as it stands. First
 questions and everything after them are drawn with keys that no round uses, so training sees these episodes by chance
 alone; where a task has few questions in all, it sees them often.
 """
@@ -17,6 +18,7 @@ from jaxtyping import Array, Bool, Float, Integer, Key
 from synagents.world import DecisionTask, Memory, Metrics, Part, TaskState
 
 LONGEST = 10_000  # decisions: a task without ends is evaluated, too
+AT_ONCE = 1_000  # listed questions that are answered side by side, so that many fit into memory
 
 
 class _Episode(NamedTuple):
@@ -36,7 +38,7 @@ def evaluate(
     decide: Callable[[Key[Array, ""], Memory, TaskState], tuple[Array, Memory]],
     part: Part,
 ) -> Metrics:
-    """Play E episodes and take minus their mean return as the loss.
+    """Play E episodes, or ask every question that the task lists, and take the task's metrics of their returns.
 
     Args:
         task: asks and pays.
@@ -45,9 +47,10 @@ def evaluate(
         decide: (key, memory, task state) -> (action, memory).
         part: "train" or "held_out"; the two differ in what is drawn.
     """
-    keys = jax.random.split(jax.random.fold_in(key, part == "held_out"), task.evaluation_episodes)
+    drawn = jax.random.fold_in(key, part == "held_out")
 
-    def episode(key: Key[Array, ""]) -> Float[Array, ""]:
+    def episode(key: Key[Array, ""], question: TaskState = None) -> Float[Array, ""]:
+        """The return of an episode that is drawn, or of the one decision on a question."""
         task_key, memory_key, play_key = jax.random.split(key, 3)
 
         def step(now: _Episode) -> _Episode:
@@ -57,7 +60,21 @@ def evaluate(
             earned = now.earned + answer.reward
             return _Episode(state, memory, now.steps + 1, earned, answer.terminated | answer.truncated)
 
-        start = _Episode(task.init(task_key), begin_world(memory_key), jnp.int32(0), jnp.float32(0), jnp.bool_(False))
+        first = task.init(task_key) if question is None else question
+        start = _Episode(first, begin_world(memory_key), jnp.int32(0), jnp.float32(0), jnp.bool_(False))
+        if question is not None:
+            return step(start).earned
         return jax.lax.while_loop(lambda now: ~now.ended & (now.steps < LONGEST), step, start).earned
 
-    return {"loss": -jnp.mean(jax.vmap(episode)(keys))}
+    listed = task.questions(part)
+    if listed is None:
+        return task.metrics(jax.vmap(episode)(jax.random.split(drawn, task.evaluation_episodes)))
+
+    def asked(place: Integer[Array, ""]) -> Float[Array, ""]:
+        return episode(jax.random.fold_in(drawn, place), jax.tree.map(lambda x: x[place], listed))
+
+    count = jax.tree.leaves(listed)[0].shape[0]
+    pieces = -(-count // AT_ONCE)
+    # Pieces of one size are compiled once; the last question is asked again to fill them, and not counted again.
+    places = jnp.minimum(jnp.arange(pieces * -(-count // pieces), dtype=jnp.int32), count - 1)
+    return task.metrics(jax.lax.map(jax.vmap(asked), places.reshape(pieces, -1)).reshape(-1)[:count])

@@ -34,11 +34,9 @@ class Multiplexer(DecisionTask):
 
     Attributes:
         bits: address bits k.
-        repeats: worlds in a row that are asked the same questions.
     """
 
     bits: int = static(default=3)
-    repeats: int = static(default=1)
 
     @property
     def in_shape(self) -> tuple[int, ...]:
@@ -82,14 +80,11 @@ class Multiplexer(DecisionTask):
         return Question(coins.reshape(-1)[:size].astype(jnp.uint8))
 
 
-def multiplexer(*, bits: int = 3, repeats: int = 1) -> Multiplexer:
+def multiplexer(*, bits: int = 3) -> Multiplexer:
     """Say which data bit the address bits point to: one decision per question, +1 if right, -1 if wrong.
 
     Args:
         bits: address bits k, 1 .. 16; there are k + 2^k inputs (11 for k = 3).
-        repeats: worlds in a row that are asked the same questions, >= 1; 2 and more give each decision company to
-            compare its reward with (leave-one-out baselines), at as many times fewer questions per batch.
     """
     require_whole("bits", bits, 1, MAX_BITS)
-    require_whole("repeats", repeats, 1)
-    return Multiplexer(bits, repeats)
+    return Multiplexer(bits)

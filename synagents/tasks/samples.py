@@ -76,6 +76,11 @@ class Samples(Task):
         require_whole("out_size", self.out_size, 1)
         require_whole("batch_size", self.batch_size, 1)
 
+    @property
+    def has_classes(self) -> bool:
+        """Whether the targets are classes, so that there is an accuracy."""
+        return bool(jnp.issubdtype(self.target.dtype, jnp.integer))
+
     def init(self, key: Key[Array, ""]) -> Batch:
         """A first batch."""
         return self._draw(key)
@@ -96,12 +101,16 @@ class Samples(Task):
     def evaluate(self, state: Batch, apply_fn: Callable[[Array], Array], part: Part) -> Metrics:
         """Loss, and accuracy where the targets are classes, over the whole training or held-out part."""
         del state
-        x, target = (self.x, self.target) if part == "train" else (self.held_out_x, self.held_out_target)
+        x, target = self.part(part)
         out = apply_fn(self.scaled(x))
         metrics = {"loss": self.loss(out, target)}
-        if jnp.issubdtype(target.dtype, jnp.integer):
+        if self.has_classes:
             metrics["accuracy"] = losses.accuracy(out, target)
         return metrics
+
+    def part(self, part: Part) -> tuple[Num[Array, "n ..."], Num[Array, "n *C"]]:
+        """The samples of a part as they are stored, and their targets."""
+        return (self.x, self.target) if part == "train" else (self.held_out_x, self.held_out_target)
 
     def scaled(self, x: Num[Array, "..."]) -> Float[Array, "..."]:
         """Stored samples as the network sees them."""

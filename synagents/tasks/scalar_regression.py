@@ -15,7 +15,7 @@ import numpy as np
 from gymnasium import spaces
 from jaxtyping import Array, Float, Key
 
-from synagents.hyperparameters import require_whole, settings, static
+from synagents.hyperparameters import require_whole, settings
 from synagents.keys import LARGEST_SEED, seed_key
 from synagents.world import Answer, DecisionTask
 
@@ -39,12 +39,10 @@ class ScalarRegression(DecisionTask):
     Attributes:
         first: A, f32[8, 8].
         second: c, f32[8, 1].
-        repeats: worlds in a row that are asked the same questions.
     """
 
     first: Float[Array, "8 8"]
     second: Float[Array, "8 1"]
-    repeats: int = static(default=1)
 
     @property
     def in_shape(self) -> tuple[int, ...]:
@@ -82,18 +80,15 @@ class ScalarRegression(DecisionTask):
         return Point(jax.random.normal(key, (INPUTS,), jnp.float32))
 
 
-def scalar_regression(*, teacher_seed: int = 0, repeats: int = 1) -> ScalarRegression:
+def scalar_regression(*, teacher_seed: int = 0) -> ScalarRegression:
     """Say the number that a random network of rectifiers assigns to a point in 8 dimensions; R = -(error)^2.
 
     Args:
         teacher_seed: seed of the random network, 0 .. 2^32 - 1.
-        repeats: worlds in a row that are asked the same questions, >= 1.
     """
     require_whole("teacher_seed", teacher_seed, 0, LARGEST_SEED)
-    require_whole("repeats", repeats, 1)
     first, second = jax.random.split(seed_key(teacher_seed))
     return ScalarRegression(
         jax.random.normal(first, (INPUTS, INPUTS), jnp.float32),
         jax.random.normal(second, (INPUTS, 1), jnp.float32),
-        repeats,
     )

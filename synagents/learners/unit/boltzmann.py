@@ -43,7 +43,7 @@ class Boltzmann(Learner):
 
     Attributes:
         learning_rate: of Adam, >= 0: one for all layers, or one each from the input on; numbers or schedules.
-        baseline: leave-one-out (needs worlds that see the same: the task's repeats), average or none.
+        baseline: leave-one-out (needs worlds that see the same: the world's repeats), average or none.
         control_variate: mean-field (subtract what the synapse's ends do together on average) or none; without it
             the baseline must know the stimulus, so leave-one-out.
         expected: whether hidden units count with their mean given their neighbours, which is less noisy.

@@ -146,7 +146,7 @@ def advantage(mind: UnitLearnerState, baseline: Baseline, transition: Transition
 
     "none": the reward itself. "average": minus its running mean. "leave-one-out": minus the mean reward of the other
     worlds that saw the same stimulus in the same round, an unbiased estimate of E[R | s] that owes nothing to the own
-    decision; 0 in a world that had no such company (see the multiplexer's `repeats`).
+    decision; 0 in a world that had no such company (see the world's `repeats`).
     """
     reward = team_reward(transition)
     if baseline == "none":
