@@ -164,7 +164,13 @@ def test_a_team_of_units_is_told_what_it_earned_over_the_whole_run_and_at_its_en
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["digits", "--learner", "reinforce"], "reinforce does not fit digits: it learns in worlds of unit agents"),
+        (["xor", "--learner", "reinforce"], "reinforce does not fit xor: it learns in worlds of unit agents"),
+        (["xor", "--world", "unit"], "xor is not played in worlds of unit agents, but in those of synapse agents"),
+        (["--world", "unti"], "No world is called 'unti': did you mean 'unit'?"),
+        (["--learner", "trace", "--world", "unit"], "trace does not learn in worlds of unit agents, but plays digits"),
+        (["--learner", "reinforce", "--batch-size", "9"], "reinforce on digits has no --batch-size"),
+        (["--world", "unit", "--step-size", "0.1"], "map-propagation on digits has no --step-size"),
+        (["--world", "unit", "--shared-task"], "has no --shared-task"),
         (
             ["multiplexer", "--learner", "q-table"],
             "q-table does not fit multiplexer: it learns in worlds of synapse agents",
@@ -398,12 +404,19 @@ def test_help_speaks_of_the_chosen_task_and_learner_and_gives_units(synagents: C
 
 
 def test_every_flag_of_every_task_and_learner_is_explained() -> None:
-    from synagents.cli.build import Names, pairs, sections
+    from synagents.cli.build import offered, sections
 
-    for task, learner in pairs():
-        for flags in sections(Names(task, learner, "mlp" if task == "digits" else None)).values():
+    for names in offered():
+        network = "mlp" if (names.task, names.world) == ("digits", "synapse") else None
+        for flags in sections(names._replace(network=network)).values():
             for flag in flags.values():
-                assert len(flag.help) > 15, (task, learner, flag.name)
+                assert len(flag.help) > 15, (names, flag.name)
+
+
+def test_help_says_which_worlds_play_a_task_and_shows_the_flags_of_the_one_that_is_meant(synagents: Command) -> None:
+    usual, other = (synagents("train", "digits", *words, "--help").out for words in ([], ["--world", "unit"]))
+    assert "default: synapse; also unit]" in " ".join(usual.split()) and "--batch-size" in usual
+    assert "default: unit; also synapse]" in " ".join(other.split()) and "--batch-size" not in other
 
 
 def test_tasks_and_learners_are_listed(synagents: Command) -> None:

@@ -42,6 +42,7 @@ NEEDED: dict[str, dict[str, Any]] = {  # the least that a constructor asks for; 
 LEARNERS, NETWORKS, TASKS = (list(registry.offers(kind)) for kind in ("learners", "networks", "tasks"))
 SCORING = [name for name in TASKS if issubclass(registry.task_kind(name), Task)]  # they score outputs
 DECIDING = [name for name in TASKS if issubclass(registry.task_kind(name), DecisionTask)]  # they answer actions
+GUESSED = [name for name in SCORING if "unit" in registry.players(name)]  # samples with classes, asked one by one
 
 
 def test_every_file_of_the_folders_is_held_to_this_table() -> None:
@@ -361,15 +362,20 @@ def math_prod(shape: tuple[int, ...]) -> int:
 # Tasks that answer decisions
 
 
+def deciding(task: Any) -> Any:
+    """A task as a world of units has it."""
+    return unit_v0.world(task, hidden=()).task
+
+
 def decision(task: Any) -> jax.Array:
     """An action of the middle."""
     discrete = isinstance(task.action_space, spaces.Discrete)
     return jnp.int32(0) if discrete else jnp.zeros(task.action_space.shape)
 
 
-@pytest.mark.parametrize("name", DECIDING)
+@pytest.mark.parametrize("name", DECIDING + GUESSED)
 def test_a_task_of_decisions_answers_every_action_and_asks_the_next_question(name: str, task_of: Any) -> None:
-    task = task_of(name)
+    task = deciding(task_of(name))
     state = task.init(KEY)
     x = task.stimulus(state)
     assert x.shape == task.in_shape and x.dtype == jnp.float32 and np.isfinite(x).all()
@@ -379,16 +385,16 @@ def test_a_task_of_decisions_answers_every_action_and_asks_the_next_question(nam
     assert [part.dtype for part in answer] == [jnp.float32, bool, bool]
 
 
-@pytest.mark.parametrize("name", DECIDING)
+@pytest.mark.parametrize("name", DECIDING + GUESSED)
 def test_a_task_of_decisions_is_drawn_from_its_key(name: str, task_of: Any) -> None:
-    task = task_of(name)
+    task = deciding(task_of(name))
     state = task.init(KEY)
     assert same_bits(state, task.init(KEY)) and not same_bits(state, task.init(jax.random.key(1)))
     one, other = (task.respond(jax.random.key(1), state, decision(task)) for _ in range(2))
     assert same_bits(one, other)
 
 
-@pytest.mark.parametrize("name", DECIDING)
+@pytest.mark.parametrize("name", DECIDING + GUESSED)
 def test_a_world_of_units_can_be_made_of_every_task_that_answers(name: str, task_of: Any) -> None:
     world = unit_v0.world(task_of(name), hidden=(2,))
     state = world.reset(KEY)
@@ -400,10 +406,20 @@ def test_a_world_of_units_can_be_made_of_every_task_that_answers(name: str, task
     assert shapes(after) == shapes(state) and {"loss", "returns", "episodes"} == set(outcome.info)
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", [name for name in TASKS if name not in GUESSED])
 def test_a_world_refuses_a_task_of_the_other_kind_in_one_sentence(name: str, task_of: Any) -> None:
     wrong = unit_v0 if name in SCORING else synapse_v0
     assert "synagents.envs." in refused(lambda: wrong.world(task_of(name)))
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_usual_world_of_a_task_is_the_one_made_for_its_kind_and_all_that_are_named_play_it(
+    name: str, task_of: Any
+) -> None:
+    families = registry.players(name)
+    assert families[0] == ("synapse" if name in SCORING else "unit")
+    for family in families:
+        assert registry.worlds()[family].world(task_of(name), hidden=(2,)).groups
 
 
 # Worlds

@@ -8,7 +8,8 @@ import pytest
 
 from synagents import begin, fit, open_run, preset, registry, schedules
 from synagents.cli import flags, presets
-from synagents.cli.build import Names, known_settings, learners_of, make_network, pairs, sections
+from synagents.cli.build import Names, family_of, known_settings, learners_of, offered, recommended, sections
+from synagents.cli.named import make_network
 from synagents.cli.train import named
 from synagents.learners.synapse.trace import Trace
 from synagents.loop import advance
@@ -16,32 +17,43 @@ from synagents.run.config import read_config
 from tests.claims import one_sentence, refused
 
 NEED_DATA = ("idx", "notmnist")
-PLAYABLE = [pair for pair in pairs() if pair[0] not in NEED_DATA]
+PLAYABLE = [names for names in offered() if names.task not in NEED_DATA]
+PLAYED = [(task, world) for task in registry.offers("tasks") for world in registry.players(task)]
 
 
-@pytest.mark.parametrize("task", registry.offers("tasks"))
-def test_every_task_has_a_preset_for_its_usual_learner(task: str) -> None:
-    usual = presets.recommended(task, registry.usual_learner(task))
+def called(names: Names) -> str:
+    return f"{names.task}-{names.learner}-{names.world}"
+
+
+@pytest.mark.parametrize(("task", "world"), PLAYED)
+def test_every_task_has_a_preset_for_the_usual_learner_of_every_world_that_plays_it(task: str, world: str) -> None:
+    usual = presets.recommended(task, registry.usual_learner(task, world), world)
     assert {"hidden", "rounds"} <= set(usual)
     if "step_size" in usual:
         schedules.require_range("step_size", schedules.parse(usual["step_size"], usual["rounds"]), 0)
 
 
-def test_a_task_that_is_unknown_has_an_empty_preset() -> None:
-    assert presets.recommended("weather", "uniform") == {}
+def test_a_task_that_is_unknown_has_a_preset_of_rounds_alone() -> None:
+    assert presets.recommended("weather", "uniform", "unit") == {"rounds": presets.ROUNDS}
+
+
+@pytest.mark.parametrize("names", [names for names in offered() if len(registry.players(names.task)) > 1], ids=called)
+def test_a_preset_of_a_task_of_several_worlds_gives_none_what_only_another_has(names: Names) -> None:
+    assert set(recommended(names)) <= {*known_settings(names), "rounds", "num_worlds"}
 
 
 @pytest.mark.parametrize("pair", presets.PUBLISHED, ids="-".join)
 def test_a_published_preset_inherits_no_setting_of_the_learner(pair: tuple[str, str]) -> None:
     task, learner = pair
     of_learner = set(flags.flags_of(registry.find("learners", learner)))
-    shared = set(presets.TASKS[task]) | set(presets.LEARNERS.get(learner, {}))
+    of_task = presets.TASKS[family_of(Names(*pair))][task]
+    shared = set(of_task) | set(presets.LEARNERS.get(learner, {}))
     assert shared & of_learner <= set(presets.PUBLISHED[pair])
 
 
 def test_weight_maximization_controls_without_actor_traces() -> None:
     for task in ("cartpole", "acrobot", "lunar-lander"):
-        assert presets.recommended(task, "weight-maximization")["trace_decay"] == 0
+        assert presets.recommended(task, "weight-maximization", "unit")["trace_decay"] == 0
 
 
 @pytest.mark.parametrize("pair", [*presets.PUBLISHED, *presets.MEASURED], ids="-".join)
@@ -50,22 +62,25 @@ def test_a_preset_of_a_pair_names_only_what_the_pair_has(pair: tuple[str, str]) 
     assert set(own) <= {*known_settings(Names(*pair)), "rounds", "num_worlds"}
 
 
-@pytest.mark.parametrize("task", presets.TASKS)
-def test_a_preset_of_a_task_names_only_what_some_learner_on_it_has(task: str) -> None:
-    there = {name for learner in learners_of(task) for name in known_settings(Names(task, learner))}
-    assert set(presets.TASKS[task]) <= there | {"rounds", "num_worlds"}
+@pytest.mark.parametrize(("task", "world"), PLAYED)
+def test_a_preset_of_a_task_names_only_what_some_learner_on_it_has(task: str, world: str) -> None:
+    of_all = [known_settings(Names(task, learner, world=world)) for learner in learners_of(task, world)]
+    assert set(presets.TASKS[world][task]) <= {name for known in of_all for name in known} | {"rounds", "num_worlds"}
+
+
+def test_presets_are_of_worlds_that_play_their_tasks() -> None:
+    assert {(task, world) for world, tasks in presets.TASKS.items() for task in tasks} == set(PLAYED)
 
 
 def test_no_two_flags_of_one_command_line_share_a_name() -> None:
     from synagents.cli.main import train
 
     own = {word for param in train.own_params for word in (*param.opts, *param.secondary_opts)}  # type: ignore[attr-defined]
-    for task, learner in pairs():
-        networks = [None, "mlp"] if registry.players(task) == ("synapse",) else [None]
-        for network in networks:
-            titled = sections(Names(task, learner, network)).values()
+    for names in offered():
+        for network in [None, "mlp"] if names.world == "synapse" else [None]:
+            titled = sections(names._replace(network=network)).values()
             words = [word for part in titled for flag in part.values() for word in flags.option(flag).opts]
-            assert len(words) == len(set(words)) and not own & set(words), (task, learner, network)
+            assert len(words) == len(set(words)) and not own & set(words), (names, network)
 
 
 def test_a_word_is_a_switch_everywhere_or_nowhere() -> None:
@@ -83,17 +98,20 @@ def test_a_word_is_a_switch_everywhere_or_nowhere() -> None:
         ("--hidden 3 xor", {"task": "xor"}),
         ("--hiden 3 --network m:N -- xor", {"task": "xor", "--network": "m:N"}),
         ("--learner", {"--learner": ""}),
+        ("--world unit xor --world=synapse", {"task": "xor", "--world": "synapse"}),
         ("--seed -1 xor", {"task": "xor"}),
         ("", {}),
     ],
 )
-def test_task_learner_and_network_are_found_wherever_they_stand(typed: str, found: dict[str, str]) -> None:
+def test_task_learner_network_and_world_are_found_wherever_they_stand(typed: str, found: dict[str, str]) -> None:
     assert named(typed.split(), {"--adaptive"}) == found
 
 
-@pytest.mark.parametrize("pair", PLAYABLE, ids="-".join)
-def test_every_pair_that_is_offered_plays_by_its_preset(pair: tuple[str, str]) -> None:
-    spec = preset(*pair, rounds=2, num_worlds=min(2, presets.recommended(*pair).get("num_worlds", 1)))
+@pytest.mark.parametrize("names", PLAYABLE, ids=called)
+def test_everything_that_is_offered_plays_by_its_preset(names: Names) -> None:
+    num_worlds = min(2, recommended(names).get("num_worlds", 1))
+    spec = preset(names.task, names.learner, world=names.world, rounds=2, num_worlds=num_worlds)
+    assert family_of(names) == names.world == spec.about["world"]
     # Whatever could be refused is refused while the program is traced; only LunarLander has a host to call.
     run = jax.eval_shape(spec.begin)
     _, history = jax.eval_shape(lambda run: advance(run, 2), run)
@@ -115,6 +133,34 @@ def test_a_preset_pays_a_learner_what_it_needs(learner: str) -> None:
             needs, pays = registry.find("learners", learner).needs, world.reward_kind  # type: ignore[attr-defined]
             assert pays.graded or not needs.graded
             assert pays.same_batch or not needs.same_batch
+
+
+@pytest.mark.parametrize(
+    ("learner", "world", "played"),
+    [
+        (None, None, "synapse team-q"),
+        (None, "synapse", "synapse team-q"),
+        (None, "unit", "unit map-propagation"),
+        ("reinforce", None, "unit reinforce"),
+        ("uniform", None, "synapse uniform"),
+        ("uniform", "unit", "unit uniform"),
+    ],
+)
+def test_who_is_named_chooses_the_world_and_else_it_is_the_tasks_usual_one(
+    learner: str | None, world: str | None, played: str
+) -> None:
+    spec = preset("digits", learner, world=world)
+    assert f"{spec.about['world']} {spec.about['learner']}" == played
+    assert type(spec.world).__name__.lower() == f"{spec.about['world']}world"
+
+
+def test_a_run_goes_on_in_the_world_it_was_begun_in(tmp_path: Path) -> None:
+    spec = preset("digits", "uniform", world="unit", rounds=2, num_worlds=2, hidden=(2,), seed=3)
+    fit(spec, tmp_path / "a", tell=lambda line: None)
+    assert read_config(tmp_path / "a")["world"] == "unit"
+    opened, read = open_run(tmp_path / "a")
+    assert opened.t == 2 and read is not None and read["score_name"] == "accuracy"
+    assert opened.world.task.samples.x.tobytes() == preset("digits", seed=3).world.task.x.tobytes()  # type: ignore[union-attr]
 
 
 def test_a_preset_is_the_command_and_goes_on_by_its_directory(tmp_path: Path) -> None:
@@ -145,6 +191,13 @@ def test_a_run_of_objects_is_opened_with_its_spec_alone(tmp_path: Path) -> None:
         ({"learner": Trace()}, "takes the learner's name, but this is a Trace"),
         ({"network": "from-module"}, "needs make, which cannot be typed"),
         ({"task": "multiplexer", "network": "mlp"}, "leave --network out"),
+        ({"task": "digits", "world": "unit", "network": "mlp"}, "leave --network out"),
+        ({"task": "digits", "world": "unti"}, "No world is called 'unti': did you mean 'unit'?"),
+        ({"world": "unit"}, "xor is not played in worlds of unit agents, but in those of synapse agents"),
+        ({"task": "digits", "learner": "trace", "world": "unit"}, "trace does not learn in worlds of unit agents"),
+        ({"task": "digits", "learner": "trace", "world": "units"}, "did you mean 'unit'?"),
+        ({"task": "digits", "world": "unit", "batch_size": 9}, "map-propagation on digits has no setting batch_size"),
+        ({"world": 3}, "takes the world's name, but this is a int"),
         ({"rounds": 0}, "rounds must be a whole number >= 1"),
         ({"rounds": 2.5}, "rounds must be a whole number >= 1"),
         ({"seed": 2**32}, "seed must be a whole number in 0 .. 4294967295"),

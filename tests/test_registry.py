@@ -1,7 +1,10 @@
+from types import ModuleType
+
 import pytest
 
-from synagents import registry
+from synagents import DecisionTask, Task, registry
 from synagents.learners.synapse.q_table import QTable
+from synagents.tasks.samples import Samples
 from tests.claims import refused
 
 
@@ -34,3 +37,43 @@ def test_a_learner_is_found_by_its_public_name() -> None:
 )
 def test_an_unknown_name_is_told_the_near_match(kind: str, name: str, told: str) -> None:
     assert told in refused(lambda: registry.find(kind, name))
+
+
+class Life(DecisionTask):
+    """A special kind of decisions, for which a third family is made."""
+
+
+def lifelong() -> Life:
+    raise NotImplementedError
+
+
+def guesses() -> Samples:
+    raise NotImplementedError
+
+
+def scores() -> Task:
+    raise NotImplementedError
+
+
+def test_a_tasks_usual_world_is_made_for_it_and_for_nothing_more_general(monkeypatch: pytest.MonkeyPatch) -> None:
+    third = ModuleType("plastic_v0")
+    third.PLAYS = Life  # type: ignore[attr-defined]
+    there = {**registry.worlds(), "plastic": third}
+    monkeypatch.setattr(registry, "worlds", lambda: dict(sorted(there.items())))
+    assert registry.players(f"{__name__}:lifelong") == ("plastic", "unit")
+    assert registry.players("multiplexer") == ("unit",)
+    assert registry.players(f"{__name__}:guesses") == registry.players("digits") == ("synapse", "unit")
+    assert registry.players(f"{__name__}:scores") == ("synapse",)
+
+
+def test_families_of_equal_rank_come_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    worlds = {name: ModuleType(name) for name in ("other", "synapse")}
+    for module in worlds.values():
+        module.PLAYS = Task  # type: ignore[attr-defined]
+    monkeypatch.setattr(registry, "worlds", lambda: worlds)
+    assert registry.players("digits") == ("other", "synapse")
+
+
+def test_a_task_that_no_world_plays_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "worlds", lambda: {})
+    assert "No world plays the task xor" in refused(lambda: registry.players("xor"))

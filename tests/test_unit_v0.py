@@ -132,12 +132,13 @@ def doings(world: Any, seen: Any) -> Any:
     return seen.actions, seen.outcome.reward
 
 
-def test_the_functional_face_plays_the_loops_story() -> None:
-    world = unit_v0.world(bits=1, hidden=(3,))
+@pytest.mark.parametrize("task", [multiplexer(bits=1), pictures()], ids=["bits", "samples"])
+def test_the_functional_face_plays_the_loops_story(task: Any) -> None:
+    world = unit_v0.world(task, hidden=(3,))
     run, history = advance(begin(KEY, world, Reinforce()), 3, probes=(doings,), probe_interval=1)
-    env, key = unit_v0.functional_env(bits=1, hidden=(3,)), run_key(KEY, 0)
+    env, key = unit_v0.functional_env(task, hidden=(3,)), run_key(KEY, 0)
     obs, env_state = env.reset(world_key(reset_key(key), 0))
-    assert obs["hidden0"].shape == (3, 3) and (obs["hidden0"] == obs["hidden0"][0]).all()
+    assert obs["hidden0"].shape == (3, world.sizes[0]) and (obs["hidden0"] == obs["hidden0"][0]).all()
     for t in range(3):
         actions, paid = jax.tree.map(lambda x, t=t: x[0, t, 0], history.probes["doings"])
         for _ in range(2):
@@ -181,6 +182,7 @@ def test_a_world_that_cannot_be_is_refused_in_one_sentence(options: Any, sentenc
         ({"sweeps": -1}, "sweeps must be a whole number >= 0"),
         ({"feedback": True}, "give sweeps together with feedback"),
         ({"output": "unit", "task": control.acrobot()}, "use output='softmax'"),
+        ({"repeats": 0}, "repeats must be a whole number >= 1"),
         ({"task": pictures()}, "synagents.envs.synapse_v0"),
     ],
 )

@@ -23,7 +23,7 @@ _CONTROL: Values = {  # for the rules without a published setting
     "critic_rate": "3e-3",
     "critic_trace_decay": 0.9,
 }
-_GUESSED: Values = {"hidden": (64,), "num_worlds": 128, "rounds": 8_000}  # images whose class is guessed
+_IMAGES: Values = {"hidden": (64,), "num_worlds": 128, "rounds": 4_000}  # one class is named of each
 TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is right in one says nothing in another
     "synapse": {
         "boundary": {"hidden": (8,), "interval": 0, "step_size": "0.01", "rounds": 10_000},
@@ -42,12 +42,12 @@ TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is r
     "unit": {
         "acrobot": _CONTROL,
         "cartpole": _CONTROL,
-        "digits": _GUESSED,
-        "idx": _GUESSED,
+        "digits": _IMAGES,
+        "idx": _IMAGES,
         "lunar-lander": _CONTROL,
         "mountain-car": _CONTROL | {"temperature": 0.1},
         "multiplexer": {"hidden": (64,), "rounds": 2_000, "num_worlds": 128},
-        "notmnist": _GUESSED,
+        "notmnist": _IMAGES,
         "scalar-regression": {"hidden": (64,), "temperature": 0.1, "rounds": 2_000, "num_worlds": 128},
     },
 }
@@ -167,8 +167,19 @@ PUBLISHED: dict[tuple[str, str], Values] = {
     },
 }
 
-# Controlled actions come one by one, each world with its own question, so nobody can be left out of a mean.
-_SETTLING_CONTROL = {"baseline": "average", "control_variate": "mean-field", "repeats": 1}
+# Where each world has its own question, nobody can be left out of a mean: so in control, which is played one decision
+# at a time, and on images, of which a minibatch then holds twice as many.
+_SETTLING_ALONE = {"baseline": "average", "control_variate": "mean-field", "repeats": 1}
+# Of units on images; rates by `studies/unit_images.py --search`, the same search for every rule.
+_UNITS_ON_IMAGES: dict[str, Values] = {
+    "backprop": {"learning_rate": "3e-3,3e-3"},
+    "boltzmann": _SETTLING_ALONE | {"learning_rate": "1e-2,1e-3"},
+    "map-propagation": {"hidden": (64,), "variance": (0.3,), "learning_rate": "1e-2,1e-4"},
+    "recurrent": _SETTLING_ALONE | {"learning_rate": "1e-2,1e-2"},
+    "reinforce": {"learning_rate": "1e-2,1e-2"},
+    "straight-through": {"learning_rate": "1e-2,1e-2"},
+    "weight-maximization": {"hidden": (64,), "learning_rate": "1e-2,1e-3"},
+}
 MEASURED: dict[tuple[str, str], Values] = {
     ("multiplexer", "boltzmann"): {"output": "unit"},
     ("multiplexer", "recurrent"): {"output": "unit"},
@@ -181,12 +192,13 @@ MEASURED: dict[tuple[str, str], Values] = {
     ("digits", "team-q"): _TEAM_DIGITS,
     **{(task, "trace"): _TRACED_LETTERS for task in ("idx", "notmnist")},
     **{(task, "team-q"): _TRACED_LETTERS | {"batch_size": 500} for task in ("idx", "notmnist")},
-    ("cartpole", "boltzmann"): _SETTLING_CONTROL | {"output": "unit"},
-    ("cartpole", "recurrent"): _SETTLING_CONTROL | {"output": "unit"},
+    ("cartpole", "boltzmann"): _SETTLING_ALONE | {"output": "unit"},
+    ("cartpole", "recurrent"): _SETTLING_ALONE | {"output": "unit"},
     **{
-        (task, learner): _SETTLING_CONTROL
+        (task, learner): _SETTLING_ALONE
         for task in ("acrobot", "lunar-lander")
         for learner in ("boltzmann", "recurrent")
     },
     **{("digits", learner): _LEARNING_DIGITS for learner in _TRACED},
+    **{(task, rule): own for task in ("digits", "idx", "notmnist") for rule, own in _UNITS_ON_IMAGES.items()},
 }

@@ -73,8 +73,14 @@ def summary_of(spec: RunSpec, run: Run, metrics: Path) -> Json:
         metrics: its metrics.csv, which knows the whole run also where it was cut in pieces.
     """
     train, held_out = measure(run, "train"), measure(run, "held_out")
-    graded = "accuracy" in held_out
-    named = {name: spec.about[name] for name in ("task", "learner") if name in spec.about}
+    graded, rewards = "accuracy" in held_out, _rewards(metrics)
+    score = "accuracy" if graded else "mean_reward" if rewards else "held_out_loss"
+    named = {name: spec.about[name] for name in ("task", "learner", "world") if name in spec.about}
+    numbers = {
+        "held_out_loss": float(held_out["loss"].mean()),
+        "accuracy": float(held_out["accuracy"].mean()) if graded else None,
+        **rewards,
+    }
     return named | {
         "sizes": list(spec.world.sizes),
         "seed": spec.seed,
@@ -85,12 +91,10 @@ def summary_of(spec: RunSpec, run: Run, metrics: Path) -> Json:
         "runs": run.num_runs,
         "loss": float(train["loss"].mean()),
         "train_accuracy": float(train["accuracy"].mean()) if graded else None,
-        "held_out_loss": float(held_out["loss"].mean()),
-        "accuracy": float(held_out["accuracy"].mean()) if graded else None,
+        **numbers,
         "accuracy_by_run": [float(one) for one in held_out["accuracy"].mean(axis=1)] if graded else None,
-        "score": float(held_out["accuracy" if graded else "loss"].mean()),
-        "score_name": "accuracy" if graded else "held_out_loss",
-        **_rewards(metrics),
+        "score": numbers[score],
+        "score_name": score,
         "weights_sha256": weights_sha256(run),
     }
 
@@ -113,8 +117,6 @@ def _rewards(metrics: Path) -> Json:
         return float(returns / episodes) if episodes else None
 
     return {
-        "score": mean_return(0),
-        "score_name": "mean_reward",
         "mean_reward": mean_return(0),
         "final_reward": mean_return(0.9 * steps[-1]),
         "mean_reward_by_run": [mean_return(0, run) for run in dict.fromkeys(row["run"] for row in rows)],

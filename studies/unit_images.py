@@ -1,0 +1,125 @@
+"""Unit worlds on images: every rule names the class of one image at a time, is paid 1 or 0, and is judged on the rest.
+
+    python studies/unit_images.py --search                  # learning rates, on splits 0 .. 2 of the digits alone
+    python studies/unit_images.py [--data DIR] [--only RULE ...] [--seeds 10] [--letter-seeds 3]
+    python studies/unit_images.py --table                   # the table of docs/units.md, of what is done
+
+A cell is one training by the preset of `synagents train TASK --world unit --learner RULE`, with a seed that also draws
+the split; it leaves one line in results/unit_images.jsonl and is never played twice. Splits 100 and later are those of
+the table; `--search` tries the same few rates for every rule on three others. The letters (`--data`, the folder with
+notMNIST) are played with the digits' settings. `uniform` is the control.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import mean, median
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from common import RESULTS, Cells, compilations, percent
+
+from synagents.cli.build import preset
+from synagents.loop import advance, evaluate
+from synagents.run.config import versions
+
+RULES = (
+    "backprop", "straight-through", "weight-maximization", "map-propagation", "boltzmann", "recurrent", "reinforce",
+    "uniform",
+)  # fmt: skip
+RATES = ("0.003,0.003", "0.01,0.01", "0.03,0.03", "0.01,0.001", "0.01,1e-4")  # of the hidden layer and the output
+DESIGN, FIRST = range(3), 100  # splits of the search, and the first of the table
+CHUNK = 1000  # rounds of one call
+
+
+class Cell(NamedTuple):
+    """One training."""
+
+    task: str
+    rule: str
+    seed: int
+    rate: str = ""  # empty for the preset's
+
+    @property
+    def key(self) -> str:
+        """What makes it this cell."""
+        return " ".join(map(str, self)).strip()
+
+
+def search(rules: Iterable[str]) -> list[Cell]:
+    """Every rule that learns, with every rate."""
+    learning = [rule for rule in rules if rule != "uniform"]
+    return [Cell("digits", rule, seed, rate) for rule in learning for rate in RATES for seed in DESIGN]
+
+
+def comparison(rules: list[str], seeds: int, letter_seeds: int) -> list[Cell]:
+    """Every rule by its preset."""
+    cells = [Cell("digits", rule, FIRST + number) for rule in rules for number in range(seeds)]
+    return cells + [Cell("notmnist", rule, FIRST + number) for rule in rules for number in range(letter_seeds)]
+
+
+def play(one: Cell, data: Path | None) -> dict[str, Any]:
+    """Train by the preset; return the accuracies, the sample evaluations, and the seconds without compilation."""
+    given: dict[str, Any] = {"learning_rate": one.rate} if one.rate else {}
+    given |= {"data": data} if one.task == "notmnist" else {}
+    spec = preset(one.task, one.rule, world="unit", seed=one.seed, **given)
+    compiled, started = compilations(), time.perf_counter()
+    run = spec.begin()
+    for _ in range(spec.rounds // CHUNK):
+        run, _ = advance(run, CHUNK)
+    accuracy = {part: float(np.mean(evaluate(run, part)["accuracy"])) for part in ("held_out", "train")}
+    seconds = time.perf_counter() - started
+    return accuracy | {"samples": spec.rounds * spec.num_worlds, "seconds": seconds - sum(compiled)}
+
+
+def table(rows: list[dict[str, Any]]) -> None:
+    """Held-out accuracy and cost of every rule on every task."""
+    print("| task | rule | seeds | held-out accuracy | in training | sample evaluations | seconds (median) |")
+    print("|---|---|---|---|---|---|---|")
+    for task, rule in dict.fromkeys((row["task"], row["rule"]) for row in rows):
+        own = [row for row in rows if (row["task"], row["rule"]) == (task, rule)]
+        held_out = percent([row["held_out"] for row in own]) if len(own) > 1 else f"{100 * own[0]['held_out']:.1f}"
+        print(
+            f"| {task} | `{rule}` | {len(own)} | {held_out} | {100 * mean(row['train'] for row in own):.1f} "
+            f"| {own[0]['samples']:,} | {median(row['seconds'] for row in own):.1f} |"
+        )
+
+
+def found(rows: list[dict[str, Any]]) -> None:
+    """Mean held-out accuracy over the splits of the search, by rule and rate."""
+    print(f"| rule | {' | '.join(RATES)} |\n|{'---|' * (1 + len(RATES))}")
+    for rule in dict.fromkeys(row["rule"] for row in rows):
+        by_rate = [[row["held_out"] for row in rows if (row["rule"], row["rate"]) == (rule, rate)] for rate in RATES]
+        print(f"| `{rule}` | {' | '.join(f'{100 * mean(own):.1f}' if own else '' for own in by_rate)} |")
+
+
+def main() -> None:
+    """Play what is not done yet, then tell."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="folder with the notMNIST images; without it the digits alone")
+    parser.add_argument("--only", nargs="+", default=list(RULES), choices=RULES, help="rules, in this order")
+    parser.add_argument("--seeds", type=int, default=10, help="splits of the digits")
+    parser.add_argument("--letter-seeds", type=int, default=3, help="splits of the letters")
+    parser.add_argument("--search", action="store_true", help="try learning rates on other splits instead")
+    parser.add_argument("--table", action="store_true", help="print what is done and play nothing")
+    args = parser.parse_args()
+    done = Cells(RESULTS / "unit_images.jsonl")
+    cells = search(args.only) if args.search else comparison(args.only, args.seeds, args.letter_seeds)
+    for one in cells:
+        if args.table or one.key in done or (one.task == "notmnist" and args.data is None):
+            continue
+        got = play(one, args.data)
+        done.add({"key": one.key, **one._asdict(), **got, "versions": versions()})
+        print(one.key, json.dumps(got), file=sys.stderr, flush=True)
+        if one.seed == cells[-1].seed:
+            jax.clear_caches()  # the next rule has another program
+    rows = [row for row in done.rows.values() if row["rule"] in args.only]
+    found([row for row in rows if row["rate"]]) if args.search else table([row for row in rows if not row["rate"]])
+
+
+if __name__ == "__main__":
+    main()
