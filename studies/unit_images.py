@@ -1,13 +1,13 @@
 """Unit worlds on images: every rule names the class of one image at a time, is paid 1 or 0, and is judged on the rest.
 
-    python studies/unit_images.py --search                  # learning rates, on splits 0 .. 2 of the digits alone
+    python studies/unit_images.py --search [--data DIR]     # learning rates, on splits 0 .. 2 (letters: 0 and 1)
     python studies/unit_images.py [--data DIR] [--only RULE ...] [--seeds 10] [--letter-seeds 3]
     python studies/unit_images.py --table                   # the table of docs/units.md, of what is done
 
 A cell is one training by the preset of `synagents train TASK --world unit --learner RULE`, with a seed that also draws
 the split; it leaves one line in results/unit_images.jsonl and is never played twice. Splits 100 and later are those of
-the table; `--search` tries the same few rates for every rule on three others. The letters (`--data`, the folder with
-notMNIST) are played with the digits' settings. `uniform` is the control.
+the table; `--search` tries the same few rates for every rule on a few others. The letters need `--data`, the folder
+with notMNIST. `uniform` is the control.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 from statistics import mean, median
 from typing import Any, NamedTuple
@@ -31,8 +32,12 @@ RULES = (
     "backprop", "straight-through", "weight-maximization", "map-propagation", "boltzmann", "recurrent", "reinforce",
     "uniform",
 )  # fmt: skip
-RATES = ("0.003,0.003", "0.01,0.01", "0.03,0.03", "0.01,0.001", "0.01,1e-4")  # of the hidden layer and the output
-DESIGN, FIRST = range(3), 100  # splits of the search, and the first of the table
+RATES = {  # of the hidden layer and the output
+    "digits": ("0.003,0.003", "0.01,0.01", "0.03,0.03", "0.003,3e-4", "0.01,0.001", "0.01,1e-4"),
+    "notmnist": ("0.001,0.001", "0.003,0.003", "0.003,3e-4"),
+}
+DESIGN = {"digits": range(3), "notmnist": range(2)}  # splits of the search
+FIRST = 100  # split of the table
 CHUNK = 1000  # rounds of one call
 
 
@@ -53,7 +58,12 @@ class Cell(NamedTuple):
 def search(rules: Iterable[str]) -> list[Cell]:
     """Every rule that learns, with every rate."""
     learning = [rule for rule in rules if rule != "uniform"]
-    return [Cell("digits", rule, seed, rate) for rule in learning for rate in RATES for seed in DESIGN]
+    return [
+        Cell(task, rule, seed, rate)
+        for task, rule in product(RATES, learning)
+        for rate in RATES[task]
+        for seed in DESIGN[task]
+    ]
 
 
 def comparison(rules: list[str], seeds: int, letter_seeds: int) -> list[Cell]:
@@ -80,8 +90,10 @@ def table(rows: list[dict[str, Any]]) -> None:
     """Held-out accuracy and cost of every rule on every task."""
     print("| task | rule | seeds | held-out accuracy | in training | sample evaluations | seconds (median) |")
     print("|---|---|---|---|---|---|---|")
-    for task, rule in dict.fromkeys((row["task"], row["rule"]) for row in rows):
+    for task, rule in product(RATES, RULES):
         own = [row for row in rows if (row["task"], row["rule"]) == (task, rule)]
+        if not own:
+            continue
         held_out = percent([row["held_out"] for row in own]) if len(own) > 1 else f"{100 * own[0]['held_out']:.1f}"
         print(
             f"| {task} | `{rule}` | {len(own)} | {held_out} | {100 * mean(row['train'] for row in own):.1f} "
@@ -90,11 +102,13 @@ def table(rows: list[dict[str, Any]]) -> None:
 
 
 def found(rows: list[dict[str, Any]]) -> None:
-    """Mean held-out accuracy over the splits of the search, by rule and rate."""
-    print(f"| rule | {' | '.join(RATES)} |\n|{'---|' * (1 + len(RATES))}")
-    for rule in dict.fromkeys(row["rule"] for row in rows):
-        by_rate = [[row["held_out"] for row in rows if (row["rule"], row["rate"]) == (rule, rate)] for rate in RATES]
-        print(f"| `{rule}` | {' | '.join(f'{100 * mean(own):.1f}' if own else '' for own in by_rate)} |")
+    """Mean held-out accuracy over the splits of the search, by task, rule and rate."""
+    for task, rates in RATES.items():
+        print(f"\n| {task} | {' | '.join(rates)} |\n|{'---|' * (1 + len(rates))}")
+        for rule in RULES[:-1]:
+            mine = [row for row in rows if (row["task"], row["rule"]) == (task, rule)]
+            by_rate = [[row["held_out"] for row in mine if row["rate"] == rate] for rate in rates]
+            print(f"| `{rule}` | {' | '.join(f'{100 * mean(own):.1f}' if own else '' for own in by_rate)} |")
 
 
 def main() -> None:
@@ -109,14 +123,16 @@ def main() -> None:
     args = parser.parse_args()
     done = Cells(RESULTS / "unit_images.jsonl")
     cells = search(args.only) if args.search else comparison(args.only, args.seeds, args.letter_seeds)
+    program = ("", "")  # what is compiled for it: seeds and rates are arguments
     for one in cells:
         if args.table or one.key in done or (one.task == "notmnist" and args.data is None):
             continue
+        if (one.task, one.rule) != program:
+            jax.clear_caches()
+            program = (one.task, one.rule)
         got = play(one, args.data)
         done.add({"key": one.key, **one._asdict(), **got, "versions": versions()})
         print(one.key, json.dumps(got), file=sys.stderr, flush=True)
-        if one.seed == cells[-1].seed:
-            jax.clear_caches()  # the next rule has another program
     rows = [row for row in done.rows.values() if row["rule"] in args.only]
     found([row for row in rows if row["rate"]]) if args.search else table([row for row in rows if not row["rate"]])
 

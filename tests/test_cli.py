@@ -20,7 +20,7 @@ from tests.test_data import write_pair
 
 TINY = ["xor", "--steps", "40", "--hidden", "2", "--quiet"]
 SUMMARY = {
-    "task", "learner", "sizes", "data", "agents", "steps", "seed", "worlds", "runs", "loss", "train_accuracy",
+    "task", "learner", "world", "sizes", "data", "agents", "steps", "seed", "worlds", "runs", "loss", "train_accuracy",
     "held_out_loss", "accuracy", "accuracy_by_run", "score", "score_name", "seconds", "compile_seconds",
     "steps_per_second", "agent_steps_per_second", "checkpoint_seconds", "weights_sha256",
 }  # fmt: skip

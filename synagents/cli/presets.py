@@ -171,14 +171,18 @@ PUBLISHED: dict[tuple[str, str], Values] = {
 # at a time, and on images, of which a minibatch then holds twice as many.
 _SETTLING_ALONE = {"baseline": "average", "control_variate": "mean-field", "repeats": 1}
 # Of units on images; rates by `studies/unit_images.py --search`, the same search for every rule.
-_UNITS_ON_IMAGES: dict[str, Values] = {
-    "backprop": {"learning_rate": "3e-3,3e-3"},
+_UNITS_ON_DIGITS: dict[str, Values] = {
+    "backprop": {"learning_rate": "3e-3,3e-4"},
     "boltzmann": _SETTLING_ALONE | {"learning_rate": "1e-2,1e-3"},
-    "map-propagation": {"hidden": (64,), "variance": (0.3,), "learning_rate": "1e-2,1e-4"},
+    "map-propagation": {"hidden": (64,), "variance": (0.3,), "learning_rate": "3e-3,3e-4"},
     "recurrent": _SETTLING_ALONE | {"learning_rate": "1e-2,1e-2"},
     "reinforce": {"learning_rate": "1e-2,1e-2"},
     "straight-through": {"learning_rate": "1e-2,1e-2"},
     "weight-maximization": {"hidden": (64,), "learning_rate": "1e-2,1e-3"},
+}
+_UNITS_ON_LETTERS: dict[str, Values] = {
+    rule: own if rule == "map-propagation" else own | {"learning_rate": "1e-3,1e-3"}
+    for rule, own in _UNITS_ON_DIGITS.items()
 }
 MEASURED: dict[tuple[str, str], Values] = {
     ("multiplexer", "boltzmann"): {"output": "unit"},
@@ -200,5 +204,6 @@ MEASURED: dict[tuple[str, str], Values] = {
         for learner in ("boltzmann", "recurrent")
     },
     **{("digits", learner): _LEARNING_DIGITS for learner in _TRACED},
-    **{(task, rule): own for task in ("digits", "idx", "notmnist") for rule, own in _UNITS_ON_IMAGES.items()},
+    **{("digits", rule): own for rule, own in _UNITS_ON_DIGITS.items()},
+    **{(task, rule): own for task in ("idx", "notmnist") for rule, own in _UNITS_ON_LETTERS.items()},
 }
