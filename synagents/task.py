@@ -133,6 +133,16 @@ class DecisionTask(ABC):
         return ()
 
     @cached_property
+    def length(self) -> int:
+        """Rounds of every episode, where all have as many. By default 0: they differ."""
+        return 0
+
+    @cached_property
+    def levels(self) -> dict[str, float]:
+        """Expected rewards of an episode that a player's can be compared with, by name. By default none is known."""
+        return {}
+
+    @cached_property
     def evaluation_episodes(self) -> int:
         """Held-out episodes that `synagents.tasks.episodes.evaluate` plays side by side. By default 16."""
         return 16
