@@ -1,7 +1,7 @@
 """Cue and reward: which of a few unknown cues counts must be found out anew in every life, from rewards alone.
 
     life    n different random cues of b signs, one of them the target; `length` rounds, trial after trial
-    trial   a blank round; n/2 different cues in random order at random places of n/2 + U{0 .. n - 1} rounds; GO; a blank
+    trial   a blank, n/2 different cues in random order at random places of n/2 + U{0 .. n - 1} rounds, GO, a blank
     R       at GO +1 if the action is 1 and the target was shown, or 0 and it was not; else -1; in other rounds 0
 
 What is seen: the cue's signs (0 where none is shown), whether it is GO, 1, the share of the life that is over, the last

@@ -1,0 +1,245 @@
+"""The second loop, and the last: lives are lived, and what does not change within a life is improved between lives.
+
+    life(world, learner, mind, key) -> Life                     rounds as in `synagents.loop`, from birth to the end
+    ascend    theta <- optimizer(theta, d/dtheta mean over lives of objective(life))     theta = (world.slow, mind)
+
+A life is a pure function of theta and its key. `ascend` differentiates through all of its rounds; what happens in a
+round is computed again on the way back (`jax.checkpoint`), so memory holds one state per round and life. (Backpropagation
+through time, Werbos 1990; through plasticity: Miconi, Clune & Stanley 2018.)
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Key, PyTree, UInt32
+
+from synagents import axes, keys
+from synagents.hyperparameters import require, require_between, require_whole, settings, static
+from synagents.loop import check_pair
+from synagents.rounds import Keys, play
+from synagents.world import AnyLearner, Memory, MemoryLearner, Metrics, Mind, Params, RoundNumber, State, World
+
+
+class Life(NamedTuple):
+    """What a life was."""
+
+    reward: Float[Array, "T"]  # of the team
+    info: dict[str, Float[Array, "T"]]  # what the world reports
+    end: State
+
+
+Objective: TypeAlias = Callable[[Life], Float[Array, ""]]  # what is to become smaller, of one life
+
+
+@settings
+class AdvantageActorCritic:
+    """The objective of a network that decides and forecasts: policy gradient with its own forecast as the baseline.
+
+        mean over t of  -log p(a_t) stop(R_t - v_t) + critic (R_t - v_t)^2 + concentration sum_a p_t(a)^2
+        R_t = r_t + discount R_{t+1}
+
+    The gradient goes through the whole life, but not through the advantage. (Mnih et al. 2016; the last term, which
+    keeps the network from deciding too soon, is that of Miconi, Rawal, Clune & Stanley 2019.)
+
+    Attributes:
+        discount: of later rewards, in [0, 1].
+        critic: weight of the forecast's error, >= 0.
+        concentration: weight of the last term, >= 0.
+        scale: what rewards are multiplied with, > 0.
+    """
+
+    discount: float = 0.9
+    critic: float = 0.1
+    concentration: float = 0.1
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        require_between("discount", self.discount, 0, 1)
+        require_between("critic", self.critic, 0)
+        require_between("concentration", self.concentration, 0)
+        require_between("scale", self.scale, 0, above=True)
+
+    def __call__(self, life: Life) -> Float[Array, ""]:
+        """Of one life."""
+
+        def earlier(later: Array, reward: Array) -> tuple[Array, Array]:
+            here = reward + self.discount * later
+            return here, here
+
+        _, returns = jax.lax.scan(earlier, jnp.zeros_like(life.reward[0]), self.scale * life.reward, reverse=True)
+        advantage = returns - life.info["value"]
+        chosen = life.info["log_probability"] * jax.lax.stop_gradient(advantage)
+        concentrated = self.concentration * life.info["concentration"]
+        return jnp.mean(self.critic * advantage**2 - chosen + concentrated)
+
+
+def life(world: World, learner: AnyLearner, mind: Mind, key: Key[Array, ""]) -> Life:
+    """A life, from a birth to as many rounds as the world's batches, or episodes, are long.
+
+    Args:
+        world: whose `interval` says how long a life is.
+        learner: who acts.
+        mind: what it knows.
+        key: of the life: the same as `keys.run_key(seed, episode)` of a face, and so the same life.
+    """
+    state = world.reset(keys.world_key(keys.reset_key(key), 0))
+    memory: Memory = ()
+    if isinstance(learner, MemoryLearner):
+        memory = learner.begin_world(keys.world_key(keys.reset_key(key), 0), mind, world.groups)
+
+    @jax.checkpoint
+    def one(now: tuple[State, Memory], t: RoundNumber) -> tuple[tuple[State, Memory], tuple[Array, Metrics]]:
+        moment = keys.round_key(key, t)
+        drawn = Keys(keys.world_key(moment, 0), keys.world_key(keys.action_key(moment), 0))
+        state, memory, played = play(world, learner, drawn, *now, mind, t)
+        outcome = played.made.outcome
+        reward = jnp.mean(jnp.stack([jnp.mean(part) for part in outcome.reward.values()]))
+        return (state, memory), (reward, outcome.info)
+
+    times = jnp.arange(world.interval, dtype=jnp.uint32)
+    (state, _), (reward, info) = jax.lax.scan(one, (state, memory), times)
+    return Life(reward, info, state)
+
+
+class Theta(NamedTuple):
+    """What is improved between lives."""
+
+    slow: Params  # the network's weights
+    mind: Mind  # what the rule knows
+
+
+@settings
+class Teaching:
+    """Teaching that can go on: everything a later call of `ascend` needs.
+
+    Attributes:
+        world: the world; its own `slow` is not used.
+        learner: the rule.
+        objective: of a life.
+        optimizer: what makes steps of gradients (optax).
+        key: one key per run, key[K]; never changes.
+        theta: what is improved, axes [K, ...].
+        memory: the optimizer's, axes [K, ...].
+        updates: made so far.
+        lives: lives per update.
+        num_runs: K independent runs.
+    """
+
+    world: World
+    learner: AnyLearner
+    objective: Objective
+    optimizer: optax.GradientTransformation = static()
+    key: Key[Array, "K"]
+    theta: Theta
+    memory: PyTree
+    updates: int = static()
+    lives: int = static()
+    num_runs: int = static()
+
+
+class Progress(NamedTuple):
+    """What happened, update by update."""
+
+    reward: Float[Array, "K updates"]  # of a life, mean over the lives of an update
+    objective: Float[Array, "K updates"]
+    norm: Float[Array, "K updates"]  # of the gradient
+
+
+def begin(
+    key: int | Key[Array, ""],
+    world: World,
+    learner: AnyLearner,
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    *,
+    lives: int = 30,
+    num_runs: int = 1,
+) -> Teaching:
+    """Fresh networks and rules, nothing lived yet.
+
+    Args:
+        key: random key of the whole experiment, or its seed in 0 .. 2^32 - 1.
+        world: the world, whose lives are `world.interval` rounds long.
+        learner: the rule.
+        objective: what is to become smaller, of one life.
+        optimizer: what makes steps of gradients, such as `optax.adam(2e-3)`.
+        lives: lives per update, >= 1.
+        num_runs: independent runs, >= 1.
+
+    Raises:
+        ValueError: if a number is out of range, the rule does not fit the world, or a life has no end.
+    """
+    check_pair(world, learner)
+    require_whole("lives", lives, 1)
+    require_whole("num_runs", num_runs, 1)
+    require(world.interval > 0, "Lives of this world have no end: give it an interval, or a task that has a length.")
+    run_keys = jax.vmap(keys.run_key, (None, 0))(keys.seed_key(key), jnp.arange(num_runs))
+
+    def one(key: Key[Array, ""]) -> tuple[Theta, PyTree]:
+        birth = keys.reset_key(key)
+        slow = world.weights(world.reset(keys.world_key(birth, 0)))
+        theta = Theta(slow, learner.init(keys.learner_key(birth), world.groups))
+        return theta, optimizer.init(theta)
+
+    theta, memory = jax.jit(partial(axes.over, one, num_runs))(run_keys)
+    return Teaching(world, learner, objective, optimizer, run_keys, theta, memory, 0, lives, num_runs)
+
+
+def ascend(run: Teaching, updates: int) -> tuple[Teaching, Progress]:
+    """Improve theta along the gradient through whole lives.
+
+    Args:
+        run: where to go on from; it stays valid.
+        updates: how many, >= 1.
+
+    Raises:
+        ValueError: if the number is out of range.
+        FloatingPointError: if the objective or its gradient is not finite; the sentence says from which update on.
+    """
+    require_whole("updates", updates, 1)
+    theta, memory, progress = _ascend(replace(run, updates=0), jnp.uint32(run.updates), updates)
+    bad = ~np.isfinite(np.asarray(progress.objective + progress.norm)).all(axis=0)
+    if bad.any():
+        raise FloatingPointError(
+            f"The objective or its gradient is not finite from update {run.updates + int(np.argmax(bad)) + 1} on: lower "
+            "the step size."
+        )
+    return replace(run, theta=theta, memory=memory, updates=run.updates + updates), progress
+
+
+@partial(jax.jit, static_argnums=2)
+def _ascend(run: Teaching, start: UInt32[Array, ""], updates: int) -> tuple[Theta, PyTree, Progress]:
+    def one_run(key: Key[Array, ""], theta: Theta, memory: PyTree) -> tuple[Theta, PyTree, Progress]:
+        def update(now: tuple[Theta, PyTree], u: Array) -> tuple[tuple[Theta, PyTree], Progress]:
+            theta, memory = now
+            life_keys = jax.vmap(keys.world_key, (None, 0))(keys.round_key(key, u), jnp.arange(run.lives))
+            (objective, reward), gradient = jax.value_and_grad(partial(_mean_of_lives, run), has_aux=True)(
+                theta, life_keys
+            )
+            step, memory = run.optimizer.update(gradient, memory, theta)
+            theta = optax.apply_updates(theta, step)
+            return (theta, memory), Progress(reward, objective, optax.global_norm(gradient))
+
+        times = start + jnp.arange(updates, dtype=jnp.uint32)
+        (theta, memory), progress = jax.lax.scan(update, (theta, memory), times)
+        return theta, memory, progress
+
+    return axes.over(one_run, run.num_runs, run.key, run.theta, run.memory)
+
+
+def _mean_of_lives(run: Teaching, theta: Theta, life_keys: Key[Array, "lives"]) -> tuple[Array, Array]:
+    """The objective, and the reward of a life."""
+    world = replace(run.world, slow=theta.slow)
+
+    def one(key: Key[Array, ""]) -> tuple[Array, Array]:
+        lived = life(world, run.learner, theta.mind, key)
+        return run.objective(lived), lived.reward.sum()
+
+    objective, reward = jax.vmap(one)(life_keys)
+    return objective.mean(), reward.mean()
