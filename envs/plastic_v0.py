@@ -45,6 +45,7 @@ from jaxtyping import Array, Float, Integer, Key, PyTree
 
 from synagents import registry
 from synagents.agents.plasticity import Bound, Felt, moved, product
+from synagents.counter import counter_key
 from synagents.envs.faces import Faces
 from synagents.hyperparameters import require, require_between, require_whole, settings, static
 from synagents.networks.recurrent import LSTM, Cell, Rate, linear
@@ -183,7 +184,7 @@ class PlasticWorld(World):
 
     def resolve(self, key: Key[Array, ""], state: PlasticState) -> tuple[PlasticState, Outcome]:
         """Draw the network's decision, let the task answer, and let the network see what comes next."""
-        decide, respond = jax.random.split(key)
+        decide, respond = jax.random.split(counter_key(key))
         log_p = jax.nn.log_softmax(state.logits)
         action = jax.random.categorical(decide, state.logits).astype(jnp.int32)
         task_state, answer = self.task.respond(respond, state.task, action)

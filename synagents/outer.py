@@ -93,17 +93,23 @@ def life(world: World, learner: AnyLearner, mind: Mind, key: Key[Array, ""]) -> 
     if isinstance(learner, MemoryLearner):
         memory = learner.begin_world(keys.world_key(keys.reset_key(key), 0), mind, world.groups)
 
-    @jax.checkpoint
-    def one(now: tuple[State, Memory], t: RoundNumber) -> tuple[tuple[State, Memory], tuple[Array, Metrics]]:
+    def draw(t: RoundNumber) -> Keys:
         moment = keys.round_key(key, t)
-        drawn = Keys(keys.world_key(moment, 0), keys.world_key(keys.action_key(moment), 0))
+        return Keys(keys.world_key(moment, 0), keys.world_key(keys.action_key(moment), 0))
+
+    @jax.checkpoint
+    def one(
+        now: tuple[State, Memory], moment: tuple[RoundNumber, Keys]
+    ) -> tuple[tuple[State, Memory], tuple[Array, Metrics]]:
+        t, drawn = moment
         state, memory, played = play(world, learner, drawn, *now, mind, t)
         outcome = played.made.outcome
         reward = jnp.mean(jnp.stack([jnp.mean(part) for part in outcome.reward.values()]))
         return (state, memory), (reward, outcome.info)
 
     times = jnp.arange(world.interval, dtype=jnp.uint32)
-    (state, _), (reward, info) = jax.lax.scan(one, (state, memory), times)
+    # All keys are drawn at once: what a round would draw for itself is drawn again on the way back.
+    (state, _), (reward, info) = jax.lax.scan(one, (state, memory), (times, jax.vmap(draw)(times)))
     return Life(reward, info, state)
 
 
