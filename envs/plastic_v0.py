@@ -45,13 +45,14 @@ from jaxtyping import Array, Float, Integer, Key, PyTree
 
 from synagents import registry
 from synagents.agents.plasticity import Bound, Felt, moved, product
+from synagents.agents.rules import Rule
 from synagents.counter import counter_key
 from synagents.envs.faces import Faces
 from synagents.hyperparameters import require, require_between, require_whole, settings, static
 from synagents.networks.recurrent import LSTM, Cell, Rate, linear
 from synagents.world import (
-    DecisionTask,
     Group,
+    LifeTask,
     Memory,
     Metrics,
     Outcome,
@@ -65,7 +66,7 @@ from synagents.world import (
     num_choices,
 )
 
-PLAYS = DecisionTask
+PLAYS = LifeTask
 
 __all__ = ["PlasticState", "PlasticWorld", "env", "functional_env", "parallel_env", "raw_env", "vector_env", "world"]
 
@@ -100,7 +101,7 @@ class PlasticWorld(World):
         limit: the largest trace, > 0.
     """
 
-    task: DecisionTask
+    task: LifeTask
     cell: Cell
     slow: Params | None = None
     alpha: Literal["synapse", "shared", "none"] = static(default="synapse")
@@ -111,14 +112,13 @@ class PlasticWorld(World):
 
     def __post_init__(self) -> None:
         require(
-            isinstance(self.task, DecisionTask) and isinstance(self.task.action_space, spaces.Discrete),
-            f"A plastic network chooses by a softmax, so it plays tasks of Discrete decisions, but this is "
-            f"{self.task!r:.60}.",
+            isinstance(self.task, LifeTask),
+            f"A life has as many rounds as the task's episodes, but those of this {type(self.task).__name__} differ: "
+            "play cue or maze, or derive your own class from synagents.LifeTask.",
         )
         require(
-            self.task.length > 0,
-            f"A life has as many rounds as the task's episodes, but those of this {type(self.task).__name__} differ: "
-            "play a task that has a length, such as cue or maze.",
+            isinstance(self.task.action_space, spaces.Discrete),
+            f"A plastic network chooses by a softmax, but the task's decisions lie in {self.task.action_space}.",
         )
         require_between("limit", self.limit, 0, above=True)
 
@@ -259,7 +259,7 @@ class PlasticWorld(World):
 
 
 def world(
-    task: str | DecisionTask = "cue",
+    task: str | LifeTask = "cue",
     *,
     cell: Literal["rate", "lstm"] = "rate",
     units: int = 24,
@@ -292,6 +292,18 @@ def world(
     require_whole("units", units, 1)
     chosen = registry.make_task(task, task_options, world)
     return PlasticWorld(chosen, CELLS[cell](units), slow, alpha, modulator, eligibility, bound, limit)
+
+
+def settings_for(learner: str) -> dict[str, Any]:
+    """The settings of a world that suits the learner of that name: what its rule feels, and whether it acts at all."""
+    rule: Any = registry.find("learners", learner)
+    if not (isinstance(rule, type) and issubclass(rule, Rule)):
+        return {}
+    return {
+        "alpha": "synapse" if rule.acts else "none",
+        "modulator": "scalar" if "modulator" in rule.feels else "none",
+        "eligibility": "eligibility" in rule.feels,
+    }
 
 
 faces = Faces(world, "plastic_v0")

@@ -4,8 +4,8 @@
     ascend    theta <- optimizer(theta, d/dtheta mean over lives of objective(life))     theta = (world.slow, mind)
 
 A life is a pure function of theta and its key. `ascend` differentiates through all of its rounds; what happens in a
-round is computed again on the way back (`jax.checkpoint`), so memory holds one state per round and life. (Backpropagation
-through time, Werbos 1990; through plasticity: Miconi, Clune & Stanley 2018.)
+round is computed again on the way back (`jax.checkpoint`), so memory holds one state per round and life.
+(Backpropagation through time, Werbos 1990; through plasticity: Miconi, Clune & Stanley 2018.)
 """
 
 from collections.abc import Callable
@@ -213,8 +213,8 @@ def ascend(run: Teaching, updates: int) -> tuple[Teaching, Progress]:
     bad = ~np.isfinite(np.asarray(progress.objective + progress.norm)).all(axis=0)
     if bad.any():
         raise FloatingPointError(
-            f"The objective or its gradient is not finite from update {run.updates + int(np.argmax(bad)) + 1} on: lower "
-            "the step size."
+            f"The objective or its gradient is not finite from update {run.updates + int(np.argmax(bad)) + 1} on: "
+            "lower the step size."
         )
     return replace(run, theta=theta, memory=memory, updates=run.updates + updates), progress
 

@@ -133,16 +133,6 @@ class DecisionTask(ABC):
         return ()
 
     @cached_property
-    def length(self) -> int:
-        """Rounds of every episode, where all have as many. By default 0: they differ."""
-        return 0
-
-    @cached_property
-    def levels(self) -> dict[str, float]:
-        """Expected rewards of an episode that a player's can be compared with, by name. By default none is known."""
-        return {}
-
-    @cached_property
     def evaluation_episodes(self) -> int:
         """Held-out episodes that `synagents.tasks.episodes.evaluate` plays side by side. By default 16."""
         return 16
@@ -162,6 +152,20 @@ class DecisionTask(ABC):
         The next question is drawn, and an episode that ended begins anew, in here: the state that is returned is ready
         for the next decision.
         """
+
+
+class LifeTask(DecisionTask):
+    """A task of decisions whose episodes are lives: all have as many rounds, and each asks for something else."""
+
+    @cached_property
+    def length(self) -> int:
+        """Rounds of a life, >= 1. Must be given."""
+        raise ValueError(f"{type(self).__name__} does not say its length: give it one, such as length = 40.")
+
+    @cached_property
+    def levels(self) -> dict[str, float]:
+        """Expected rewards of a life that a player's can be compared with, by name. By default none is known."""
+        return {}
 
 
 def forward(

@@ -38,7 +38,7 @@ from synagents.groups import (
     turns_of,
     unflat,
 )
-from synagents.task import Answer, DecisionTask, Metrics, Network, Params, Part, Task, forward
+from synagents.task import Answer, DecisionTask, LifeTask, Metrics, Network, Params, Part, Task, forward
 
 RoundNumber: TypeAlias = int | UInt32[Array, ""]  # rounds played before this one
 Credit = Literal["agent", "team"]
@@ -145,6 +145,9 @@ class World(ABC):
     @abstractmethod
     def observe(self, state: State, turn: int) -> Tree:
         """What the agents of a turn see, {group: [n, ...]}, or [...] where all of a group see the same.
+
+        Where an observation has several numbers it may come in factors: a NamedTuple with an array for each number,
+        which broadcasts to the group's shape, such as f32[n, 1] for what all of a row see (`groups.each_agent`).
 
         A read: no network call, no randomness. It may be called any number of times.
         """
@@ -328,6 +331,7 @@ __all__ = [
     "Group",
     "Learner",
     "LearnerBase",
+    "LifeTask",
     "Memory",
     "MemoryLearner",
     "Metrics",

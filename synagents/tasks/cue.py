@@ -22,7 +22,7 @@ from scipy import stats
 
 from synagents.counter import counter_key
 from synagents.hyperparameters import require, require_whole, settings, static
-from synagents.world import Answer, DecisionTask
+from synagents.world import Answer, LifeTask
 
 __all__ = ["cue"]
 
@@ -47,7 +47,7 @@ class CueLife(NamedTuple):
 
 
 @settings
-class Cue(DecisionTask):
+class Cue(LifeTask):
     """Cue and reward; build it by `cue`.
 
     Attributes:

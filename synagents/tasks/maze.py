@@ -20,7 +20,7 @@ from jaxtyping import Array, Bool, Float, Integer, Key
 
 from synagents.counter import counter_key
 from synagents.hyperparameters import require, require_whole, settings, static
-from synagents.world import Answer, DecisionTask
+from synagents.world import Answer, LifeTask
 
 __all__ = ["maze"]
 
@@ -39,7 +39,7 @@ class MazeLife(NamedTuple):
 
 
 @settings
-class Maze(DecisionTask):
+class Maze(LifeTask):
     """The maze; build it by `maze`.
 
     Attributes:

@@ -3,12 +3,14 @@
 action = 0
 """
 
+from typing import ClassVar
+
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from synagents.agents.plasticity import Felt
+from synagents.agents.rules import Rule
 from synagents.hyperparameters import settings
-from synagents.learners.plastic.rule import Rule
 from synagents.world import Mind
 
 __all__ = ["Fixed"]
@@ -17,6 +19,8 @@ __all__ = ["Fixed"]
 @settings
 class Fixed(Rule):
     """Synapses that stay as they are."""
+
+    acts: ClassVar[bool] = False
 
     def change(self, mind: Mind, felt: Felt) -> Float[Array, "n m"]:
         """Nothing."""

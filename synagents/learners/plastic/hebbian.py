@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from synagents.agents.plasticity import Felt, product
+from synagents.agents.rules import Rule
 from synagents.hyperparameters import settings
-from synagents.learners.plastic.rule import Rule
 from synagents.world import Group, Mind
 
 __all__ = ["Hebbian"]

@@ -11,8 +11,8 @@ from typing import ClassVar
 from jaxtyping import Array, Float
 
 from synagents.agents.plasticity import Felt
+from synagents.agents.rules import Rule
 from synagents.hyperparameters import settings
-from synagents.learners.plastic.rule import Rule
 from synagents.world import Mind
 
 __all__ = ["Retroactive"]

@@ -18,6 +18,9 @@ from synagents.world import Group, Learner, Metrics, Mind, RoundNumber, Transiti
 class Rule(Learner):
     """A rule; a subclass writes `change`, and `init` where it knows something."""
 
+    acts: ClassVar[bool] = True
+    """Whether it ever changes a trace."""
+
     feels: ClassVar[tuple[str, ...]] = ()
     """What it needs of the world beside pre, post and trace: "modulator", "eligibility"."""
 
