@@ -238,11 +238,11 @@ class PlasticWorld(World):
 
     def _born(self, weights: Params, task_state: TaskState) -> PlasticState:
         """A network that has seen its first stimulus."""
-        units, nothing = self.cell.units, jnp.zeros((1, 1), jnp.float32)
-        silent, traces = jnp.zeros(units, jnp.float32), jnp.zeros((units, units), jnp.float32)
+        units, dtype = self.cell.units, (weights if self.slow is None else self.slow)["recurrent_weight"].dtype
+        nothing, silent, traces = (jnp.zeros(shape, dtype) for shape in ((1, 1), units, (units, units)))
         felt = Felt(silent[:, None], silent[None], traces, traces if self.eligibility else nothing, nothing)
-        logits = jnp.zeros(self.sizes[-1], jnp.float32)
-        return self._step(PlasticState(self.cell.begin(), felt, logits, jnp.float32(0), weights, task_state))
+        logits = jnp.zeros(self.sizes[-1], dtype)
+        return self._step(PlasticState(self.cell.begin(dtype), felt, logits, logits[0], weights, task_state))
 
     def _step(self, state: PlasticState) -> PlasticState:
         """The network sees the stimulus."""

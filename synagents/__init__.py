@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from synagents.schedules import Switch as Switch
     from synagents.task import Answer as Answer
     from synagents.task import DecisionTask as DecisionTask
+    from synagents.task import LifeTask as LifeTask
     from synagents.task import Network as Network
     from synagents.task import Task as Task
     from synagents.tasks.arrays import from_arrays as from_arrays
@@ -73,7 +74,7 @@ _HOMES = {
     "tasks.from_gymnasium": ["from_gymnasium"],
     "tasks.arrays": ["from_arrays", "from_batches"],
     "groups": ["Group"],
-    "task": ["Answer", "DecisionTask", "Network", "Task"],
+    "task": ["Answer", "DecisionTask", "LifeTask", "Network", "Task"],
     "world": ["Learner", "MemoryLearner", "Outcome", "Policy", "RewardKind", "Transition", "World"],
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

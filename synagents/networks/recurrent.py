@@ -39,8 +39,8 @@ class Cell(ABC):
         """Everything but the recurrent weights: uniform within 1 / sqrt(fan-in), biases too."""
 
     @abstractmethod
-    def begin(self) -> PyTree:
-        """The carry of a network that has seen nothing."""
+    def begin(self, dtype: jnp.dtype) -> PyTree:
+        """The carry of a network that has seen nothing, in the type of its parameters."""
 
     @abstractmethod
     def step(self, params: Params, carry: PyTree, x: Float[Array, "D"], recurrent: Float[Array, "H H"]) -> Stepped:
@@ -71,9 +71,9 @@ class Rate(Cell):
         """`input_weight` [D, H] and `input_bias` [H]."""
         return linear(key, "input", inputs, self.units)
 
-    def begin(self) -> Float[Array, "H"]:
+    def begin(self, dtype: jnp.dtype) -> Float[Array, "H"]:
         """Silence."""
-        return jnp.zeros(self.units, jnp.float32)
+        return jnp.zeros(self.units, dtype)
 
     def step(
         self, params: Params, carry: Float[Array, "H"], x: Float[Array, "D"], recurrent: Float[Array, "H H"]
@@ -102,9 +102,9 @@ class LSTM(Cell):
         of_gates = linear(gates, "gates", self.units, 3 * self.units)
         return linear(own, "input", inputs, 4 * self.units) | {"gates_weight": of_gates["gates_weight"]}
 
-    def begin(self) -> tuple[Float[Array, "H"], Float[Array, "H"]]:
+    def begin(self, dtype: jnp.dtype) -> tuple[Float[Array, "H"], Float[Array, "H"]]:
         """Silence."""
-        return jnp.zeros(self.units, jnp.float32), jnp.zeros(self.units, jnp.float32)
+        return jnp.zeros(self.units, dtype), jnp.zeros(self.units, dtype)
 
     def step(
         self,
