@@ -8,10 +8,10 @@ round is computed again on the way back (`jax.checkpoint`), so memory holds one 
 (Backpropagation through time, Werbos 1990; through plasticity: Miconi, Clune & Stanley 2018.)
 """
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -34,11 +34,16 @@ class Life(NamedTuple):
     end: State
 
 
-Objective: TypeAlias = Callable[[Life], Float[Array, ""]]  # what is to become smaller, of one life
+class Objective(ABC):
+    """What is to become smaller: write `class Mine(Objective)` with `@synagents.settings` above it."""
+
+    @abstractmethod
+    def __call__(self, life: Life) -> Float[Array, ""]:
+        """Of one life."""
 
 
 @settings
-class AdvantageActorCritic:
+class AdvantageActorCritic(Objective):
     """The objective of a network that decides and forecasts: policy gradient with its own forecast as the baseline.
 
         mean over t of  -log p(a_t) stop(R_t - v_t) + critic (R_t - v_t)^2 + concentration sum_a p_t(a)^2
@@ -230,7 +235,7 @@ def _ascend(run: Teaching, start: UInt32[Array, ""], updates: int) -> tuple[Thet
             )
             step, memory = run.optimizer.update(gradient, memory, theta)
             theta = optax.apply_updates(theta, step)
-            return (theta, memory), Progress(reward, objective, optax.global_norm(gradient))
+            return (theta, memory), Progress(reward, objective, optax.tree.norm(gradient))
 
         times = start + jnp.arange(updates, dtype=jnp.uint32)
         (theta, memory), progress = jax.lax.scan(update, (theta, memory), times)
