@@ -1,17 +1,19 @@
 """The second loop, and the last: lives are lived, and what does not change within a life is improved between lives.
 
     life(world, learner, mind, key) -> Life                     rounds as in `synagents.loop`, from birth to the end
-    ascend    theta <- optimizer(theta, d/dtheta mean over lives of objective(life))     theta = (world.slow, mind)
+    begin -> Teaching;   advance(Teaching, updates) -> (Teaching, Progress), as often as you like
+    update:   theta <- method(theta, mean over lives of objective(life))                   theta = (world.slow, mind)
 
-A life is a pure function of theta and its key. `ascend` differentiates through all of its rounds; what happens in a
-round is computed again on the way back (`jax.checkpoint`), so memory holds one state per round and life.
-(Backpropagation through time, Werbos 1990; through plasticity: Miconi, Clune & Stanley 2018.)
+A life is a pure function of theta and its key, so `Ascend` differentiates through all of its rounds and `Evolve` tries
+neighbours of theta. What happens in a round is computed again on the way back (`jax.checkpoint`), so memory holds one
+state per round and life. (Backpropagation through time, Werbos 1990; through plasticity: Miconi, Clune & Stanley 2018.)
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +26,9 @@ from synagents.hyperparameters import require, require_between, require_whole, s
 from synagents.loop import check_pair
 from synagents.rounds import Keys, play
 from synagents.world import AnyLearner, Memory, MemoryLearner, Metrics, Mind, Params, RoundNumber, State, World
+
+if TYPE_CHECKING:  # loaded by those who evolve
+    from evosax.algorithms import Open_ES
 
 
 class Life(NamedTuple):
@@ -125,18 +130,124 @@ class Theta(NamedTuple):
     mind: Mind  # what the rule knows
 
 
+class Lived(NamedTuple):
+    """What the lives of an update came to."""
+
+    objective: Float[Array, ""]  # the mean over lives
+    reward: Float[Array, ""]  # of a life, the mean over lives
+
+
+class Method(ABC):
+    """How theta is improved: write `class Mine(Method)` with `@synagents.settings` above it."""
+
+    @abstractmethod
+    def init(self, theta: Theta) -> PyTree:
+        """What the method remembers before the first update."""
+
+    @abstractmethod
+    def step(
+        self, key: Key[Array, ""], theta: Theta, memory: PyTree, live: Callable[[Theta], Lived]
+    ) -> tuple[Theta, PyTree, Lived]:
+        """One update.
+
+        Args:
+            key: for what is drawn.
+            theta: as it stands.
+            memory: what the method remembers.
+            live: lives the update's lives with any theta: the same lives every time it is called.
+        """
+
+
+@settings
+class Ascend(Method):
+    """The gradient through whole lives.
+
+    Attributes:
+        optimizer: what makes steps of gradients (optax).
+    """
+
+    optimizer: optax.GradientTransformation = static()
+
+    def init(self, theta: Theta) -> PyTree:
+        """The optimizer's."""
+        return self.optimizer.init(theta)
+
+    def step(
+        self, key: Key[Array, ""], theta: Theta, memory: PyTree, live: Callable[[Theta], Lived]
+    ) -> tuple[Theta, PyTree, Lived]:
+        """One step of the optimizer."""
+        del key
+
+        def objective(theta: Theta) -> tuple[Array, Lived]:
+            lived = live(theta)
+            return lived.objective, lived
+
+        gradient, lived = jax.grad(objective, has_aux=True)(theta)
+        step, memory = self.optimizer.update(gradient, memory, theta)
+        return optax.apply_updates(theta, step), memory, lived
+
+
+@settings
+class Evolve(Method):
+    """An evolution strategy of mirrored pairs, which needs no gradient (by evosax).
+
+        g = 1 / (P deviation) sum_p rank(objective(theta + deviation z_p)) z_p
+
+    All of a population live the same lives. Ranks are centred, in [-1/2, 1/2]. (Salimans, Ho, Chen, Sidor & Sutskever
+    2017; mirrored pairs: Brockhoff et al. 2010.)
+
+    Attributes:
+        optimizer: what makes steps of g (optax).
+        population: P, an even number >= 2.
+        deviation: of what is tried, > 0.
+    """
+
+    optimizer: optax.GradientTransformation = static()
+    population: int = static(default=32)
+    deviation: float = static(default=0.05)
+
+    def __post_init__(self) -> None:
+        require_whole("population", self.population, 2)
+        require(self.population % 2 == 0, f"population must be even, but is {self.population}.")
+        require_between("deviation", self.deviation, 0, above=True)
+
+    def init(self, theta: Theta) -> PyTree:
+        """The strategy's."""
+        strategy = self._strategy(theta)
+        return strategy.init(keys.seed_key(0), theta, strategy.default_params)
+
+    def step(
+        self, key: Key[Array, ""], theta: Theta, memory: PyTree, live: Callable[[Theta], Lived]
+    ) -> tuple[Theta, PyTree, Lived]:
+        """One generation; what it came to is the mean over all that were tried."""
+        strategy = self._strategy(theta)
+        params = strategy.default_params
+        tried, memory = strategy.ask(key, memory, params)
+        lived = jax.vmap(live)(tried)
+        memory, _ = strategy.tell(key, tried, lived.objective, memory, params)
+        return strategy.get_mean(memory), memory, jax.tree.map(jnp.mean, lived)
+
+    def _strategy(self, theta: Theta) -> "Open_ES":
+        try:
+            from evosax.algorithms import Open_ES
+        except ImportError:
+            raise ValueError("Evolution needs evosax: pip install 'synagents[evolve]'.") from None
+        constant = optax.constant_schedule(self.deviation)
+        return Open_ES(self.population, theta, optimizer=self.optimizer, std_schedule=constant)
+
+
 @settings
 class Teaching:
-    """Teaching that can go on: everything a later call of `ascend` needs.
+    """Teaching that can go on: everything a later call of `advance` needs.
 
     Attributes:
         world: the world; its own `slow` is not used.
         learner: the rule.
         objective: of a life.
-        optimizer: what makes steps of gradients (optax).
+        method: how theta is improved.
         key: one key per run, key[K]; never changes.
         theta: what is improved, axes [K, ...].
-        memory: the optimizer's, axes [K, ...].
+        memory: the method's, axes [K, ...].
         updates: made so far.
         lives: lives per update.
         num_runs: K independent runs.
@@ -145,7 +256,7 @@ class Teaching:
     world: World
     learner: AnyLearner
     objective: Objective
-    optimizer: optax.GradientTransformation = static()
+    method: Method
     key: Key[Array, "K"]
     theta: Theta
     memory: PyTree
@@ -159,7 +270,7 @@ class Progress(NamedTuple):
 
     reward: Float[Array, "K updates"]  # of a life, mean over the lives of an update
     objective: Float[Array, "K updates"]
-    norm: Float[Array, "K updates"]  # of the gradient
+    change: Float[Array, "K updates"]  # of theta, its length
 
 
 def begin(
@@ -167,7 +278,7 @@ def begin(
     world: World,
     learner: AnyLearner,
     objective: Objective,
-    optimizer: optax.GradientTransformation,
+    method: Method,
     *,
     lives: int = 30,
     num_runs: int = 1,
@@ -179,7 +290,7 @@ def begin(
         world: the world, whose lives are `world.interval` rounds long.
         learner: the rule.
         objective: what is to become smaller, of one life.
-        optimizer: what makes steps of gradients, such as `optax.adam(2e-3)`.
+        method: how theta is improved, such as `Ascend(optax.adam(2e-3))`.
         lives: lives per update, >= 1.
         num_runs: independent runs, >= 1.
 
@@ -196,14 +307,14 @@ def begin(
         birth = keys.reset_key(key)
         slow = world.weights(world.reset(keys.world_key(birth, 0)))
         theta = Theta(slow, learner.init(keys.learner_key(birth), world.groups))
-        return theta, optimizer.init(theta)
+        return theta, method.init(theta)
 
     theta, memory = jax.jit(partial(axes.over, one, num_runs))(run_keys)
-    return Teaching(world, learner, objective, optimizer, run_keys, theta, memory, 0, lives, num_runs)
+    return Teaching(world, learner, objective, method, run_keys, theta, memory, 0, lives, num_runs)
 
 
-def ascend(run: Teaching, updates: int) -> tuple[Teaching, Progress]:
-    """Improve theta along the gradient through whole lives.
+def advance(run: Teaching, updates: int) -> tuple[Teaching, Progress]:
+    """Make more updates.
 
     Args:
         run: where to go on from; it stays valid.
@@ -211,11 +322,11 @@ def ascend(run: Teaching, updates: int) -> tuple[Teaching, Progress]:
 
     Raises:
         ValueError: if the number is out of range.
-        FloatingPointError: if the objective or its gradient is not finite; the sentence says from which update on.
+        FloatingPointError: if the objective or theta is not finite; the sentence says from which update on.
     """
     require_whole("updates", updates, 1)
-    theta, memory, progress = _ascend(replace(run, updates=0), jnp.uint32(run.updates), updates)
-    bad = ~np.isfinite(np.asarray(progress.objective + progress.norm)).all(axis=0)
+    theta, memory, progress = _advance(replace(run, updates=0), jnp.uint32(run.updates), updates)
+    bad = ~np.isfinite(np.asarray(progress.objective + progress.change)).all(axis=0)
     if bad.any():
         raise FloatingPointError(
             f"The objective or its gradient is not finite from update {run.updates + int(np.argmax(bad)) + 1} on: "
@@ -225,17 +336,14 @@ def ascend(run: Teaching, updates: int) -> tuple[Teaching, Progress]:
 
 
 @partial(jax.jit, static_argnums=2)
-def _ascend(run: Teaching, start: UInt32[Array, ""], updates: int) -> tuple[Theta, PyTree, Progress]:
+def _advance(run: Teaching, start: UInt32[Array, ""], updates: int) -> tuple[Theta, PyTree, Progress]:
     def one_run(key: Key[Array, ""], theta: Theta, memory: PyTree) -> tuple[Theta, PyTree, Progress]:
         def update(now: tuple[Theta, PyTree], u: Array) -> tuple[tuple[Theta, PyTree], Progress]:
-            theta, memory = now
-            life_keys = jax.vmap(keys.world_key, (None, 0))(keys.round_key(key, u), jnp.arange(run.lives))
-            (objective, reward), gradient = jax.value_and_grad(partial(_mean_of_lives, run), has_aux=True)(
-                theta, life_keys
-            )
-            step, memory = run.optimizer.update(gradient, memory, theta)
-            theta = optax.apply_updates(theta, step)
-            return (theta, memory), Progress(reward, objective, optax.tree.norm(gradient))
+            drawn = keys.round_key(key, u)
+            life_keys = jax.vmap(keys.world_key, (None, 0))(drawn, jnp.arange(run.lives))
+            theta, memory, lived = run.method.step(keys.learner_key(drawn), *now, partial(_live, run, life_keys))
+            change = optax.tree.norm(jax.tree.map(jnp.subtract, theta, now[0]))
+            return (theta, memory), Progress(lived.reward, lived.objective, change)
 
         times = start + jnp.arange(updates, dtype=jnp.uint32)
         (theta, memory), progress = jax.lax.scan(update, (theta, memory), times)
@@ -244,13 +352,12 @@ def _ascend(run: Teaching, start: UInt32[Array, ""], updates: int) -> tuple[Thet
     return axes.over(one_run, run.num_runs, run.key, run.theta, run.memory)
 
 
-def _mean_of_lives(run: Teaching, theta: Theta, life_keys: Key[Array, "lives"]) -> tuple[Array, Array]:
-    """The objective, and the reward of a life."""
+def _live(run: Teaching, life_keys: Key[Array, "lives"], theta: Theta) -> Lived:
+    """An update's lives."""
     world = replace(run.world, slow=theta.slow)
 
-    def one(key: Key[Array, ""]) -> tuple[Array, Array]:
+    def one(key: Key[Array, ""]) -> Lived:
         lived = life(world, run.learner, theta.mind, key)
-        return run.objective(lived), lived.reward.sum()
+        return Lived(run.objective(lived), lived.reward.sum())
 
-    objective, reward = jax.vmap(one)(life_keys)
-    return objective.mean(), reward.mean()
+    return jax.tree.map(jnp.mean, jax.vmap(one)(life_keys))

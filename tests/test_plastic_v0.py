@@ -136,18 +136,45 @@ def test_the_gradient_through_a_life_is_what_finite_differences_say() -> None:
 
 def test_a_teaching_goes_on_with_the_same_bits() -> None:
     world = suited("hebbian")
-    fresh = outer.begin(0, world, Hebbian(), outer.AdvantageActorCritic(), optax.adam(1e-2), lives=3, num_runs=2)
-    whole, _ = outer.ascend(fresh, 6)
-    parts, _ = outer.ascend(outer.ascend(fresh, 3)[0], 3)
+    fresh = outer.begin(
+        0, world, Hebbian(), outer.AdvantageActorCritic(), outer.Ascend(optax.adam(1e-2)), lives=3, num_runs=2
+    )
+    whole, _ = outer.advance(fresh, 6)
+    parts, _ = outer.advance(outer.advance(fresh, 3)[0], 3)
     assert same_bits(whole.theta, parts.theta) and whole.updates == parts.updates == 6
     assert not same_bits(whole.theta, fresh.theta)
     assert not same_bits(*(jax.tree.map(lambda x, k=k: x[k], whole.theta.slow) for k in (0, 1)))
 
 
 def test_a_teaching_that_loses_its_numbers_stops_in_a_sentence() -> None:
-    fresh = outer.begin(0, suited("hebbian"), Hebbian(), outer.AdvantageActorCritic(scale=3e38), optax.sgd(1.0))
+    fresh = outer.begin(
+        0, suited("hebbian"), Hebbian(), outer.AdvantageActorCritic(scale=3e38), outer.Ascend(optax.sgd(1.0))
+    )
     with pytest.raises(FloatingPointError, match="from update 1 on"):
-        outer.ascend(fresh, 2)
+        outer.advance(fresh, 2)
+
+
+def test_evolution_goes_the_gradients_way_on_a_quadratic() -> None:
+    pytest.importorskip("evosax", reason="evosax is not installed")
+    centre = outer.Theta({"a": jnp.array([3.0, -1.0])}, {"b": jnp.float32(2)})
+
+    def live(theta: outer.Theta) -> outer.Lived:
+        far = sum(jnp.sum((x - y) ** 2) for x, y in zip(jax.tree.leaves(theta), jax.tree.leaves(centre), strict=True))
+        return outer.Lived(far, -far)
+
+    start = jax.tree.map(jnp.zeros_like, centre)
+    method = outer.Evolve(optax.sgd(1.0), population=4096, deviation=0.01)
+    after, memory, lived = method.step(KEY, start, method.init(start), live)
+    way, gradient = ravel_pytree(after)[0], ravel_pytree(jax.grad(lambda theta: live(theta).objective)(start))[0]
+    assert float(-way @ gradient / jnp.linalg.norm(way) / jnp.linalg.norm(gradient)) > 0.99
+    assert float(lived.objective) == pytest.approx(14, rel=0.01)
+    method = outer.Evolve(optax.adam(0.05), population=32, deviation=0.05)
+    theta, memory = start, method.init(start)
+    for generation in range(200):
+        theta, memory, lived = jax.jit(method.step, static_argnums=3)(
+            jax.random.fold_in(KEY, generation), theta, memory, live
+        )
+    assert float(live(theta).objective) < 0.01
 
 
 # Faces
