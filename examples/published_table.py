@@ -20,7 +20,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--table", type=Path, required=True, help="the authors' table")
     parser.add_argument("--data", type=Path, help="folder with notMNIST")
-    parser.add_argument("--steps", type=int, default=200_000, help="rounds, a multiple of 5000")
+    parser.add_argument("--steps", type=int, default=200_000, help="rounds, >= 1")
     args = parser.parse_args()
 
     world = synapse_v0.world(
@@ -34,7 +34,7 @@ def main() -> None:
     )
     run = synagents.begin(0, world, synagents.QTable(synagents.load_table(args.table), epsilon=0.1))
     while run.t < args.steps:
-        run, _ = synagents.advance(run, INTERVAL)
+        run, _ = synagents.advance(run, min(INTERVAL, args.steps - run.t))
         accuracy = float(synagents.evaluate(run)["accuracy"][0, 0])
         print(f"step {run.t:>7,}  held-out accuracy {accuracy:.1%}", flush=True)
 

@@ -41,9 +41,10 @@ def freeze(scores: results.Scores) -> None:
 
 
 def best_agents(scores: results.Scores) -> list[str]:
-    """The reference, and the three other lines of agents with the highest mean accuracy on the other tasks."""
+    """The reference, and the three other lines of agents with the highest mean accuracy on all other tasks."""
+    cheap = [scores.get(task.id, {}) for task in suite.SUITE.values() if task.name != DEAREST]
     learners = [line for line in lines.lines() if not is_optimizer(line) and line != "q-table"]
-    cheap = [scores[task.id] for task in suite.SUITE.values() if task.name != DEAREST]
+    learners = [line for line in learners if all(line in played for played in cheap)]  # a forecast comes before scores
     mean = {line: np.mean([played[line].accuracy[:, -1].mean() for played in cheap]) for line in learners}
     return ["q-table", *sorted(learners, key=lambda line: -mean[line])[:3]]
 

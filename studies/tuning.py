@@ -33,13 +33,13 @@ from synagents.benchmark import line_settings, lines, suite
 from synagents.cli import flags
 from synagents.cli.build import usual_table
 from synagents.envs import synapse_v0
+from synagents.hyperparameters import Values
 
 CHOSEN = Path(__file__).parents[1] / "synagents" / "assets" / "bench_settings.json"
 SPLITS = {"digits-0": 4, "digits-16": 4, "notmnist-0": 1, "notmnist-32": 1}
 SPLITS |= {"digits-0-tenth": 6, "digits-16-tenth": 6, "notmnist-0-tenth": 2, "notmnist-32-tenth": 2}
 RUNS = {"xor": 40, "boundary": 10}  # where nothing is split
 PASSES = 2
-Settings = dict[str, Any]
 Worth = tuple[float, float]  # accuracy at the last look, and of all looks
 
 COORDINATES = (
@@ -76,13 +76,13 @@ def _falling(start: float) -> str:
     return f"exponential:{start:g}:{start / 10:g}"
 
 
-AGENTS: dict[str, Settings] = {  # of every learner, by the data it is played on
+AGENTS: dict[str, Values] = {  # of every learner, by the data it is played on
     "xor": {"step_size": "0.01"},
     "boundary": {"step_size": "0.01"},
     "digits": {"batch_size": 100, "interval": 50, "step_size": _falling(0.002)},
     "notmnist": {"batch_size": 100, "interval": 50, "step_size": _falling(2e-4)},
 }
-LEARNERS: dict[str, Settings] = {  # wherever they play
+LEARNERS: dict[str, Values] = {  # wherever they play
     "trace": {"trace_decay": 0.99, "epsilon": 0.5},
     "team-q": {"history": "trace", "history_decay": (0.99,), "epsilon": "switch:1:0.5:1000", "policy": "greedy"},
     "team-q-frozen": {
@@ -98,7 +98,7 @@ LEARNERS: dict[str, Settings] = {  # wherever they play
     "policy-gradient": {"history": "trace", "history_decay": (0.99,), "alpha": 0.02},
     "q-table": {"epsilon": 0.1},  # the shipped table has a memory of 2
 }
-OPTIMIZERS: dict[str, dict[str, Settings]] = {
+OPTIMIZERS: dict[str, dict[str, Values]] = {
     "digits": {
         "one-plus-one-es": {"step_size": _falling(0.004)},
         "spsa": {"step_size": _falling(0.01), "momentum": 0.0, "perturbation": 0.01},
@@ -131,14 +131,14 @@ OPTIMIZERS["boundary"] = OPTIMIZERS["xor"]
 BATCHES = {"batch_size": 100, "interval": 10}  # of optimizers
 
 
-def start(task: suite.BenchmarkTask, line: str) -> Settings:
+def start(task: suite.BenchmarkTask, line: str) -> Values:
     """Where the search begins at the smallest budget that a task is played with."""
     if not line_settings.is_optimizer(line):
         return AGENTS[task.task] | LEARNERS.get(line, {})
     return (BATCHES if task.batched else {}) | OPTIMIZERS[task.task][line]
 
 
-def moved(settings: Settings, name: str, way: int) -> Settings | None:
+def moved(settings: Values, name: str, way: int) -> Values | None:
     """The same with one setting a notch up (1) or down (-1); None where there is none."""
     value = settings[name]
     if name == "width":
@@ -153,8 +153,8 @@ def moved(settings: Settings, name: str, way: int) -> Settings | None:
 
 
 def climb(
-    first: Settings, worth: Callable[[Settings], Worth], coordinates: Sequence[tuple[str, ...]], passes: int
-) -> Settings:
+    first: Values, worth: Callable[[Values], Worth], coordinates: Sequence[tuple[str, ...]], passes: int
+) -> Values:
     """The settings from which no notch helps, or those after the last pass."""
     best, top = first, worth(first)
     for _ in range(passes):
@@ -168,10 +168,10 @@ def climb(
     return best
 
 
-def search(task: suite.BenchmarkTask, line: str, cell: Callable[..., Worth]) -> Settings:
+def search(task: suite.BenchmarkTask, line: str, cell: Callable[..., Worth]) -> Values:
     """The settings it ends with; `cell` says what settings are worth."""
 
-    def worth(settings: Settings) -> Worth:
+    def worth(settings: Values) -> Worth:
         return cell(task, line, settings)
 
     short = suite.TENTHS.get(f"{task.name}-tenth")
@@ -180,12 +180,12 @@ def search(task: suite.BenchmarkTask, line: str, cell: Callable[..., Worth]) -> 
     return climb(search(short, line, cell), worth, AT_WHOLE_BUDGET, 1)
 
 
-def key(task: suite.BenchmarkTask, line: str, settings: Settings) -> str:
+def key(task: suite.BenchmarkTask, line: str, settings: Values) -> str:
     """Of a cell."""
     return json.dumps([task.name, line, settings])
 
 
-def play(task: suite.BenchmarkTask, line: str, settings: Settings, data: Path | None) -> np.ndarray:
+def play(task: suite.BenchmarkTask, line: str, settings: Values, data: Path | None) -> np.ndarray:
     """Accuracy [runs, looks]; a run is a split, where there are any."""
     settings = complete(task, line, settings)
     if not task.batched:
@@ -202,10 +202,10 @@ class Missing(Exception):
     """A cell that is not played yet."""
 
 
-def choose(cell: Callable[..., Worth]) -> dict[str, dict[str, Settings]]:
+def choose(cell: Callable[..., Worth]) -> dict[str, dict[str, Values]]:
     """The settings of every line on every task; where the search has not ended, those there are, or it begins with."""
     written = json.loads(CHOSEN.read_text())
-    chosen: dict[str, dict[str, Settings]] = {}
+    chosen: dict[str, dict[str, Values]] = {}
     for task in suite.TASKS.values():
         for line in lines.lines():
             like = ALIKE.get(line, line)
@@ -219,7 +219,7 @@ def choose(cell: Callable[..., Worth]) -> dict[str, dict[str, Settings]]:
     return chosen
 
 
-def complete(task: suite.BenchmarkTask, line: str, settings: Settings) -> Settings:
+def complete(task: suite.BenchmarkTask, line: str, settings: Values) -> Values:
     """Every setting of a line on a task: those that were searched, and below them the constructors' defaults."""
     usual = {name: flag.default for name, flag in line_settings.known_settings(line, task).items()}
     if not line_settings.is_optimizer(line):
@@ -229,7 +229,7 @@ def complete(task: suite.BenchmarkTask, line: str, settings: Settings) -> Settin
     return {name: flags.plain(value) for name, value in (usual | settings).items()}
 
 
-def write(chosen: dict[str, dict[str, Settings]]) -> None:
+def write(chosen: dict[str, dict[str, Values]]) -> None:
     """The asset: a line of text for each line of the benchmark."""
     blocks = []
     for name, of_lines in chosen.items():
@@ -253,7 +253,7 @@ def main() -> None:
     players = [line for line in args.line or lines.lines() if line not in ALIKE]
     quiet = args.table or args.choose
 
-    def cell(task: suite.BenchmarkTask, line: str, settings: Settings) -> Worth:
+    def cell(task: suite.BenchmarkTask, line: str, settings: Values) -> Worth:
         name = key(task, line, settings)
         if name not in done:
             if quiet:
@@ -268,6 +268,7 @@ def main() -> None:
             row |= {"seconds": round(time.perf_counter() - began, 1)}
             done.add(row)
             print(f"{task.name} {line} {settings} {mean(row['accuracy']):.4f} ({row['seconds']} s)", file=sys.stderr)
+        # Older cells were played on more splits than are asked for now.
         return mean(done[name]["accuracy"][: SPLITS.get(task.name)]), done[name]["average"]
 
     if not quiet:

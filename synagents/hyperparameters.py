@@ -55,7 +55,7 @@ def settings(cls: type[C]) -> type[C]:
 
 def literals_of(cls: type) -> dict[str, tuple[Any, ...]]:
     """The fields of a class whose annotation is a Literal, each with the values that it names."""
-    hints: Values = {}
+    hints: dict[str, Any] = {}
     for base in reversed(inspect.getmro(cls)):
         with contextlib.suppress(NameError):  # a name that only type checkers know
             hints |= inspect.get_annotations(base, eval_str=True)

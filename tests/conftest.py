@@ -15,9 +15,10 @@ import pytest
 from synagents import data
 
 # Most of the tests' time is compilation of tiny programs, here and in the processes that tests start: XLA makes them
-# three times as fast with its older emitters and without optimizing. `XLA_FLAGS= JAX_DISABLE_MOST_OPTIMIZATIONS=0
-# python -m pytest` compiles as users do, and takes twice as long.
-os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
+# three times as fast with its older emitters, in one part and without optimizing. `XLA_FLAGS=
+# JAX_DISABLE_MOST_OPTIMIZATIONS=0 python -m pytest` compiles as users do, and takes twice as long.
+QUICKLY = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+os.environ.setdefault("XLA_FLAGS", QUICKLY)
 jax.config.update("jax_disable_most_optimizations", os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1") == "1")
 
 # A night's work: `python -m pytest tests/test_properties.py --hypothesis-profile=nightly`

@@ -277,6 +277,7 @@ def test_every_line_is_told_what_its_group_says() -> None:
     assert {"q-table", "repeat-undo", "one-plus-one-es"} <= set(groups["sign"])
     assert {"team-q", "trace", "spsa", "snes", "antithetic-es"} <= set(groups["size"])
     assert set(groups) <= set(GROUPS)
+    assert all("told" in vars(optimizer) for optimizer in registry.offers("benchmark.optimizers").values())
     for line in (line for line in told if not line_settings.is_optimizer(line)):  # as its world pays it
         assert (line_settings.chosen(XOR, line)["reward"] == "delta") == (told[line] == "size"), line
 
@@ -285,16 +286,9 @@ def test_tasks_with_a_tenth_of_the_budget_have_their_own_table_and_no_part_in_th
     whole, tenth = {XOR.id: {"a": curves(0.6)}}, {"synapse/digits-0-tenth-v0": {"a": curves(0.9)}}
     assert markdown(whole | tenth, {}) == markdown(whole, {}) + "\n\n" + markdown(tenth, {})
     assert "90.0" in markdown(tenth, {}) and "normalised" not in markdown(tenth, {})
-    assert (
-        duels(
-            {
-                XOR.id: {"a": curves(0.6), "b": curves(0.8)},
-                "synapse/digits-0-tenth-v0": {"a": curves(0.9), "b": curves(0.1)},
-            },
-            "a",
-        )[0][1].value
-        == 1
-    )
+    both = {XOR.id: {"a": curves(0.6), "b": curves(0.8)}}
+    both |= {"synapse/digits-0-tenth-v0": {"a": curves(0.9), "b": curves(0.1)}}
+    assert duels(both, "a")[0][1].value == 1
 
 
 def test_a_line_that_has_not_played_every_task_has_no_overall_score() -> None:

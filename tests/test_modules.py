@@ -331,6 +331,7 @@ def test_a_convolutional_network_learns_digits_and_random_agents_do_not() -> Non
     assert min(accuracies(world, RepeatUndo(), 4000)) > 0.7 > 0.25 > max(accuracies(world, Uniform(), 4000))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("optimized")
 def test_an_lstm_learns_digits_row_by_row_and_random_agents_do_not() -> None:
     world = digits_world(Recurrent, (8, 8), 5000)

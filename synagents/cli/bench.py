@@ -54,7 +54,7 @@ def bench(ctx: click.Context, players: tuple[str, ...], names: tuple[str, ...], 
 @click.option("--against", help="Say how likely a run of each line is to beat one of this line.")
 @result_file("--plot", "Plot accuracy against cost there.", suffix=".png")
 def compare(files: tuple[Path, ...], against: str | None, plot: Path | None) -> None:
-    """Set the scores in FILES side by side: a table for each kind of line, curves, who beats whom."""
+    """Set the scores in FILES side by side: lines beside those that are told the same, curves, who beats whom."""
     from synagents.benchmark import lines, results
     from synagents.hyperparameters import nearest, require
     from synagents.report import scores as report

@@ -26,7 +26,8 @@ from synagents.hyperparameters import Values, nearest, require, require_whole
 from synagents.loop import Run
 from synagents.probes import PROBES, Probe
 from synagents.run import reading
-from synagents.run.config import read_config
+from synagents.run.config import Config, read_config
+from synagents.run.files import Json
 from synagents.run.spec import RunSpec
 from synagents.task import Task
 from synagents.world import AnyLearner, LearnerBase, World
@@ -120,16 +121,16 @@ def _checked(task: str, learner: str | None, network: str | None) -> Names:
     return Names(task, learner or registry.usual_learner(task), network)
 
 
-def _about(names: Names, built: Built, probes: tuple[str | Probe, ...]) -> Values:
+def _about(names: Names, built: Built, probes: tuple[str | Probe, ...]) -> Config:
     """What config.json says first, enough for `rebuild` where everything has a name."""
-    about: Values = {"task": names.task, "learner": names.learner}
+    about: Config = {"task": names.task, "learner": names.learner}
     about |= {"network": names.network} if names.network else {}
     about |= {"sizes": list(built.world.sizes), "data": dict(built.world.task.description)}
     by_name = built.can_be_kept and all(isinstance(probe, str) for probe in probes)
     return about | ({"settings": built.settings, "probe_names": list(probes)} if by_name else {})
 
 
-def rebuild(config: Values) -> RunSpec:
+def rebuild(config: Config) -> RunSpec:
     """What a run's config.json says, as a preset; decays without a length span the rounds first asked for.
 
     Raises:
@@ -156,7 +157,7 @@ def rebuild(config: Values) -> RunSpec:
     return replace(spec, rounds=rounds[-1])
 
 
-def open_run(directory: str | Path, spec: RunSpec | None = None) -> tuple[Run, Values | None]:
+def open_run(directory: str | Path, spec: RunSpec | None = None) -> tuple[Run, Json | None]:
     """The last saved state of the run in a directory, and its summary, or None where it is not finished.
 
     Args:

@@ -85,10 +85,10 @@ def costs(scores: Scores, told: Mapping[str, str], share: float) -> str:
     table = [_row(["line", "who", *heads]), "|" + "---|" * (2 + len(heads))]
     for title, lines in _by_group(_lines(scores, tasks), told):
         spent = np.array([[_spent(scores[task].get(line), targets[task]) for task in tasks] for line in lines])
-        least = np.nanmin(np.where(np.isnan(spent), np.inf, spent), axis=0)
+        known = np.where(np.isnan(spent), np.inf, spent)
         table.append(_row([f"*{title}*", *[""] * (1 + len(tasks))]))
-        for at in np.lexsort(np.nan_to_num(spent, nan=np.inf).T):  # by the last task, which is the dearest
-            cells = [_amount(n, bold=n == low) for n, low in zip(spent[at], least, strict=True)]
+        for at in np.lexsort(known.T):  # by the last task, which is the dearest
+            cells = [_amount(n, bold=n == low) for n, low in zip(spent[at], known.min(axis=0), strict=True)]
             table.append(_row([lines[at], _who(lines[at]), *cells]))
     return "\n".join(table)
 

@@ -55,7 +55,8 @@ class Optimizer(ABC):
     Its state is a NamedTuple with a field `weights`.
     """
 
-    told: ClassVar[Told] = "size"
+    told: ClassVar[Told]
+    """What it is told; every optimizer says its own."""
 
     @abstractmethod
     def init(self, key: Key[Array, ""], problem: Problem) -> PyTree:

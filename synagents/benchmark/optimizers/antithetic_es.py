@@ -7,7 +7,7 @@ product, fast for what it costs. (Salimans, Ho, Chen, Sidor & Sutskever 2017; mi
 Adam: Kingma & Ba 2015, by optax.)
 """
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ import optax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Key, PyTree
 
-from synagents.benchmark.optimizers import Optimizer, Problem
+from synagents.benchmark.optimizers import Optimizer, Problem, Told
 from synagents.counter import counter_key
 from synagents.hyperparameters import require_between, require_whole, settings, static
 from synagents.schedules import Schedule, at, require_range
@@ -40,6 +40,8 @@ class AntitheticES(Optimizer):
         noise: sigma, standard deviation of what is added to a weight, > 0.
         pairs: P >= 1 directions per step, each tried both ways.
     """
+
+    told: ClassVar[Told] = "size"
 
     step_size: Schedule = 1e-2
     noise: float = 2e-2

@@ -9,14 +9,14 @@ Schaul, Glasmachers, Sun, Peters & Schmidhuber 2014, algorithm 6; Schaul, Glasma
 """
 
 import math
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Key
 
-from synagents.benchmark.optimizers import Optimizer, Problem
+from synagents.benchmark.optimizers import Optimizer, Problem, Told
 from synagents.counter import counter_key
 from synagents.hyperparameters import require_between, require_whole, settings, static
 from synagents.world import Params, TaskState
@@ -41,6 +41,8 @@ class SNES(Optimizer):
         step_width: learning rate of the widths in units of the paper's r, >= 0.
         population: P >= 2 samples per step.
     """
+
+    told: ClassVar[Told] = "size"
 
     width: float = 0.05
     step_mean: float = 1.0

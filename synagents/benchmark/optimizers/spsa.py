@@ -7,14 +7,14 @@ The mean of g over D is the gradient up to terms of order c^2. (Spall 1992; mome
 common form.)
 """
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from synagents.benchmark.directions import signs
-from synagents.benchmark.optimizers import Optimizer, Problem
+from synagents.benchmark.optimizers import Optimizer, Problem, Told
 from synagents.hyperparameters import require_between, settings
 from synagents.schedules import Schedule, at, require_range
 from synagents.world import Params, TaskState
@@ -38,6 +38,8 @@ class SPSA(Optimizer):
         perturbation: c, how far each weight is moved to measure the slope, > 0.
         momentum: share in [0, 1] of the last step that is kept.
     """
+
+    told: ClassVar[Told] = "size"
 
     step_size: Schedule = 1e-3
     perturbation: float = 1e-2
