@@ -34,6 +34,7 @@ Version history: v0, the first.
 """
 
 import math
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
@@ -51,8 +52,10 @@ from synagents.envs.faces import Faces
 from synagents.hyperparameters import require, require_between, require_whole, settings, static
 from synagents.networks.recurrent import LSTM, Cell, Rate, linear
 from synagents.world import (
+    ForecastTask,
     Group,
     LifeTask,
+    LifeWorld,
     Memory,
     Metrics,
     Outcome,
@@ -62,11 +65,10 @@ from synagents.world import (
     RoundNumber,
     TaskState,
     Tree,
-    World,
     num_choices,
 )
 
-PLAYS = LifeTask
+PLAYS = OUTER = LifeTask
 
 __all__ = ["PlasticState", "PlasticWorld", "env", "functional_env", "parallel_env", "raw_env", "vector_env", "world"]
 
@@ -87,7 +89,7 @@ class PlasticState(NamedTuple):
 
 
 @settings
-class PlasticWorld(World):
+class PlasticWorld(LifeWorld):
     """The world of plastic synapses for a task of decisions; `plastic_v0.world` builds it from names.
 
     Attributes:
@@ -188,14 +190,17 @@ class PlasticWorld(World):
         log_p = jax.nn.log_softmax(state.logits)
         action = jax.random.categorical(decide, state.logits).astype(jnp.int32)
         task_state, answer = self.task.respond(respond, state.task, action)
+        reward = answer.reward
+        if isinstance(self.task, ForecastTask):
+            reward = self.task.reward(state.task, log_p)
         info = {
-            "loss": -answer.reward,
+            "loss": -reward,
             "log_probability": log_p[action],
             "concentration": jnp.sum(jnp.exp(2 * log_p)),
             "value": state.value,
         }
         after = self._step(state._replace(task=task_state))
-        return after, Outcome({GROUP: answer.reward}, answer.terminated, answer.truncated, info)
+        return after, Outcome({GROUP: reward}, answer.terminated, answer.truncated, info)
 
     def refresh(self, key: Key[Array, ""], state: PlasticState) -> PlasticState:
         """The next life of the same network."""
@@ -215,7 +220,7 @@ class PlasticWorld(World):
                 here, outcome = self.resolve(resolve_key, self.move(here, actions, t, 0))
                 return (here, memory), outcome.reward[GROUP]
 
-            first = self._born(state.weights, self.task.init(born))
+            first = self._born(state.weights, self.task.first(born, part))
             return jax.lax.scan(one, (first, policy.begin_world(memory)), jnp.arange(self.task.length))[1].sum()
 
         return {"loss": -jnp.mean(jax.vmap(live)(keys))}
@@ -229,6 +234,10 @@ class PlasticWorld(World):
     def weights(self, state: PlasticState) -> Params:
         """The slow weights."""
         return self._slow(state)
+
+    def with_slow(self, slow: Params) -> "PlasticWorld":
+        """This world with these slow weights."""
+        return replace(self, slow=slow)
 
     def _slow(self, state: PlasticState) -> Params:
         return state.weights if self.slow is None else self.slow

@@ -350,7 +350,7 @@ def world(
     )
 
 
-def rewards_for(learner: str) -> dict[str, str]:
+def settings_for(learner: str) -> dict[str, str]:
     """The settings with which this world pays the learner of that name as it needs; none where a function makes it."""
     constructor: Any = registry.find("learners", learner)
     is_class = isinstance(constructor, type) and issubclass(constructor, LearnerBase)

@@ -223,7 +223,7 @@ def complete(task: suite.BenchmarkTask, line: str, settings: Values) -> Values:
     """Every setting of a line on a task: those that were searched, and below them the constructors' defaults."""
     usual = {name: flag.default for name, flag in line_settings.known_settings(line, task).items()}
     if not line_settings.is_optimizer(line):
-        usual |= synapse_v0.rewards_for(line_settings.learner_of(line)) | ({} if task.batched else {"interval": 0})
+        usual |= synapse_v0.settings_for(line_settings.learner_of(line)) | ({} if task.batched else {"interval": 0})
         if "table" in usual:
             usual["table"] = usual_table(usual | settings)
     return {name: flags.plain(value) for name, value in (usual | settings).items()}

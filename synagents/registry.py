@@ -2,7 +2,8 @@
 
 A module of `synagents.learners`, `.networks`, `.tasks` or `.benchmark.optimizers` lists in `__all__` what it offers; a
 module without `__all__` is its neighbours' kit. The public name is the kebab-case of the Python name: `QTable` is
-"q-table". A world is a module `synagents.envs.<family>_v<number>` that names in `PLAYS` the kind of task it plays; the
+"q-table". A world is a module `synagents.envs.<family>_v<number>` that names in `PLAYS` the kind of task it plays, in
+`OUTER` the kind whose lives an outer loop improves, if there is one, and by `settings_for` what suits a learner; the
 learners of a family are in `synagents.learners.<family>`, and those that lie beside the families fit all.
 
 This is the only module that imports by name.
@@ -77,9 +78,15 @@ def families(learner: str) -> tuple[str, ...]:
 def players(task: str) -> tuple[str, ...]:
     """The families of worlds that play a task; ValueError where there is none, or nobody says what kind it is."""
     kind = task_kind(task)
-    found = tuple(family for family, module in worlds().items() if issubclass(kind, module.PLAYS))
+    found = [family for family, module in worlds().items() if issubclass(kind, module.PLAYS)]
+    found.sort(key=lambda family: kind.mro().index(worlds()[family].PLAYS))  # who is made for just this kind is first
     require(bool(found), f"No world plays the task {task}: derive its class from synagents.Task or DecisionTask.")
-    return found
+    return tuple(found)
+
+
+def has_outer_loop(task: str, family: str) -> bool:
+    """Whether an outer loop improves the lives of a task in a family's world, whose module then says so in `OUTER`."""
+    return issubclass(task_kind(task), vars(worlds()[family]).get("OUTER", ()))
 
 
 def task_kind(task: str) -> type:

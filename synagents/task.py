@@ -167,6 +167,27 @@ class LifeTask(DecisionTask):
         """Expected rewards of a life that a player's can be compared with, by name. By default none is known."""
         return {}
 
+    def first(self, key: Key[Array, ""], part: Part) -> TaskState:
+        """A first state of a life that asks for what is in one part of the data. By default `init`: there is no data.
+
+        Args:
+            key: for what is drawn.
+            part: "train" or "held_out".
+        """
+        del part
+        return self.init(key)
+
+
+class ForecastTask(LifeTask):
+    """A life in which the right choice is known after every round, such as the next character of a text.
+
+    Whoever gives probabilities is paid for their logarithm; who makes one guess, by `respond`, for being right.
+    """
+
+    @abstractmethod
+    def reward(self, state: TaskState, log_p: Float[Array, "A"]) -> Float[Array, ""]:
+        """What is paid for giving the choices these log-probabilities."""
+
 
 def forward(
     network: Network, task: Task, weights: Params, task_state: TaskState, key: Key[Array, ""]

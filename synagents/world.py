@@ -38,7 +38,7 @@ from synagents.groups import (
     turns_of,
     unflat,
 )
-from synagents.task import Answer, DecisionTask, LifeTask, Metrics, Network, Params, Part, Task, forward
+from synagents.task import Answer, DecisionTask, ForecastTask, LifeTask, Metrics, Network, Params, Part, Task, forward
 
 RoundNumber: TypeAlias = int | UInt32[Array, ""]  # rounds played before this one
 Credit = Literal["agent", "team"]
@@ -208,6 +208,19 @@ class World(ABC):
         raise ValueError(f"{type(self).__name__} has no loss that is a function of its weights: leave alignment out.")
 
 
+class LifeWorld(World):
+    """A world whose rounds make up lives; an outer loop improves what stays as it is within a life (`synagents.outer`).
+
+    Its task is a LifeTask, and `weights` gives the slow weights.
+    """
+
+    task: LifeTask
+
+    @abstractmethod
+    def with_slow(self, slow: Params) -> "LifeWorld":
+        """This world with these slow weights in all of its networks, instead of weights of their own."""
+
+
 class LearnerBase(ABC):
     """What both kinds of learners have: `Learner`, and `MemoryLearner`, which keeps a memory in every world."""
 
@@ -328,10 +341,12 @@ __all__ = [
     "Answer",
     "AnyLearner",
     "DecisionTask",
+    "ForecastTask",
     "Group",
     "Learner",
     "LearnerBase",
     "LifeTask",
+    "LifeWorld",
     "Memory",
     "MemoryLearner",
     "Metrics",

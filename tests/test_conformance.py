@@ -75,6 +75,7 @@ def test_what_is_offered_says_what_it_is_and_its_module_gives_an_equation_or_a_s
 FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {  # a small example of each world: a task and settings
     "synapse": ("xor", {"hidden": (), "step_size": "0.05", "interval": 0}),
     "unit": ("multiplexer", {"bits": 1, "hidden": (3, 2)}),
+    "plastic": ("cue", {"units": 3, "length": 6}),
 }
 assert set(FAMILIES) == set(registry.worlds())
 AT_HOME = [(name, family) for name in LEARNERS for family in registry.families(name)]

@@ -8,7 +8,8 @@ import pytest
 
 from synagents import begin, fit, open_run, preset, registry, schedules
 from synagents.cli import flags, presets
-from synagents.cli.build import Names, known_settings, learners_of, make_network, pairs, sections
+from synagents.cli.build import learners_of, make_network, pairs
+from synagents.cli.sections import Names, known_settings, sections
 from synagents.cli.train import named
 from synagents.learners.synapse.trace import Trace
 from synagents.loop import advance
@@ -69,7 +70,7 @@ def test_no_two_flags_of_one_command_line_share_a_name() -> None:
 
 
 def test_a_word_is_a_switch_everywhere_or_nowhere() -> None:
-    from synagents.cli.build import all_flags
+    from synagents.cli.sections import all_flags
 
     switches = flags.switches(all_flags())
     assert not {flag.name for flag in all_flags() if flag.kind is not bool} & switches

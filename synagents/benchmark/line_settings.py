@@ -63,7 +63,7 @@ def chosen(task: BenchmarkTask, line: str) -> Values:
         return dict(there[line])
     world = {name: value for name, value in there[REFERENCE].items() if name in world_settings(task)}
     own = {name: flag.default for name, flag in flags.flags_of(registry.find("learners", learner_of(line))).items()}
-    return world | synapse_v0.rewards_for(learner_of(line)) | own
+    return world | synapse_v0.settings_for(learner_of(line)) | own
 
 
 def complete(task: BenchmarkTask, line: str, given: Values, rounds: int) -> Values:

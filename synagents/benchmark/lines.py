@@ -37,7 +37,7 @@ def lines() -> dict[str, Told]:
 
 def _told(learner: str) -> Told:
     """What the agents of a learner are told of the network."""
-    return "size" if synapse_v0.rewards_for(learner).get("reward") == "delta" else "sign"
+    return "size" if synapse_v0.settings_for(learner).get("reward") == "delta" else "sign"
 
 
 def play(

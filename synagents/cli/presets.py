@@ -28,6 +28,7 @@ TASKS: dict[str, Values] = {
     "acrobot": _CONTROL,
     "boundary": {"hidden": (8,), "interval": 0, "step_size": "0.01", "rounds": 10_000},
     "cartpole": _CONTROL,
+    "cue": {"rounds": 2_000},
     "digits": {
         "hidden": (32,),
         "batch_size": 1000,
@@ -37,6 +38,15 @@ TASKS: dict[str, Values] = {
     },
     "idx": _LETTERS,
     "lunar-lander": _CONTROL,
+    "maze": {
+        "length": 100,
+        "units": 50,
+        "learning_rate": "7e-4",
+        "clip": 4.0,
+        "concentration": 0.03,
+        "scale": 0.1,
+        "rounds": 2_500,
+    },
     "mountain-car": _CONTROL | {"temperature": 0.1},
     "multiplexer": {"hidden": (64,), "rounds": 2_000, "num_worlds": 128},
     "notmnist": _LETTERS,
@@ -47,6 +57,7 @@ TASKS: dict[str, Values] = {
 
 
 ROUNDS = 10_000  # where a preset does not say
+LIVES = 30  # of an update of an outer loop, where a preset does not say
 
 
 def recommended(task: str, learner: str) -> Values:
@@ -162,6 +173,7 @@ PUBLISHED: dict[tuple[str, str], Values] = {
 # Controlled actions come one by one, each world with its own question, so nobody can be left out of a mean.
 _SETTLING_CONTROL = {"baseline": "average", "control_variate": "mean-field"}
 MEASURED: dict[tuple[str, str], Values] = {
+    ("cue", "neuromodulated"): {"rounds": 1_500},
     ("multiplexer", "boltzmann"): {"output": "unit"},
     ("multiplexer", "recurrent"): {"output": "unit"},
     **{

@@ -1,6 +1,6 @@
-"""The command `synagents train`: TASK, --learner and --network say which other flags there are.
+"""The command `synagents train`: TASK, --learner, --network and --outer say which other flags there are.
 
-So these three words are looked for first, then the flags of what they name are read. Nothing else is known of flags of
+So these words are looked for first, then the flags of what they name are read. Nothing else is known of flags of
 other tasks and learners, and two of them may share a name.
 """
 
@@ -16,19 +16,25 @@ from synagents.cli import kinds
 from synagents.cli.options import CHECKPOINTS, JSON, QUIET, SEED, Decorator, count
 
 if TYPE_CHECKING:
-    from synagents.cli.build import Names
+    from synagents.cli.sections import Names
     from synagents.run.directory import RunDirectory
+    from synagents.run.outer_spec import OuterSpec
     from synagents.run.spec import RunSpec
 
 TASK = "digits"
 NAMES = "synagents.names"  # where a line's names are kept while it is read
+NAMED = ("--learner", "--network", "--outer")  # what they name has flags of its own
 OF_SAMPLES = "shared_task"  # worlds of decisions have a question of their own each
+OF_ROUNDS = ("num_worlds", "shared_task", "rollout_length", "probes", "probe_interval")  # not of an outer loop's lives
+OF_OUTER = ("outer", "lives")
 
 _OPTIONS: tuple[Decorator, ...] = (
     click.argument("task", required=False),
     click.option("--learner", help="Who acts and learns: see `synagents learners`."),
     click.option("--network", help="What is trained: see `synagents networks`.  [default: the world's own]"),
-    count("--steps", None, "Rounds to play, >= 1: `rounds` in Python."),
+    click.option("--outer", help="How an outer loop improves lives: ascend or evolve.  [default: ascend]"),
+    count("--steps", None, "Rounds to play, or updates of the outer loop, >= 1: `rounds` in Python."),
+    count("--lives", None, "Lives of one update of the outer loop, >= 1."),
     SEED,
     count("--num-worlds", None, "Worlds that share one learner, >= 1."),
     count("--num-runs", 1, "Independent learners with worlds of their own, >= 1."),
@@ -69,8 +75,8 @@ class Train(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Find what is named, then read the line with the flags of that."""
-        from synagents.cli.build import sections
         from synagents.cli.flags import option
+        from synagents.cli.sections import sections
 
         names = ctx.meta[NAMES] = self._names(args)
         flags = [flag for part in sections(names).values() for flag in part.values()]
@@ -84,8 +90,9 @@ class Train(click.Command):
     def _names(self, args: Sequence[str]) -> "Names":
         """What is named; the learner may bring switches of its own that are not to be taken for flags with a value."""
         from synagents.cli import flags
-        from synagents.cli.build import Names, all_flags, network_flags
-        from synagents.registry import find, usual_learner
+        from synagents.cli.sections import all_flags, network_flags
+        from synagents.cli.sections import named as with_usual
+        from synagents.registry import find
 
         known = {word for param in self.own_params if getattr(param, "is_flag", False) for word in param.opts}
         known |= flags.switches(all_flags())
@@ -95,19 +102,20 @@ class Train(click.Command):
                 own = network_flags(name) if kind == "networks" else flags.flags_of(find(kind, name))
                 known |= flags.switches(own.values())
         found = named(args, known)
-        task = found.get("task") or TASK
-        return Names(task, found.get("--learner") or usual_learner(task), found.get("--network"))
+        given = (found.get(word) for word in ("--learner", "--network", "--outer"))
+        return with_usual(found.get("task") or TASK, *given)
 
     def _shown(self, names: "Names") -> list[click.Parameter]:
         """The run's own flags, less those that this task has no use for."""
         from synagents.registry import task_kind
         from synagents.task import DecisionTask
 
-        decides = issubclass(task_kind(names.task), DecisionTask)
-        return [param for param in self.own_params if not (decides and param.name == OF_SAMPLES)]
+        needless = OF_ROUNDS if names.outer else OF_OUTER
+        needless += (OF_SAMPLES,) if issubclass(task_kind(names.task), DecisionTask) else ()
+        return [param for param in self.own_params if param.name not in needless]
 
     def _no_flag(self, typed: str, names: "Names", there: Iterable[str]) -> str:
-        from synagents.cli.build import all_flags
+        from synagents.cli.sections import all_flags
 
         near = difflib.get_close_matches(typed, there, n=1, cutoff=0.7)
         if near and typed not in {flag.name for flag in all_flags()}:  # or it is another task's or learner's
@@ -116,9 +124,9 @@ class Train(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The run's flags, then those of the world, the network, the task and the learner with their defaults."""
-        from synagents.cli.build import default, sections
         from synagents.cli.flags import MISSING, option, plain
         from synagents.cli.kinds import OneSchedule, Schedules
+        from synagents.cli.sections import default, sections
 
         names: Names = ctx.meta[NAMES]
         with formatter.section("Run"):
@@ -144,11 +152,11 @@ class Train(click.Command):
 
     def _own_rows(self, ctx: click.Context, names: "Names") -> list[tuple[str, str]]:
         """The run's flags with what each is for this task and learner."""
-        from synagents.cli.presets import recommended, usual_rounds
+        from synagents.cli.presets import LIVES, recommended, usual_rounds
 
-        worlds = recommended(names.task, names.learner).get("num_worlds", 1)
-        rounds = usual_rounds(names.task, names.learner)
-        defaults = {"learner": names.learner, "steps": f"{rounds:,}", "num_worlds": f"{worlds}"}
+        usual = recommended(names.task, names.learner)
+        defaults = {"learner": names.learner, "steps": f"{usual_rounds(names.task, names.learner):,}"}
+        defaults |= {"num_worlds": str(usual.get("num_worlds", 1)), "lives": str(usual.get("lives", LIVES))}
         rows = []
         for param in self._shown(names):
             record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
@@ -159,7 +167,7 @@ class Train(click.Command):
 
 
 def named(args: Sequence[str], switches: set[str]) -> dict[str, str]:
-    """The first word that belongs to no flag ("task"), and the values of --learner and --network, where they are there.
+    """The first word that belongs to no flag ("task"), and the values of NAMED, where they are there.
 
     Args:
         args: the words that were typed.
@@ -176,7 +184,7 @@ def named(args: Sequence[str], switches: set[str]) -> dict[str, str]:
             found.setdefault("task", word)
         elif name not in switches:
             value = value if equals else next(words, "")
-            if name in ("--learner", "--network"):
+            if name in NAMED:
                 found[name] = value
     return found
 
@@ -186,12 +194,12 @@ def play(
     task: str | None,
     learner: str | None,
     steps: int | None,
-    probes: tuple[str, ...],
     out: Path | None,
     overwrite: bool,
     checkpoint_seconds: float | None,
     as_json: bool,
     quiet: bool,
+    probes: tuple[str, ...] = (),
     **given: Any,
 ) -> None:
     """What `synagents train` does: build the preset and play it into the directory, or go on with what is there."""
@@ -226,7 +234,7 @@ def play(
 
 def carry_out(
     started: float,
-    spec: "RunSpec",
+    spec: "RunSpec | OuterSpec",
     directory: "RunDirectory",
     checkpoint_seconds: float | None,
     *,
