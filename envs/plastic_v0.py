@@ -127,8 +127,11 @@ class PlasticWorld(LifeWorld):
     @cached_property
     def groups(self) -> tuple[Group, ...]:
         """All recurrent synapses."""
+        there = {"trace": self.alpha != "none", "modulator": self.modulator != "none", "eligibility": self.eligibility}
         felt = spaces.Box(-np.inf, np.inf, (len(Felt._fields),), np.float32)
-        return (Group(GROUP, (self.cell.units, self.cell.units), felt, spaces.Box(-np.inf, np.inf, (), np.float32)),)
+        trace = spaces.Box(-np.inf, np.inf, (), np.float32)
+        about = tuple(name for name, given in there.items() if given)
+        return (Group(GROUP, (self.cell.units, self.cell.units), felt, trace, about=about),)
 
     @cached_property
     def interval(self) -> int:
@@ -238,6 +241,11 @@ class PlasticWorld(LifeWorld):
     def with_slow(self, slow: Params) -> "PlasticWorld":
         """This world with these slow weights."""
         return replace(self, slow=slow)
+
+    def monitor(self, state: PlasticState) -> Metrics:
+        """The root of the mean squared trace, and the modulator."""
+        trace = state.felt.trace
+        return {"trace": jnp.sqrt(jnp.mean(trace * trace)), "modulator": state.felt.modulator.reshape(())}
 
     def _slow(self, state: PlasticState) -> Params:
         return state.weights if self.slow is None else self.slow

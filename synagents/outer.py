@@ -9,6 +9,7 @@ neighbours of theta (`synagents.outer_methods`). What happens in a round is comp
 (`jax.checkpoint`), so memory holds one state per round and life.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import ClassVar, NamedTuple
@@ -38,7 +39,14 @@ from synagents.world import (
 )
 
 
-def live(world: LifeWorld, learner: AnyLearner, mind: Mind, key: Key[Array, ""], part: Part = "train") -> Life:
+def live(
+    world: LifeWorld,
+    learner: AnyLearner,
+    mind: Mind,
+    key: Key[Array, ""],
+    part: Part = "train",
+    record: Callable[[State], PyTree] = lambda state: (),
+) -> Life:
     """A life, from birth to its end.
 
     Args:
@@ -47,6 +55,7 @@ def live(world: LifeWorld, learner: AnyLearner, mind: Mind, key: Key[Array, ""],
         mind: what it knows.
         key: of the life: the same as `keys.run_key(seed, episode)` of a face, and so the same life.
         part: of what the task has to ask, "train" or "held_out".
+        record: what of the state after every round is worth keeping.
     """
     born = keys.world_key(keys.reset_key(key), 0)
     state = world.reset(born, None if part == "train" else world.task.first(born, part))
@@ -59,17 +68,17 @@ def live(world: LifeWorld, learner: AnyLearner, mind: Mind, key: Key[Array, ""],
     @jax.checkpoint
     def one(
         now: tuple[State, Memory], moment: tuple[RoundNumber, Keys]
-    ) -> tuple[tuple[State, Memory], tuple[Array, Metrics]]:
+    ) -> tuple[tuple[State, Memory], tuple[Array, Metrics, PyTree]]:
         t, drawn = moment
         state, memory, played = play(world, learner, drawn, *now, mind, t)
         outcome = played.made.outcome
         reward = jnp.mean(jnp.stack([jnp.mean(part) for part in outcome.reward.values()]))
-        return (state, memory), (reward, outcome.info)
+        return (state, memory), (reward, outcome.info, record(state))
 
     times = jnp.arange(world.task.length, dtype=jnp.uint32)
     # All keys are drawn at once: what a round would draw for itself is drawn again on the way back.
-    (state, _), (reward, info) = jax.lax.scan(one, (state, memory), (times, jax.vmap(draw)(times)))
-    return Life(reward, info, state)
+    (state, _), (reward, info, seen) = jax.lax.scan(one, (state, memory), (times, jax.vmap(draw)(times)))
+    return Life(reward, info, state, seen)
 
 
 @settings
@@ -171,17 +180,20 @@ def advance(run: OuterRun, updates: int) -> tuple[OuterRun, OuterHistory]:
 
     Raises:
         ValueError: if the number is out of range.
-        FloatingPointError: if the objective or theta is not finite; the sentence says from which update on.
     """
     require_whole("updates", updates, 1)
     theta, memory, history = _advance(replace(run, t=0), jnp.uint32(run.t), updates)
+    return replace(run, theta=theta, memory=memory, t=run.t + updates), history
+
+
+def check_finite(history: OuterHistory, start: int = 0) -> None:
+    """Raise FloatingPointError naming the first update with a number that is not finite; it begins at `start`."""
     bad = ~np.isfinite(np.asarray(history.objective + history.change)).all(axis=0)
     if bad.any():
         raise FloatingPointError(
-            f"The objective or its gradient is not finite from update {run.t + int(np.argmax(bad)) + 1} on: "
+            f"The objective or its gradient is not finite from update {start + int(np.argmax(bad)) + 1} on: "
             "lower the learning rate."
         )
-    return replace(run, theta=theta, memory=memory, t=run.t + updates), history
 
 
 def evaluate(run: OuterRun, lives: int, part: Part = "held_out") -> Float[Array, "K T"]:
@@ -194,6 +206,27 @@ def evaluate(run: OuterRun, lives: int, part: Part = "held_out") -> Float[Array,
     """
     require_whole("lives", lives, 1)
     return _evaluate(replace(run, t=0), lives, part)
+
+
+def replay(run: OuterRun, index: int, number: int = 0) -> Life:
+    """One of the fresh lives in which a run is judged, with what its world monitors and where it was on the task's map.
+
+    Args:
+        run: whose theta plays.
+        index: of the run, in 0 .. K - 1.
+        number: of the life, >= 0.
+
+    Returns:
+        The life; `seen` is (numbers by name, [T] each; row and column, f32[T, 2], or () where there is no map).
+    """
+    task = run.world.task
+
+    def record(state: State) -> tuple[Metrics, PyTree]:
+        return run.world.monitor(state), task.position(state.task) if task.ground is not None else ()
+
+    theta: Theta = jax.tree.map(lambda leaf: leaf[index], run.theta)
+    key = keys.world_key(keys.evaluation_key(run.key[index]), number)
+    return live(run.world.with_slow(theta.slow), run.learner, theta.mind, key, "held_out", record)
 
 
 @partial(jax.jit, static_argnums=2)

@@ -31,6 +31,7 @@ class Life(NamedTuple):
     reward: Float[Array, "T"]  # of the team
     info: dict[str, Float[Array, "T"]]  # what the world reports
     end: State
+    seen: PyTree  # what was asked to be recorded after every round, [T, ...]
 
 
 class Theta(NamedTuple):

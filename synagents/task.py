@@ -167,6 +167,16 @@ class LifeTask(DecisionTask):
         """Expected rewards of a life that a player's can be compared with, by name. By default none is known."""
         return {}
 
+    @cached_property
+    def ground(self) -> Bool[np.ndarray, "rows columns"] | None:
+        """A map to draw a life on, True for walls. By default None: there is none."""
+        return None
+
+    def position(self, state: TaskState) -> Float[Array, "2"]:
+        """Row and column on the map."""
+        del state
+        raise ValueError(f"{type(self).__name__} has no map: give it a ground and a position to draw lives on.")
+
     def first(self, key: Key[Array, ""], part: Part) -> TaskState:
         """A first state of a life that asks for what is in one part of the data. By default `init`: there is no data.
 

@@ -220,6 +220,11 @@ class LifeWorld(World):
     def with_slow(self, slow: Params) -> "LifeWorld":
         """This world with these slow weights in all of its networks, instead of weights of their own."""
 
+    def monitor(self, state: State) -> Metrics:
+        """Numbers of a life that are worth drawing, round by round. By default none."""
+        del state
+        return {}
+
 
 class LearnerBase(ABC):
     """What both kinds of learners have: `Learner`, and `MemoryLearner`, which keeps a memory in every world."""

@@ -38,7 +38,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "learners": IDEA | {"agents", "learners"},
     "envs": IDEA | {"agents", "networks", "tasks", "registry", "envs"},
 }
-BELOW = IDEA | {"probes", "rounds", "loop", "outer", "outer_methods", "registry", "agents", "data", "networks", "tasks", "learners", "envs"}
+BELOW = IDEA | {
+    "probes",
+    "rounds",
+    "loop",
+    "outer",
+    "outer_methods",
+    "registry",
+    "agents",
+    "data",
+    "networks",
+    "tasks",
+    "learners",
+    "envs",
+}
 MAY_IMPORT |= {
     "run": BELOW | {"run"},
     "benchmark": BELOW | {"run", "benchmark", "cli"},
@@ -55,7 +68,8 @@ EDGES: dict[str, set[str]] = {
     "rich": {"report.live"},
     "safetensors": {"run.checkpoints"},
     "filelock": {"run.directory"},
-    "scipy": {"benchmark.statistics"},
+    "scipy": {"benchmark.statistics", "tasks.cue"},
+    "evosax": {"outer_methods"},
 }
 NOWHERE = {"flax", "equinox", "torch", "pickle", "h5py", "dill", "cloudpickle"}
 

@@ -6,10 +6,11 @@ from typing import Any
 import jax
 import pytest
 
-from synagents import begin, fit, open_run, preset, registry, schedules
+from synagents import begin, fit, open_run, outer, preset, registry, schedules
 from synagents.cli import flags, presets
 from synagents.cli.build import learners_of, make_network, pairs
-from synagents.cli.sections import Names, known_settings, sections
+from synagents.cli.sections import known_settings, sections
+from synagents.cli.sections import named as as_named
 from synagents.cli.train import named
 from synagents.learners.synapse.trace import Trace
 from synagents.loop import advance
@@ -22,8 +23,9 @@ PLAYABLE = [pair for pair in pairs() if pair[0] not in NEED_DATA]
 
 @pytest.mark.parametrize("task", registry.offers("tasks"))
 def test_every_task_has_a_preset_for_its_usual_learner(task: str) -> None:
-    usual = presets.recommended(task, registry.usual_learner(task))
-    assert {"hidden", "rounds"} <= set(usual)
+    learner = registry.usual_learner(task)
+    usual = presets.recommended(task, learner)
+    assert "rounds" in usual and ("hidden" in usual or "hidden" not in known_settings(as_named(task, learner)))
     if "step_size" in usual:
         schedules.require_range("step_size", schedules.parse(usual["step_size"], usual["rounds"]), 0)
 
@@ -48,13 +50,13 @@ def test_weight_maximization_controls_without_actor_traces() -> None:
 @pytest.mark.parametrize("pair", [*presets.PUBLISHED, *presets.MEASURED], ids="-".join)
 def test_a_preset_of_a_pair_names_only_what_the_pair_has(pair: tuple[str, str]) -> None:
     own = presets.PUBLISHED.get(pair, {}) | presets.MEASURED.get(pair, {})
-    assert set(own) <= {*known_settings(Names(*pair)), "rounds", "num_worlds"}
+    assert set(own) <= {*known_settings(as_named(*pair)), "rounds", "num_worlds", "lives"}
 
 
 @pytest.mark.parametrize("task", presets.TASKS)
 def test_a_preset_of_a_task_names_only_what_some_learner_on_it_has(task: str) -> None:
-    there = {name for learner in learners_of(task) for name in known_settings(Names(task, learner))}
-    assert set(presets.TASKS[task]) <= there | {"rounds", "num_worlds"}
+    there = {name for learner in learners_of(task) for name in known_settings(as_named(task, learner))}
+    assert set(presets.TASKS[task]) <= there | {"rounds", "num_worlds", "lives"}
 
 
 def test_no_two_flags_of_one_command_line_share_a_name() -> None:
@@ -64,7 +66,7 @@ def test_no_two_flags_of_one_command_line_share_a_name() -> None:
     for task, learner in pairs():
         networks = [None, "mlp"] if registry.players(task) == ("synapse",) else [None]
         for network in networks:
-            titled = sections(Names(task, learner, network)).values()
+            titled = sections(as_named(task, learner, network)).values()
             words = [word for part in titled for flag in part.values() for word in flags.option(flag).opts]
             assert len(words) == len(set(words)) and not own & set(words), (task, learner, network)
 
@@ -94,8 +96,13 @@ def test_task_learner_and_network_are_found_wherever_they_stand(typed: str, foun
 
 @pytest.mark.parametrize("pair", PLAYABLE, ids="-".join)
 def test_every_pair_that_is_offered_plays_by_its_preset(pair: tuple[str, str]) -> None:
-    spec = preset(*pair, rounds=2, num_worlds=min(2, presets.recommended(*pair).get("num_worlds", 1)))
     # Whatever could be refused is refused while the program is traced; only LunarLander has a host to call.
+    if as_named(*pair).outer:
+        spec = preset(*pair, rounds=2, lives=2)
+        _, happened = jax.eval_shape(lambda: outer.advance(spec.begin(), 2))
+        assert happened.reward.shape == (1, 2)
+        return
+    spec = preset(*pair, rounds=2, num_worlds=min(2, presets.recommended(*pair).get("num_worlds", 1)))
     run = jax.eval_shape(spec.begin)
     _, history = jax.eval_shape(lambda run: advance(run, 2), run)
     assert history.info["loss"].shape == (1, 2, spec.num_worlds)

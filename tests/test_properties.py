@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 
 from synagents import data, fit, from_arrays, preset, registry, schedules
 from synagents.cli import main
-from synagents.cli.sections import Names, known_settings
 from synagents.cli.flags import flags_of
+from synagents.cli.sections import Names, known_settings
 from synagents.envs import synapse_v0
 from synagents.learners.uniform import Uniform
 from synagents.loop import Run, advance, begin

@@ -14,6 +14,12 @@ from synagents.agents.plasticity import Felt
 from synagents.hyperparameters import require
 from synagents.world import Group, Learner, Metrics, Mind, RoundNumber, Transition, Tree
 
+_GIVEN_BY = {
+    "trace": "alpha='synapse' or 'shared'",
+    "modulator": "modulator='scalar'",
+    "eligibility": "eligibility=True",
+}
+
 
 class Rule(Learner):
     """A rule; a subclass writes `change`, and `init` where it knows something."""
@@ -25,7 +31,7 @@ class Rule(Learner):
     """What it needs of the world beside pre, post and trace: "modulator", "eligibility"."""
 
     def init(self, key: Key[Array, ""], groups: tuple[Group, ...]) -> Mind:
-        """Nothing, unless a subclass says more; ValueError where agents are no plastic synapses."""
+        """Nothing, unless a subclass says more; ValueError where agents do not feel what the rule needs."""
         del key
         for group in groups:
             require(
@@ -33,6 +39,9 @@ class Rule(Learner):
                 f"{type(self).__name__} is a rule of plastic synapses, but {group.name} sees {group.obs_space}: play "
                 "it in synagents.envs.plastic_v0.",
             )
+            needed = (*(("trace",) if self.acts else ()), *self.feels)
+            missing = [_GIVEN_BY[name] for name in needed if name not in group.about]
+            require(not missing, f"{type(self).__name__} needs a world that is built with {' and '.join(missing)}.")
         return {}
 
     @abstractmethod

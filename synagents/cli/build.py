@@ -42,7 +42,7 @@ from synagents.run.files import Json
 from synagents.run.outer_spec import OuterSpec
 from synagents.run.spec import RunSpec
 from synagents.task import Task
-from synagents.world import AnyLearner, LearnerBase, World
+from synagents.world import AnyLearner, LearnerBase, LifeTask, World
 
 
 class Built(NamedTuple):
@@ -152,6 +152,7 @@ def _about(names: Names, built: Built, probes: tuple[str | Probe, ...]) -> Confi
     about |= {"network": names.network} if names.network else {}
     about |= {"outer": names.outer} if names.outer else {}
     about |= {"sizes": list(built.world.sizes), "data": dict(built.world.task.description)}
+    about |= {"levels": dict(built.world.task.levels)} if isinstance(built.world.task, LifeTask) else {}
     by_name = built.can_be_kept and all(isinstance(probe, str) for probe in probes)
     return about | ({"settings": built.settings, "probe_names": list(probes)} if by_name else {})
 

@@ -52,6 +52,7 @@ TASKS: dict[str, Values] = {
     "notmnist": _LETTERS,
     "perceptron": {"hidden": (), "interval": 0, "step_size": "0.01", "rounds": 10_000},
     "scalar-regression": {"hidden": (64,), "temperature": 0.1, "rounds": 2_000, "num_worlds": 128},
+    "text": {"cell": "lstm", "units": 64, "rounds": 1_000},
     "xor": {"hidden": (4,), "interval": 0, "step_size": "0.01", "rounds": 10_000},
 }
 

@@ -98,7 +98,10 @@ class OuterSpec(Spec[OuterRun, OuterHistory]):
 
     def advance(self, run: OuterRun, rounds: int) -> tuple[OuterRun, OuterHistory]:
         """More updates; FloatingPointError if the objective or its gradient is not finite."""
-        return outer.advance(run, rounds)
+        start = run.t
+        run, history = outer.advance(run, rounds)
+        outer.check_finite(history, start)
+        return run, history
 
     def look(self, run: OuterRun, history: OuterHistory) -> Seen:
         """Means over the updates since the last look, and the reward of fresh lives."""

@@ -89,24 +89,28 @@ class Maze(LifeTask):
         return after, Answer(reward, ended, jnp.bool_(False))
 
     @cached_property
-    def walls(self) -> Bool[np.ndarray, "size size"]:
-        """Where no agent can be."""
+    def ground(self) -> Bool[np.ndarray, "size size"]:
+        """Walls are where no agent can be."""
         walls = np.ones((self.size, self.size), bool)
         walls[1:-1, 1:-1] = False
         walls[2:-1:2, 2:-1:2] = True
         walls[self.size // 2, self.size // 2] = False
         return walls
 
+    def position(self, state: MazeLife) -> Float[Array, "2"]:
+        """Row and column of the agent."""
+        return jnp.asarray(self.cells, jnp.float32)[state.at]
+
     @cached_property
     def cells(self) -> Integer[np.ndarray, "free 2"]:
         """Row and column of every free cell."""
-        return np.argwhere(~self.walls)
+        return np.argwhere(~self.ground)
 
     @cached_property
     def _number(self) -> Integer[np.ndarray, "size size"]:
         """The number of every free cell, -1 for walls."""
-        number = np.full(self.walls.shape, -1)
-        number[~self.walls] = np.arange(len(self.cells))
+        number = np.full(self.ground.shape, -1)
+        number[~self.ground] = np.arange(len(self.cells))
         return number
 
     @cached_property
@@ -122,7 +126,7 @@ class Maze(LifeTask):
     @cached_property
     def _around(self) -> Float[np.ndarray, "free 9"]:
         """The walls around every cell, row by row."""
-        patches = [self.walls[row - 1 : row + 2, column - 1 : column + 2] for row, column in self.cells]
+        patches = [self.ground[row - 1 : row + 2, column - 1 : column + 2] for row, column in self.cells]
         return np.array(patches, np.float32).reshape(len(self.cells), 9)
 
     def _elsewhere(self, key: Key[Array, ""], cell: Integer[Array, ""]) -> Integer[Array, ""]:
