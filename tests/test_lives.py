@@ -2,20 +2,24 @@
 
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from gymnasium import spaces
 from jaxtyping import Array
 
 from synagents.tasks.cue import cue
 from synagents.tasks.maze import maze
+from synagents.tasks.text import text
 from synagents.world import LifeTask
 from tests.claims import refused
 
 LIVES = 3000
+KEY = jax.random.key(0)
 Player = Callable[[Any, Any, Any], tuple[Any, Any]]  # (key, what it knows, state) -> (action, what it knows)
 
 
@@ -119,6 +123,49 @@ def test_the_maze_has_pillars_and_a_free_centre() -> None:
     assert [len(maze(size=size).cells) for size in (5, 7, 9, 11)] == [9 - 1 + 1, 25 - 4, 49 - 9 + 1, 81 - 16]
     around = np.asarray(maze(size=5).stimulus(maze(size=5).init(jax.random.key(0))))[:9]
     assert not around.any()
+
+
+def test_a_text_pays_the_bits_of_the_next_character(tmp_path: Path) -> None:
+    (tmp_path / "t.txt").write_text("abab" * 30)
+    task = text(file=tmp_path / "t.txt", length=4)
+    assert task.in_shape == (2,) and task.action_space == spaces.Discrete(2)
+    for part, low, high in (("train", 0, 108), ("held_out", 108, 120)):
+        states = [task.first(jax.random.key(seed), part) for seed in range(200)]  # type: ignore[arg-type]
+        places = {int(state.at) for state in states}
+        assert min(places) == low and max(places) == high - 5  # a whole life, and the character after it
+    state = task.init(jax.random.key(1))
+    is_b = int(state.at) % 2
+    np.testing.assert_array_equal(task.stimulus(state), np.eye(2)[is_b])
+    log_p = jnp.log(jnp.array([0.25, 0.75]))
+    assert float(task.reward(state, log_p)) == pytest.approx((-2 if is_b else np.log2(0.75)) / 4)
+    for t in range(4):
+        right = (int(state.at) + 1) % 2
+        assert [float(task.respond(KEY, state, jnp.int32(guess))[1].reward) for guess in (right, 1 - right)] == [1, 0]
+        at, (state, answer) = int(state.at), task.respond(KEY, state, jnp.int32(0))
+        assert bool(answer.terminated) == (t == 3) and (t == 3 or int(state.at) == at + 1)
+    assert task.levels["random"] == -1 and task.levels["frequencies"] == pytest.approx(-1, abs=1e-6)
+    assert -0.05 < task.levels["pairs"] < 0  # who counts pairs knows nearly everything
+
+
+def test_a_text_that_cannot_be_forecast_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "t.txt"
+    assert "There is no text at" in refused(lambda: text(file=file))
+    for content, told in (
+        (b"", "is empty"),
+        (b"a\xff", "not UTF-8 (byte 1)"),
+        (b"abc" * 9, "too few for a life of 50"),
+    ):
+        file.write_bytes(content)
+        assert told in refused(lambda: text(file=file))
+    file.write_bytes(b"a" * 600)
+    assert "repeats one character" in refused(lambda: text(file=file))
+
+
+def test_the_usual_text_is_one_that_every_python_has() -> None:
+    task = text()
+    about = dict(task.description)
+    assert about["train_characters"] > 300_000 and len(about["sha256"]) == 64
+    assert task.levels["random"] < task.levels["frequencies"] < task.levels["pairs"] < -2
 
 
 def test_what_cannot_be_is_refused() -> None:

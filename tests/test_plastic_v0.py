@@ -7,9 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
-from jax.flatten_util import ravel_pytree
 from pettingzoo.test import parallel_api_test
 
 from synagents import keys, outer
@@ -101,80 +99,14 @@ def test_without_alpha_traces_change_nothing() -> None:
     moving, still = plastic_v0.world("cue", **SMALL, alpha="none"), suited("fixed")
     slow = still.init(KEY)
     lives = [
-        outer.life(replace(world, slow=slow), rule, mind, KEY)
+        outer.live(replace(world, slow=slow), rule, mind, KEY)
         for world, rule, mind in ((moving, Hebbian(), {"eta": 0.5}), (still, Fixed(), {}))
     ]
     assert same_bits(lives[0].info, lives[1].info) and np.abs(lives[0].end.felt.trace).max() > 0.1
-    counting = outer.life(
+    counting = outer.live(
         replace(suited("hebbian"), slow=slow | {"alpha": jnp.full((3, 3), 0.5)}), *(Hebbian(), {"eta": 0.5}, KEY)
     )
     assert not same_bits(lives[0].info["value"], counting.info["value"])
-
-
-# Between lives
-
-
-def test_the_gradient_through_a_life_is_what_finite_differences_say() -> None:
-    with jax.enable_x64(True):
-        world = suited("retroactive")
-        slow = jax.tree.map(lambda x: x.astype(jnp.float64), world.init(KEY))
-        flat, as_slow = ravel_pytree(slow)
-
-        @jax.jit
-        def loss(flat: Any) -> Any:  # decisions stay the same while the differences are small
-            info = outer.life(replace(world, slow=as_slow(flat)), Retroactive(), {}, KEY).info
-            return jnp.mean(info["log_probability"] + info["value"] ** 2 + info["concentration"])
-
-        gradient, small = jax.grad(loss)(flat), 1e-6
-        differences = [
-            (loss(flat + small * way) - loss(flat - small * way)) / (2 * small) for way in jnp.eye(len(flat))
-        ]
-        np.testing.assert_allclose(gradient, differences, rtol=1e-5, atol=1e-9)
-        for name in ("alpha", "modulator_weight", "eligibility_rate"):
-            assert np.abs(as_slow(gradient)[name]).max() > 1e-6
-
-
-def test_a_teaching_goes_on_with_the_same_bits() -> None:
-    world = suited("hebbian")
-    fresh = outer.begin(
-        0, world, Hebbian(), outer.AdvantageActorCritic(), outer.Ascend(optax.adam(1e-2)), lives=3, num_runs=2
-    )
-    whole, _ = outer.advance(fresh, 6)
-    parts, _ = outer.advance(outer.advance(fresh, 3)[0], 3)
-    assert same_bits(whole.theta, parts.theta) and whole.updates == parts.updates == 6
-    assert not same_bits(whole.theta, fresh.theta)
-    assert not same_bits(*(jax.tree.map(lambda x, k=k: x[k], whole.theta.slow) for k in (0, 1)))
-
-
-def test_a_teaching_that_loses_its_numbers_stops_in_a_sentence() -> None:
-    fresh = outer.begin(
-        0, suited("hebbian"), Hebbian(), outer.AdvantageActorCritic(scale=3e38), outer.Ascend(optax.sgd(1.0))
-    )
-    with pytest.raises(FloatingPointError, match="from update 1 on"):
-        outer.advance(fresh, 2)
-
-
-def test_evolution_goes_the_gradients_way_on_a_quadratic() -> None:
-    pytest.importorskip("evosax", reason="evosax is not installed")
-    centre = outer.Theta({"a": jnp.array([3.0, -1.0])}, {"b": jnp.float32(2)})
-
-    def live(theta: outer.Theta) -> outer.Lived:
-        far = sum(jnp.sum((x - y) ** 2) for x, y in zip(jax.tree.leaves(theta), jax.tree.leaves(centre), strict=True))
-        return outer.Lived(far, -far)
-
-    start = jax.tree.map(jnp.zeros_like, centre)
-    method = outer.Evolve(optax.sgd(1.0), population=4096, deviation=0.01)
-    after, memory, lived = method.step(KEY, start, method.init(start), live)
-    way, gradient = ravel_pytree(after)[0], ravel_pytree(jax.grad(lambda theta: live(theta).objective)(start))[0]
-    assert float(-way @ gradient / jnp.linalg.norm(way) / jnp.linalg.norm(gradient)) > 0.99
-    assert float(lived.objective) == pytest.approx(14, rel=0.01)
-    method = outer.Evolve(optax.adam(0.05), population=32, deviation=0.05)
-    theta, memory = start, method.init(start)
-    for generation in range(200):
-        theta, memory, lived = jax.jit(method.step, static_argnums=3)(
-            jax.random.fold_in(KEY, generation), theta, memory, live
-        )
-    assert float(live(theta).objective) < 0.01
 
 
 # Faces
@@ -191,7 +123,7 @@ def test_a_rule_of_ones_own_in_the_dictionary_face_lives_the_built_in_rules_life
         seen, reward, terminated, truncated, _ = env.step(acts)
         rewards.append(reward["recurrent_0"])
     assert len(rewards) == SMALL["length"] and all(terminated.values()) and not any(truncated.values())
-    own = outer.life(env.world, Retroactive(), {}, keys.run_key(keys.seed_key(5), 0))
+    own = outer.live(env.world, Retroactive(), {}, keys.run_key(keys.seed_key(5), 0))
     assert rewards == own.reward.tolist()
     there = np.array([trace for _, _, trace, _, _ in seen.values()])
     np.testing.assert_allclose(there, own.end.felt.trace.reshape(-1), atol=1e-6)
@@ -219,6 +151,15 @@ def test_actions_that_are_no_numbers_are_refused() -> None:
     vector.reset(seed=0)
     for wrong in (np.zeros(8), np.full(9, np.inf), np.array(["a"] * 9)):
         assert "9 finite numbers" in refused(lambda wrong=wrong: vector.step(wrong))
+
+
+def test_a_rule_that_feels_what_the_world_has_not_is_refused() -> None:
+    for rule, missing in ((Neuromodulated(), "modulator='scalar'"), (Retroactive(), "eligibility=True")):
+        world = plastic_v0.world("cue", **SMALL)
+        assert missing in refused(lambda rule=rule, world=world: rule.init(KEY, world.groups))
+    still = plastic_v0.world("cue", **SMALL, alpha="none")
+    assert "alpha='synapse'" in refused(lambda: Hebbian().init(KEY, still.groups))
+    assert Fixed().init(KEY, still.groups) == {}
 
 
 def test_what_cannot_be_a_plastic_world_is_refused() -> None:

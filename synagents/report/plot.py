@@ -107,7 +107,7 @@ def _plot(axis: Any, title: str, lines: Panel, columns: Columns) -> None:
 
 
 def _plot_life(axis: Any, file: Path) -> None:
-    """Reward by round of a life before the first and after the last update: runs are thin lines, their mean a thick one."""
+    """Reward by round of a life before the first and after the last update: runs as thin lines, their mean thick."""
     header, *rows = csv.reader(io.StringIO(file.read_text(encoding="utf-8")))
     columns = dict(zip(header, np.array(rows, float).T, strict=True))
     runs = np.unique(columns["run"])
