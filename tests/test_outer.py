@@ -16,7 +16,7 @@ from synagents import OuterSpec, RunSpec, fit, open_run, outer, preset, read_met
 from synagents.envs import plastic_v0, synapse_v0
 from synagents.learners.plastic.hebbian import Hebbian
 from synagents.learners.plastic.retroactive import Retroactive
-from synagents.learners.synapse.trace import Trace
+from synagents.learners.uniform import Uniform
 from synagents.outer_methods import AdvantageActorCritic, Ascend, Earned, Evolve, Life, Lived, Theta
 from synagents.report.plot import plot_run
 from synagents.report.replay import plot_life
@@ -130,7 +130,7 @@ def test_the_summary_is_of_fresh_lives_beside_the_tasks_levels(tmp_path: Path) -
     assert summary["final_reward_by_run"] == pytest.approx(curve.sum(axis=1).tolist())
     assert summary["final_reward"] == pytest.approx(float(np.mean(summary["final_reward_by_run"])))
     assert summary["levels"] == spec.world.task.levels == read_config(tmp_path / "a")["levels"]
-    rows = list(csv.DictReader((tmp_path / "a" / "lives.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "a" / "lives.csv").read_text().splitlines()))
     assert len(rows) == 2 * SMALL["length"]
     after = [float(row["after"]) for row in rows if row["run"] == "1"]
     np.testing.assert_allclose(after, curve[1], rtol=1e-4, atol=1e-6)
@@ -152,8 +152,8 @@ def test_what_an_outer_loop_cannot_be_is_refused_in_a_sentence() -> None:
     assert "has no outer loop: leave lives out" in refused(lambda: preset("xor", lives=3))
     assert "has no outer loop: leave --outer out" in refused(lambda: preset("xor", outer="evolve"))
     assert "population must be even" in refused(lambda: short(outer="evolve", population=3))
-    world, trace = synapse_v0.world("xor", hidden=()), Trace()
-    assert "has no lives for an outer loop" in refused(lambda: OuterSpec(world, trace, 3))
+    world = synapse_v0.world("xor", hidden=())
+    assert "has no lives for an outer loop" in refused(lambda: OuterSpec(world, Uniform(), 3))
     assert "method must be a synagents.Method" in refused(
         lambda: outer.begin(0, suited("hebbian"), Hebbian(), Earned(), optax.adam(1))  # type: ignore[arg-type]
     )

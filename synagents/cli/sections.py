@@ -111,9 +111,10 @@ def family_of(task: str, learner: str) -> str:
     shared = shared_families(task, learner)
     if not shared:
         learns, plays = (" and ".join(there) for there in (registry.families(learner), registry.players(task)))
+        others = [other for other in registry.offers("learners") if shared_families(task, other)]
         raise ValueError(
             f"{learner} does not fit {task}: it learns in worlds of {learns} agents, and {task} is played in worlds of "
-            f"{plays} agents by {', '.join(learners_of(task))}."
+            f"{plays} agents by {', '.join(others)}."
         )
     return shared[0]
 
