@@ -174,7 +174,8 @@ class PlasticWorld(LifeWorld):
     def observe(self, state: PlasticState, turn: int) -> Tree:
         """What the synapses feel, as factors: {group: Felt}."""
         del turn
-        return {GROUP: state.felt}
+        seen: PyTree = {GROUP: state.felt}
+        return seen
 
     def move(self, state: PlasticState, actions: Tree, t: RoundNumber, turn: int) -> PlasticState:
         """The traces after the synapses have acted, and their eligibility."""

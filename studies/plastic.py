@@ -8,7 +8,7 @@ A cell is one rule on one task with the command's own settings, but for those th
 by side, judged in 256 fresh lives each. Each leaves one line in results/plastic.jsonl as soon as it is done, and is
 never played twice, so a study may be stopped and continued. Studies: `cue` (the reduced task), `middle` (cues of 20
 bits, 64 units, lives of 60 rounds), `maze` (9 x 9, at equal lives and at equal time), `text` (characters), `evolve`
-(the reduced task without a gradient), `source` (the initial alphas of the source).
+(the reduced task without a gradient).
 """
 
 import argparse
@@ -22,7 +22,7 @@ import jax
 import numpy as np
 from common import RESULTS, Cells, interval
 
-from synagents import preset
+from synagents import LifeTask, OuterSpec, preset
 from synagents.run.config import versions
 
 CHUNKS = 20  # looks at fresh lives in a cell
@@ -64,7 +64,9 @@ def cells() -> Iterator[Cell]:
 def play(cell: Cell, seed: int = 0) -> dict[str, Any]:
     """Train, and judge in fresh lives now and then."""
     spec = preset(cell.task, cell.rule, rounds=cell.updates, num_runs=cell.runs, seed=seed, **cell.settings)
-    run = spec.begin()
+    run, task = spec.begin(), spec.world.task
+    if not (isinstance(spec, OuterSpec) and isinstance(task, LifeTask)):
+        raise TypeError(f"{cell.task} has no lives.")
     seconds, chunk, curve = 0.0, max(1, cell.updates // CHUNKS), []
     while run.t < cell.updates:
         began = time.perf_counter()
@@ -80,7 +82,7 @@ def play(cell: Cell, seed: int = 0) -> dict[str, Any]:
         "final": curve[-1][1],
         "lives": cell.updates * spec.lives,
         "seconds": round(seconds, 1),
-        "levels": dict(spec.world.task.levels),
+        "levels": dict(task.levels),
         "versions": versions(),
     }
 

@@ -51,7 +51,7 @@ class Rule(Learner):
     def act(self, key: Key[Array, ""], mind: Mind, obs: Tree, t: RoundNumber, turn: int) -> tuple[Tree, tuple[()]]:
         """Every synapse follows the rule."""
         del key, t, turn
-        return {name: self.change(mind, felt).reshape(-1) for name, felt in obs.items()}, ()
+        return {name: self.change(mind, Felt(*felt)).reshape(-1) for name, felt in obs.items()}, ()
 
     def update(
         self, key: Key[Array, ""], mind: Mind, transition: Transition, last_obs: Tree, t: RoundNumber

@@ -40,7 +40,7 @@ from synagents.run import reading
 from synagents.run.config import OF_LIVES, OF_ROUNDS, Config, read_config
 from synagents.run.files import Json
 from synagents.run.outer_spec import OuterSpec
-from synagents.run.spec import RunSpec
+from synagents.run.spec import RunSpec, Spec
 from synagents.task import Task
 from synagents.world import AnyLearner, LearnerBase, LifeTask, World
 
@@ -72,7 +72,7 @@ def preset(
     probes: Iterable[str | Probe] = (),
     probe_interval: int = 100,
     **settings: Any,
-) -> RunSpec | OuterSpec:
+) -> Spec[Any, Any]:
     """What `synagents train` plays for these names and flags.
 
     Args:
@@ -91,6 +91,9 @@ def preset(
         probe_interval: rounds between probed rounds, >= 1.
         **settings: of the world, the network, the task and the learner, under the names that `synagents train TASK
             --help` shows, such as `hidden=(64,)`; texts are read as the command line reads them.
+
+    Returns:
+        A RunSpec, or an OuterSpec where an outer loop improves lives.
 
     Raises:
         ValueError: if there is nothing of such a name, a setting belongs to none of them or is out of range, or the
@@ -157,7 +160,7 @@ def _about(names: Names, built: Built, probes: tuple[str | Probe, ...]) -> Confi
     return about | ({"settings": built.settings, "probe_names": list(probes)} if by_name else {})
 
 
-def rebuild(config: Config) -> RunSpec | OuterSpec:
+def rebuild(config: Config) -> Spec[Any, Any]:
     """What a run's config.json says, as a preset; decays without a length span the rounds first asked for.
 
     Raises:
@@ -186,7 +189,7 @@ def rebuild(config: Config) -> RunSpec | OuterSpec:
     return replace(spec, rounds=rounds[-1])
 
 
-def open_run(directory: str | Path, spec: RunSpec | OuterSpec | None = None) -> tuple[Run | OuterRun, Json | None]:
+def open_run(directory: str | Path, spec: Spec[Any, Any] | None = None) -> tuple[Run | OuterRun, Json | None]:
     """The last saved state of the run in a directory, and its summary, or None where it is not finished.
 
     Args:
@@ -254,7 +257,7 @@ def make_network(network: str, task: Task, settings: Values) -> Any:
     return _called(constructor, network, shapes | settings)
 
 
-def spanning(spec: RunSpec | OuterSpec) -> tuple[str, ...]:
+def spanning(spec: Spec[Any, Any]) -> tuple[str, ...]:
     """The settings of a preset that decay over the rounds first asked for, since they name no length."""
     about = spec.about
     if "settings" not in about:

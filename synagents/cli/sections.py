@@ -84,7 +84,7 @@ def all_flags() -> list[Flag]:
     """Of everything that the package itself has to offer."""
     kinds = [flags.flags_of(each) for kind in ("tasks", "learners") for each in registry.offers(kind).values()]
     kinds += [flags.flags_of(module.world, but=("task", "network")) for module in registry.worlds().values()]
-    kinds += [flags.flags_of(each) for each in (*METHODS.values(), AdvantageActorCritic)]
+    kinds += [flags.flags_of(method) for method in METHODS.values()] + [flags.flags_of(AdvantageActorCritic)]
     for network in registry.offers("networks"):
         with contextlib.suppress(ValueError):  # one that cannot be typed
             kinds.append(network_flags(network))

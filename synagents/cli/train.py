@@ -18,8 +18,7 @@ from synagents.cli.options import CHECKPOINTS, JSON, QUIET, SEED, Decorator, cou
 if TYPE_CHECKING:
     from synagents.cli.sections import Names
     from synagents.run.directory import RunDirectory
-    from synagents.run.outer_spec import OuterSpec
-    from synagents.run.spec import RunSpec
+    from synagents.run.spec import Spec
 
 TASK = "digits"
 NAMES = "synagents.names"  # where a line's names are kept while it is read
@@ -110,8 +109,8 @@ class Train(click.Command):
         from synagents.registry import task_kind
         from synagents.task import DecisionTask
 
-        needless = OF_ROUNDS if names.outer else OF_OUTER
-        needless += (OF_SAMPLES,) if issubclass(task_kind(names.task), DecisionTask) else ()
+        needless = {*(OF_ROUNDS if names.outer else OF_OUTER)}
+        needless |= {OF_SAMPLES} if issubclass(task_kind(names.task), DecisionTask) else set()
         return [param for param in self.own_params if param.name not in needless]
 
     def _no_flag(self, typed: str, names: "Names", there: Iterable[str]) -> str:
@@ -234,7 +233,7 @@ def play(
 
 def carry_out(
     started: float,
-    spec: "RunSpec | OuterSpec",
+    spec: "Spec[Any, Any]",
     directory: "RunDirectory",
     checkpoint_seconds: float | None,
     *,

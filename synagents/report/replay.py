@@ -38,13 +38,15 @@ def plot_life(run: OuterRun, title: str, out: str | Path, *, index: int = 0, num
     curves = {"reward": life.reward, **numbers}
     figure = new_figure(7.2 if ground is None else 10.4, 1.0 + 1.7 * len(curves))
     file = picture_file(figure, out)
-    left, right = figure.subfigures(1, 2, width_ratios=(1, 1.1)) if ground is not None else (None, figure)
+    if ground is None:
+        right = figure
+    else:
+        left, right = figure.subfigures(1, 2, width_ratios=(1, 1.1))
+        _way(left.subplots(), ground, np.asarray(way), np.asarray(life.reward))
     rows = right.subplots(len(curves), 1, sharex=True, squeeze=False)[:, 0]
     for axis, (name, values) in zip(rows, curves.items(), strict=True):
         _curve(axis, name, np.asarray(values))
     rows[-1].set_xlabel("round of the life")
-    if left is not None:
-        _way(left.subplots(), ground, np.asarray(way), np.asarray(life.reward))
     figure.suptitle(f"{title}, life {number + 1}: reward {float(life.reward.sum()):.4g}", fontsize=11, parse_math=False)
     return save_figure(figure, file)
 

@@ -34,7 +34,7 @@ MOST_TEXT = 10_000_000  # bytes of names, shapes and notes beside the arrays
 _SEAL = b'"sha256":"'  # cannot stand in a text, where its quotes would be escaped
 _BLANK = b"0" * 64
 
-R = TypeVar("R", Run, OuterRun)
+R = TypeVar("R", bound=Run | OuterRun)
 
 
 class CheckpointError(Exception):

@@ -34,8 +34,16 @@ from synagents.run.spec import R, Spec
 from synagents.run.telling import Tell
 
 LOCK = ".lock"
-OURS = ("config.json", "metrics.csv", "timings.csv", "summary.json", "manifest.json", "weights.npz", "lives.csv")
-OURS += ("picture.png",)
+OURS = (
+    "config.json",
+    "metrics.csv",
+    "timings.csv",
+    "summary.json",
+    "manifest.json",
+    "weights.npz",
+    "lives.csv",
+    "picture.png",
+)
 
 
 class RunDirectory:

@@ -7,7 +7,7 @@ same compiled programs as one that never was, and ends with the same bits. `syna
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple
 
 import jax
 
@@ -115,13 +115,14 @@ def _play(spec: Spec[R, H], run: R, end: int, clock: "Compiling") -> tuple[R, H,
     return run, history, seconds
 
 
-class _Pace:
+class _Pace(Generic[R]):
     """How fast a run advances in this call."""
 
     def __init__(self, session: Session[R], clock: "Compiling", began: float):
-        self._session, self._clock, self._began = session, clock, began
+        self._session: Session[R] = session
+        self._clock, self._began = clock, began
         self.first, self._trained_before = session.run.t, session.training
-        self._spec = session.spec
+        self._spec: Spec[R, Any] = session.spec
 
     def look(self, seen: Seen) -> Look:
         """How the run stands after a chunk of rounds."""

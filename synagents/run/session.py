@@ -78,7 +78,9 @@ class Session(Generic[R]):
         Raises:
             RunError: if checkpoints are whole, but the rows that they count are not there any more.
         """
-        self.path, self.spec, self.run = path, spec, born
+        self.path = path
+        self.spec: Spec[R, Any] = spec
+        self.run: R = born
         self.metrics, self._timings = Log(path / "metrics.csv"), Log(path / "timings.csv")
         self.training, self.saving = 0.0, 0.0
         self._extended_from = tuple(config["extended_from"])

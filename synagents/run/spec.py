@@ -30,7 +30,7 @@ MOST_ROUNDS = 10_000  # between looks, about: a run that is asked to stop plays 
 _OURS = ("format", "built", "versions", "extended_from")  # names in config.json that nobody else may give
 MOST_ASKED = 2**32 - 5  # rounds of a run: the largest numbers of 32 bits stand for other purposes of a key
 
-R = TypeVar("R", Run, OuterRun)
+R = TypeVar("R", bound=Run | OuterRun)
 H = TypeVar("H")  # what a run's `advance` says of what happened
 
 
