@@ -2,8 +2,9 @@
 
 A module of `synagents.learners`, `.networks`, `.tasks` or `.benchmark.optimizers` lists in `__all__` what it offers; a
 module without `__all__` is its neighbours' kit. The public name is the kebab-case of the Python name: `QTable` is
-"q-table". A world is a module `synagents.envs.<family>_v<number>` that names in `PLAYS` the kind of task it plays; the
-learners of a family are in `synagents.learners.<family>`, and those that lie beside the families fit all.
+"q-table". A world is a module `synagents.envs.<family>_v<number>` that names in `PLAYS` the kind of task it plays, or
+the kinds, first that which it is made for, each with the function that builds its world; the learners of a family are
+in `synagents.learners.<family>`, and those that lie beside the families fit all.
 
 This is the only module that imports by name.
 """
@@ -75,11 +76,28 @@ def families(learner: str) -> tuple[str, ...]:
 
 
 def players(task: str) -> tuple[str, ...]:
-    """The families of worlds that play a task; ValueError where there is none, or nobody says what kind it is."""
+    """The families of worlds that play a task, those that are made for it first.
+
+    Raises:
+        ValueError: where there is none, or nobody says what kind of task it is.
+    """
     kind = task_kind(task)
-    found = tuple(family for family, module in worlds().items() if issubclass(kind, module.PLAYS))
+    places = {family: [issubclass(kind, played) for played in builders(family)] for family in worlds()}
+    found = sorted((family for family, fits in places.items() if any(fits)), key=lambda family: places[family].index(True))
     require(bool(found), f"No world plays the task {task}: derive its class from synagents.Task or DecisionTask.")
-    return found
+    return tuple(found)
+
+
+def builders(family: str) -> dict[type, Callable[..., Any]]:
+    """The functions that build a family's worlds, by the kind of task that they play."""
+    module = worlds()[family]
+    return module.PLAYS if isinstance(module.PLAYS, dict) else {module.PLAYS: module.world}
+
+
+def builder(family: str, task: str) -> Callable[..., Any]:
+    """The function that builds a family's world for a task by its name, which the family plays."""
+    kind = task_kind(task)
+    return next(build for played, build in builders(family).items() if issubclass(kind, played))
 
 
 def task_kind(task: str) -> type:

@@ -211,7 +211,7 @@ def sections(names: Names) -> dict[str, dict[str, Flag]]:
     Raises:
         ValueError: if there is nothing of such a name, or the learner is made for other worlds than the task.
     """
-    builder = registry.worlds()[family_of(names.task, names.learner)].world
+    builder = registry.builder(family_of(names.task, names.learner), names.task)
     usual = network_flags(PRESET_NETWORK)
     but = {"task", "observation", "features", "network"} | (set(usual) if names.network else set())
     titled = {"World": flags.flags_of(builder, but=but)}
@@ -234,7 +234,8 @@ def known_settings(names: Names) -> dict[str, Flag]:
 def all_flags() -> list[Flag]:
     """Of everything that the package itself has to offer."""
     kinds = [flags.flags_of(each) for kind in ("tasks", "learners") for each in registry.offers(kind).values()]
-    kinds += [flags.flags_of(module.world, but=("task", "network")) for module in registry.worlds().values()]
+    builders = [build for family in registry.worlds() for build in registry.builders(family).values()]
+    kinds += [flags.flags_of(build, but=("task", "network")) for build in builders]
     for network in registry.offers("networks"):
         with contextlib.suppress(ValueError):  # one that cannot be typed
             kinds.append(network_flags(network))
@@ -349,7 +350,7 @@ def _made(names: Names, chosen: dict[str, Values]) -> tuple[World, AnyLearner]:
     own = dict(zip(("world", *(["network"] if names.network else []), "task", "learner"), chosen.values(), strict=True))
     task = _called(registry.find("tasks", names.task), names.task, own["task"])
     more = {"network": make_network(names.network, task, own["network"])} if names.network else {}
-    builder: Callable[..., World] = registry.worlds()[family_of(names.task, names.learner)].world
+    builder: Callable[..., World] = registry.builder(family_of(names.task, names.learner), names.task)
     world = builder(task, **own["world"], **more)
     return world, _called(registry.find("learners", names.learner), names.learner, own["learner"])
 
