@@ -49,8 +49,8 @@ With a task of samples, such as `plastic_v0.world("digits")`:
 | Batches     | kept for `interval` rounds; agents feel a new one from the round after it came                    |
 | Source      | Jabri & Flower 1992; Werfel, Xie & Seung 2005 (node perturbation). Synapses as agents are ours    |
 
-In a round of a life the synapses act on what the network has just done; then its decision is drawn, the task answers, and the
-network sees the next stimulus. A new life begins with silence and traces of 0. The network decides by a softmax.
+In a round of a life the synapses act on what the network has just done; then its decision is drawn, the task answers,
+and the network sees the next stimulus. A new life begins with silence and traces of 0. Networks decide by a softmax.
 
 Version history: v0, the first.
 """

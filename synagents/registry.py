@@ -82,10 +82,10 @@ def players(task: str) -> tuple[str, ...]:
         ValueError: where there is none, or nobody says what kind of task it is.
     """
     kind = task_kind(task)
-    places = {family: [issubclass(kind, played) for played in builders(family)] for family in worlds()}
-    found = sorted((family for family, fits in places.items() if any(fits)), key=lambda family: places[family].index(True))
+    fits = {family: [issubclass(kind, played) for played in builders(family)] for family in worlds()}
+    found = [family for family in fits if any(fits[family])]
     require(bool(found), f"No world plays the task {task}: derive its class from synagents.Task or DecisionTask.")
-    return tuple(found)
+    return tuple(sorted(found, key=lambda family: fits[family].index(True)))
 
 
 def builders(family: str) -> dict[type, Callable[..., Any]]:

@@ -2,7 +2,7 @@
 
     h_l = x_l W_l + b_l,   h'_l = x'_l W_l + b_l + sigma z_l,   z ~ N(0, 1) per sample and unit
 
-Of the mean over z of (loss' - loss) / sigma z_l, sample by sample, sigma -> 0 makes the gradient of the loss by h_l. All
+For small sigma the mean over z of z_l (loss' - loss) / sigma, sample by sample, is the gradient of the loss by h_l. All
 layers are shaken at once. (Jabri & Flower 1992; Werfel, Xie & Seung 2005.)
 """
 

@@ -80,4 +80,3 @@ class NodePerturbation(Optimizer):
         velocity = {name: self.momentum * v + gradient[name] for name, v in state.velocity.items()}
         rate = at(self.step_size, progress)
         return NPState({name: w - rate * velocity[name] for name, w in weights.items()}, velocity), 2 * samples
-

@@ -41,9 +41,7 @@ class Perturbation(Learner):
             )
         return {}
 
-    def act(
-        self, key: Key[Array, ""], mind: Mind, obs: Tree, t: RoundNumber, turn: int
-    ) -> tuple[Tree, tuple[()]]:
+    def act(self, key: Key[Array, ""], mind: Mind, obs: Tree, t: RoundNumber, turn: int) -> tuple[Tree, tuple[()]]:
         """Every synapse adds its mean product, times the step size."""
         del key, mind, turn
         step = at(self.step_size, t)
