@@ -116,7 +116,8 @@ class PerturbedWorld(World):
     def observe(self, state: PerturbedState, turn: int) -> Tree:
         """What the synapses feel of every sample, as factors: {group: Perturbed}."""
         del turn
-        modulator, felt = state.modulator[:, None], {}
+        felt: dict[str, Any] = {}
+        modulator = state.modulator[:, None]
         for layer, (pre, noise) in enumerate(zip(state.inputs, state.noise, strict=True)):
             felt[f"layer{layer}_weight"] = Perturbed(pre[:, :, None], noise[:, None], modulator[:, None])
             felt[f"layer{layer}_bias"] = Perturbed(jnp.ones_like(modulator), noise, modulator)

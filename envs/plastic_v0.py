@@ -56,6 +56,7 @@ Version history: v0, the first.
 """
 
 import math
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
@@ -316,7 +317,7 @@ def lives(
     return PlasticWorld(chosen, CELLS[cell](units), slow, alpha, modulator, eligibility, bound, limit)
 
 
-PLAYS = {LifeTask: lives, Task: plastic_samples.world}
+PLAYS: dict[type, Callable[..., World]] = {LifeTask: lives, Task: plastic_samples.world}
 
 
 def world(task: str | LifeTask | Task = "cue", **options: Any) -> Any:
@@ -330,7 +331,8 @@ def world(task: str | LifeTask | Task = "cue", **options: Any) -> Any:
         ValueError: if anything is out of range, or there is no task or option of that name.
     """
     kind = registry.task_kind(task) if isinstance(task, str) else type(task)
-    return next((build for played, build in PLAYS.items() if issubclass(kind, played)), lives)(task, **options)
+    fitting = [build for played, build in PLAYS.items() if issubclass(kind, played)]
+    return (fitting or [PLAYS[LifeTask]])[0](task, **options)  # who plays lives says best what is missing
 
 
 def settings_for(learner: str) -> dict[str, Any]:

@@ -45,10 +45,10 @@ class Goal(NamedTuple):
 
 
 GOALS = {
-    "notmnist-0": Goal(85.1, _SHORT | {"step_size": "exponential:0.04:0.004", "noise": 0.01}),
-    "notmnist-32": Goal(85.4, _SHORT | {"step_size": "exponential:0.02:0.002", "noise": 0.01}),
-    "digits-0": Goal(None, _SHORT | {"step_size": "exponential:0.2:0.02", "noise": 0.01}),
-    "digits-16": Goal(None, _SHORT | {"step_size": "exponential:0.1:0.01", "noise": 0.01}),
+    "notmnist-0": Goal(85.1, _SHORT | {"step_size": "exponential:0.08:0.008", "noise": 0.01}),
+    "notmnist-32": Goal(85.4, _SHORT | {"step_size": "exponential:0.04:0.004", "noise": 0.01}),
+    "digits-0": Goal(None, _SHORT | {"step_size": "exponential:0.4:0.04", "noise": 0.01}),
+    "digits-16": Goal(None, _SHORT | {"step_size": "exponential:0.2:0.02", "noise": 0.01}),
 }
 
 

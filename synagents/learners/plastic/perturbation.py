@@ -9,7 +9,7 @@ all. The mean over z is a step of gradient descent, up to terms of order sigma. 
 
 from jaxtyping import Array, Key
 
-from synagents.agents.perturbation import mean_product, sees
+from synagents.agents.perturbation import Perturbed, mean_product, sees
 from synagents.hyperparameters import require, settings
 from synagents.schedules import Schedule, at, require_range
 from synagents.world import Group, Learner, Metrics, Mind, RoundNumber, Transition, Tree
@@ -45,7 +45,7 @@ class Perturbation(Learner):
         """Every synapse adds its mean product, times the step size."""
         del key, mind, turn
         step = at(self.step_size, t)
-        return {name: step * mean_product(felt) for name, felt in obs.items()}, ()
+        return {name: step * mean_product(Perturbed(*felt)) for name, felt in obs.items()}, ()
 
     def update(
         self, key: Key[Array, ""], mind: Mind, transition: Transition, last_obs: Tree, t: RoundNumber
