@@ -5,7 +5,8 @@
 A round ends with two passes of the batch, a clean and a noisy one (`synagents.networks.perturbation`), which are what
 is felt in the next. A new batch comes into play with the passes at the end of the round that begins with it; in that
 round agents still act on what they felt of the last batch, with the weights as they are. So no pass is made in vain,
-each batch has as many as it is kept rounds, and T rounds of B samples cost 2 B (1 + T) sample evaluations.
+clients of faces, who choose before a batch is drawn, act as the loop does, and T rounds of B samples cost 2 B (1 + T)
+sample evaluations.
 `synagents.envs.plastic_v0` has the data sheet.
 """
 
