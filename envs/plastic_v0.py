@@ -2,6 +2,9 @@
 
     W_t = W + alpha trace_t,   trace_{t+1} = bounded(trace_t + action)        the task pays everybody R
 
+Tasks of lives are played so. Tasks of samples are played by a perceptron whose synapses change their weights; where it
+differs, the data sheet says so below.
+
 | data sheet  |                                                                                                   |
 |-------------|---------------------------------------------------------------------------------------------------|
 | Import      | `from synagents.envs import plastic_v0`, or by Gymnasium's name                                   |
@@ -27,13 +30,33 @@
 | Source      | Miconi, Rawal, Clune & Stanley 2019, "Backpropamine" (arXiv 2002.10585); Miconi, Clune & Stanley  |
 |             | 2018, "Differentiable plasticity" (1804.02464). Synapses as agents are ours                       |
 
-In a round the synapses act on what the network has just done; then its decision is drawn, the task answers, and the
-network sees the next stimulus. A new life begins with silence and traces of 0. The network decides by a softmax.
+With a task of samples, such as `plastic_v0.world("digits")`:
+
+| data sheet  |                                                                                                   |
+|-------------|---------------------------------------------------------------------------------------------------|
+| Agents      | one per weight and bias: groups `layer0_weight` [n, m], `layer0_bias` [m], ..., agents            |
+|             | `<group>_<i>`                                                                                     |
+| Observation | Box(B, 3), for each of the B samples: the activity of the sending unit (of a bias 1), the noise z |
+|             | of the own unit, N(0, 1), and the modulator, which is the same for all: how far sigma z made the  |
+|             | sample's loss fall, divided by sigma                                                              |
+| State       | for central critics: all weights and the loss, f32[N + 1]                                         |
+| Action      | Box(): what is added to the own weight                                                            |
+| Reward      | one number for the whole team: by how much the batch's loss fell; in a round that begins with a   |
+|             | new batch, the last batch's loss less the new one's                                               |
+| Info        | `loss`: of the batch in use, by the pass without noise                                            |
+| Episode     | the training of one network; it never ends by itself                                              |
+| Cost        | two passes of a batch per round, and two before the first: 2 B (1 + T) sample evaluations         |
+| Batches     | kept for `interval` rounds; agents feel a new one from the round after it came                    |
+| Source      | Jabri & Flower 1992; Werfel, Xie & Seung 2005 (node perturbation). Synapses as agents are ours    |
+
+In a round of a life the synapses act on what the network has just done; then its decision is drawn, the task answers,
+and the network sees the next stimulus. A new life begins with silence and traces of 0. Networks decide by a softmax.
 
 Version history: v0, the first.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
@@ -48,6 +71,7 @@ from synagents import registry
 from synagents.agents.plasticity import Bound, Felt, moved, product
 from synagents.agents.rules import Rule
 from synagents.counter import counter_key
+from synagents.envs import plastic_samples
 from synagents.envs.faces import Faces
 from synagents.hyperparameters import require, require_between, require_whole, settings, static
 from synagents.networks.recurrent import LSTM, Cell, Rate, linear
@@ -63,12 +87,13 @@ from synagents.world import (
     Part,
     Policy,
     RoundNumber,
+    Task,
     TaskState,
     Tree,
     num_choices,
 )
 
-PLAYS = OUTER = LifeTask
+OUTER = LifeTask
 
 __all__ = ["PlasticState", "PlasticWorld", "env", "functional_env", "parallel_env", "raw_env", "vector_env", "world"]
 
@@ -276,7 +301,7 @@ class PlasticWorld(LifeWorld):
         return state._replace(carry=carry, felt=felt, logits=logits, value=value)
 
 
-def world(
+def lives(
     task: str | LifeTask = "cue",
     *,
     cell: Literal["rate", "lstm"] = "rate",
@@ -289,7 +314,7 @@ def world(
     limit: float = 1.0,
     **task_options: Any,
 ) -> PlasticWorld:
-    """A recurrent network of plastic synapses on a task of decisions.
+    """A recurrent network of plastic synapses on a task of lives.
 
     Args:
         task: a task's name ("cue", "maze"), or a task object whose episodes all have as many rounds.
@@ -308,8 +333,26 @@ def world(
     """
     require(cell in CELLS, f"cell must be {' or '.join(CELLS)}, but is {cell!r}.")
     require_whole("units", units, 1)
-    chosen = registry.make_task(task, task_options, world)
+    chosen = registry.make_task(task, task_options, lives)
     return PlasticWorld(chosen, CELLS[cell](units), slow, alpha, modulator, eligibility, bound, limit)
+
+
+PLAYS: dict[type, Callable[..., World]] = {LifeTask: lives, Task: plastic_samples.world}
+
+
+def world(task: str | LifeTask | Task = "cue", **options: Any) -> Any:
+    """The plastic world that plays a task: a `PlasticWorld` of lives, a `PerturbedWorld` of samples.
+
+    Args:
+        task: a task's name ("cue", "digits"), or a task object.
+        **options: those of `lives` or of `synagents.envs.plastic_samples.world`, by the kind of task.
+
+    Raises:
+        ValueError: if anything is out of range, or there is no task or option of that name.
+    """
+    kind = registry.task_kind(task) if isinstance(task, str) else type(task)
+    fitting = [build for played, build in PLAYS.items() if issubclass(kind, played)]
+    return (fitting or [PLAYS[LifeTask]])[0](task, **options)  # who plays lives says best what is missing
 
 
 def settings_for(learner: str) -> dict[str, Any]:

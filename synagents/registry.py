@@ -2,9 +2,10 @@
 
 A module of `synagents.learners`, `.networks`, `.tasks` or `.benchmark.optimizers` lists in `__all__` what it offers; a
 module without `__all__` is its neighbours' kit. The public name is the kebab-case of the Python name: `QTable` is
-"q-table". A world is a module `synagents.envs.<family>_v<number>` that names in `PLAYS` the kind of task it plays, in
-`OUTER` the kind whose lives an outer loop improves, if there is one, and by `settings_for` what suits a learner; the
-learners of a family are in `synagents.learners.<family>`, and those that lie beside the families fit all.
+"q-table". A world is a module `synagents.envs.<family>_v<number>` that names in `PLAYS` the kind of task it plays (or
+several kinds, each with the function that builds its world), in `OUTER` the kind whose lives an outer loop improves, if
+there is one, and by `settings_for` what suits a learner; the learners of a family are in `synagents.learners.<family>`,
+and those that lie beside the families fit all.
 
 This is the only module that imports by name.
 """
@@ -76,17 +77,41 @@ def families(learner: str) -> tuple[str, ...]:
 
 
 def players(task: str) -> tuple[str, ...]:
-    """The families of worlds that play a task; ValueError where there is none, or nobody says what kind it is."""
+    """The families of worlds that play a task, those that are made for it first.
+
+    Raises:
+        ValueError: where there is none, or nobody says what kind of task it is.
+    """
     kind = task_kind(task)
-    found = [family for family, module in worlds().items() if issubclass(kind, module.PLAYS)]
-    found.sort(key=lambda family: kind.mro().index(worlds()[family].PLAYS))  # who is made for just this kind is first
-    require(bool(found), f"No world plays the task {task}: derive its class from synagents.Task or DecisionTask.")
-    return tuple(found)
+    fits = {family: min(found) for family in worlds() if (found := _fits(kind, family))}
+    require(bool(fits), f"No world plays the task {task}: derive its class from synagents.Task or DecisionTask.")
+    return tuple(sorted(fits, key=lambda family: fits[family]))
+
+
+def _fits(kind: type, family: str) -> list[tuple[int, int]]:
+    """How well each of a family's worlds fits a kind of task: less is better.
+
+    First counts how much more general the kind is that a world is made for, then which of its family's worlds it is.
+    """
+    played = enumerate(builders(family))
+    return [(kind.mro().index(each), place) for place, each in played if issubclass(kind, each)]
 
 
 def has_outer_loop(task: str, family: str) -> bool:
     """Whether an outer loop improves the lives of a task in a family's world, whose module then says so in `OUTER`."""
     return issubclass(task_kind(task), vars(worlds()[family]).get("OUTER", ()))
+
+
+def builders(family: str) -> dict[type, Callable[..., Any]]:
+    """The functions that build a family's worlds, by the kind of task that they play."""
+    module = worlds()[family]
+    return module.PLAYS if isinstance(module.PLAYS, dict) else {module.PLAYS: module.world}
+
+
+def builder(family: str, task: str) -> Callable[..., Any]:
+    """The function that builds a family's world for a task by its name, which the family plays."""
+    _, place = min(_fits(task_kind(task), family))
+    return list(builders(family).values())[place]
 
 
 def task_kind(task: str) -> type:

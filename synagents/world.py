@@ -147,7 +147,8 @@ class World(ABC):
         """What the agents of a turn see, {group: [n, ...]}, or [...] where all of a group see the same.
 
         Where an observation has several numbers it may come in factors: a NamedTuple with an array for each number,
-        which broadcasts to the group's shape, such as f32[n, 1] for what all of a row see (`groups.each_agent`).
+        which broadcasts to the group's shape, such as f32[n, 1] for what all of a row see (`groups.each_agent`), or,
+        where it is of B samples, to [B, *shape].
 
         A read: no network call, no randomness. It may be called any number of times.
         """

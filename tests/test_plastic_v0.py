@@ -164,6 +164,6 @@ def test_a_rule_that_feels_what_the_world_has_not_is_refused() -> None:
 
 def test_what_cannot_be_a_plastic_world_is_refused() -> None:
     assert "derive your own class from synagents.LifeTask" in refused(lambda: plastic_v0.world("cartpole"))
-    assert "cell must be rate or lstm" in refused(lambda: plastic_v0.world("cue", cell="gru"))  # type: ignore[arg-type]
+    assert "cell must be rate or lstm" in refused(lambda: plastic_v0.world("cue", cell="gru"))
     assert "units" in refused(lambda: plastic_v0.world("cue", units=0))
     assert "limit" in refused(lambda: plastic_v0.world("cue", limit=0))

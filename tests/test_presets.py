@@ -9,7 +9,7 @@ import pytest
 from synagents import begin, fit, open_run, outer, preset, registry, schedules
 from synagents.cli import flags, presets
 from synagents.cli.build import learners_of, make_network, pairs
-from synagents.cli.sections import known_settings, sections
+from synagents.cli.sections import family_of, known_settings, sections
 from synagents.cli.sections import named as as_named
 from synagents.cli.train import named
 from synagents.learners.synapse.trace import Trace
@@ -42,6 +42,16 @@ def test_a_published_preset_inherits_no_setting_of_the_learner(pair: tuple[str, 
     assert shared & of_learner <= set(presets.PUBLISHED[pair])
 
 
+@pytest.mark.parametrize("task", [task for task, learner in presets.MEASURED if learner == "perturbation"])
+def test_plastic_agents_inherit_nothing_but_the_network_from_what_is_set_for_synapses(task: str) -> None:
+    assert set(presets.TASKS[task]) - {"hidden"} <= set(presets.MEASURED[task, "perturbation"])
+
+
+def test_every_task_of_samples_has_a_preset_for_plastic_agents() -> None:
+    played = {task for task, learner in pairs() if learner == "perturbation"}
+    assert played == {task for task, learner in presets.MEASURED if learner == "perturbation"}
+
+
 def test_weight_maximization_controls_without_actor_traces() -> None:
     for task in ("cartpole", "acrobot", "lunar-lander"):
         assert presets.recommended(task, "weight-maximization")["trace_decay"] == 0
@@ -64,7 +74,7 @@ def test_no_two_flags_of_one_command_line_share_a_name() -> None:
 
     own = {word for param in train.own_params for word in (*param.opts, *param.secondary_opts)}  # type: ignore[attr-defined]
     for task, learner in pairs():
-        networks = [None, "mlp"] if registry.players(task) == ("synapse",) else [None]
+        networks = [None, "mlp"] if family_of(task, learner) == "synapse" else [None]
         for network in networks:
             titled = sections(as_named(task, learner, network)).values()
             words = [word for part in titled for flag in part.values() for word in flags.option(flag).opts]

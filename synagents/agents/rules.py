@@ -36,8 +36,8 @@ class Rule(Learner):
         for group in groups:
             require(
                 group.obs_space.shape == (len(Felt._fields),) and len(group.shape) == 2,
-                f"{type(self).__name__} is a rule of plastic synapses, but {group.name} sees {group.obs_space}: play "
-                "it in synagents.envs.plastic_v0.",
+                f"{type(self).__name__} is a rule of plastic recurrent synapses, but {group.name} sees "
+                f"{group.obs_space}: play it in synagents.envs.plastic_v0 with a task of lives, such as cue.",
             )
             needed = (*(("trace",) if self.acts else ()), *self.feels)
             missing = [_GIVEN_BY[name] for name in needed if name not in group.about]

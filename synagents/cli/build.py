@@ -324,7 +324,7 @@ def _made(names: Names, chosen: dict[str, Values]) -> tuple[World, AnyLearner]:
     own = dict(zip(kinds, chosen.values(), strict=False))  # an outer loop's parts come last
     task = _called(registry.find("tasks", names.task), names.task, own["task"])
     more = {"network": make_network(names.network, task, own["network"])} if names.network else {}
-    builder: Callable[..., World] = registry.worlds()[family_of(names.task, names.learner)].world
+    builder: Callable[..., World] = registry.builder(family_of(names.task, names.learner), names.task)
     world = builder(task, **own["world"], **more)
     return world, _called(registry.find("learners", names.learner), names.learner, own["learner"])
 

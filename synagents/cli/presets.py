@@ -171,6 +171,16 @@ PUBLISHED: dict[tuple[str, str], Values] = {
     },
 }
 
+# Steps per unit of gradient and small batches mean something else than the task's own: a pair names all of them anew.
+_PERTURBED_LETTERS: Values = {
+    "batch_size": 100,
+    "interval": 10,
+    "step_size": "exponential:2e-2:2e-3",
+    "noise": 0.01,
+    "rounds": 20_000,
+}
+_PERTURBED_TOYS: Values = {"interval": 0, "noise": 0.005, "rounds": 10_000}
+
 # Controlled actions come one by one, each world with its own question, so nobody can be left out of a mean.
 _SETTLING_CONTROL = {"baseline": "average", "control_variate": "mean-field"}
 MEASURED: dict[tuple[str, str], Values] = {
@@ -194,4 +204,9 @@ MEASURED: dict[tuple[str, str], Values] = {
         for learner in ("boltzmann", "recurrent")
     },
     **{("digits", learner): _LEARNING_DIGITS for learner in _TRACED},
+    ("digits", "perturbation"): _PERTURBED_LETTERS | {"step_size": "exponential:5e-2:5e-3"},
+    **{(task, "perturbation"): _PERTURBED_LETTERS for task in ("idx", "notmnist")},
+    ("boundary", "perturbation"): _PERTURBED_TOYS | {"step_size": "exponential:0.6:0.06"},
+    ("perceptron", "perturbation"): _PERTURBED_TOYS | {"step_size": "exponential:0.1:1e-3"},
+    ("xor", "perturbation"): _PERTURBED_TOYS | {"step_size": "exponential:0.3:0.03"},
 }

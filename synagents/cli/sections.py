@@ -52,7 +52,7 @@ def sections(names: Names) -> dict[str, dict[str, Flag]]:
     Raises:
         ValueError: if there is nothing of such a name, or the learner is made for other worlds than the task.
     """
-    builder = registry.worlds()[family_of(names.task, names.learner)].world
+    builder = registry.builder(family_of(names.task, names.learner), names.task)
     usual = network_flags(PRESET_NETWORK)
     but = {"task", "observation", "features", "network"} | (set(usual) if names.network else set())
     titled = {"World": flags.flags_of(builder, but=but)}
@@ -83,7 +83,8 @@ def known_settings(names: Names) -> dict[str, Flag]:
 def all_flags() -> list[Flag]:
     """Of everything that the package itself has to offer."""
     kinds = [flags.flags_of(each) for kind in ("tasks", "learners") for each in registry.offers(kind).values()]
-    kinds += [flags.flags_of(module.world, but=("task", "network")) for module in registry.worlds().values()]
+    builders = [build for family in registry.worlds() for build in registry.builders(family).values()]
+    kinds += [flags.flags_of(build, but=("task", "network")) for build in builders]
     kinds += [flags.flags_of(method) for method in METHODS.values()] + [flags.flags_of(AdvantageActorCritic)]
     for network in registry.offers("networks"):
         with contextlib.suppress(ValueError):  # one that cannot be typed
