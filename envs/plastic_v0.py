@@ -90,6 +90,7 @@ from synagents.world import (
     Task,
     TaskState,
     Tree,
+    World,
     num_choices,
 )
 
