@@ -85,7 +85,8 @@ AT_HOME = [
     (name, family)
     for name in LEARNERS
     for family in registry.families(name)
-    if name in learners_of(FAMILIES[family][0])  # a learner of all families may refuse a kind of actions
+    if name
+    in learners_of(OTHER.get(name, FAMILIES[family])[0])  # a learner of all families may refuse a kind of actions
 ]
 ABROAD = [(name, world) for name in LEARNERS for world in FAMILIES if (name, world) not in AT_HOME]
 
