@@ -7,7 +7,7 @@ import copy
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property, partial
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
@@ -81,7 +81,7 @@ class ParallelView(ParallelEnv):
                 learner, whom a face does not know.
 
         Raises:
-            ValueError: if an option is out of range, or actions are not Discrete.
+            ValueError: if an option is out of range, or actions are neither single numbers nor Discrete.
         """
         self._env = FunctionalEnv(world, max_cycles)
         modes = ["human", "rgb_array"] if world.weights_in == "state" else []
@@ -98,10 +98,11 @@ class ParallelView(ParallelEnv):
         self.possible_agents = agent_ids(world.groups)
         self.agents: list[str] = []
         for group in world.groups:
-            few = isinstance(group.action_space, spaces.Discrete) and num_choices(group.action_space) <= 256
+            space = group.action_space
+            few = num_choices(space) <= 256 if isinstance(space, spaces.Discrete) else space.shape == ()
             require(
                 few,
-                f"Dictionaries hold Discrete actions of at most 256, but {group.name} has {group.action_space}: use "
+                f"Dictionaries hold numbers, and Discrete actions of at most 256, but {group.name} has {space}: use "
                 "functional_env.",
             )
         self._spaces: dict[str, _Spaces] = {}
@@ -279,17 +280,13 @@ class ParallelView(ParallelEnv):
         """Everybody's action, by group; ValueError if they are not what the agents can do."""
         if list(actions) != self.agents:
             actions = self._in_order(actions)
-        try:
-            # bytes() takes whole numbers from 0 to 255 and nothing else: fast, and strict about types.
-            chosen = np.frombuffer(bytes(actions.values()), np.uint8)
-        except (TypeError, ValueError, OverflowError):
-            raise self._blame(actions) from None
-        tree, start = {}, 0
+        tree, chosen = {}, iter(actions.values())
         for group in self.world.groups:
-            tree[group.name] = chosen[start : start + group.size]
-            start += group.size
-            if tree[group.name].max() >= num_choices(group.action_space):
-                raise self._blame(actions)
+            part = list(islice(chosen, group.size))
+            try:
+                tree[group.name] = _numbers(part, group.action_space)
+            except (TypeError, ValueError, OverflowError):
+                raise self._blame(actions) from None
         return tree
 
     def _in_order(self, actions: Entries) -> Entries:
@@ -302,10 +299,30 @@ class ParallelView(ParallelEnv):
         return {agent: actions[agent] for agent in self.agents}
 
     def _blame(self, actions: Entries) -> ValueError:
-        bad = next(agent for agent in self.agents if not self.action_space(agent).contains(actions[agent]))
-        choices = num_choices(self.action_space(bad))
-        given = " ".join(repr(actions[bad]).split())  # an array's has several lines
-        return ValueError(f"The action of {bad} must be a whole number in 0 .. {choices - 1}, but is {given}.")
+        bad = next(agent for agent in self.agents if not _fits(actions[agent], self.action_space(agent)))
+        space, given = self.action_space(bad), " ".join(repr(actions[bad]).split())  # an array's has several lines
+        wanted = f"a whole number in 0 .. {space.n - 1}" if isinstance(space, spaces.Discrete) else "a finite number"
+        return ValueError(f"The action of {bad} must be {wanted}, but is {given}.")
+
+
+def _fits(action: Any, space: spaces.Space) -> bool:
+    try:
+        return len(_numbers([action], space)) == 1
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+def _numbers(actions: list[Any], space: spaces.Space) -> np.ndarray:
+    """A group's actions as an array; any error if they do not lie in the space."""
+    if isinstance(space, spaces.Discrete):
+        # bytes() takes whole numbers from 0 to 255 and nothing else: fast, and strict about types.
+        chosen = np.frombuffer(bytes(actions), np.uint8)
+        require(int(chosen.max()) < space.n, "An action is out of range.")
+        return chosen
+    chosen = np.array(actions)
+    real = chosen.shape == (len(actions),) and chosen.dtype.kind in "fiu"
+    require(real and bool(np.isfinite(chosen).all()), "An action is no finite number.")
+    return chosen.astype(np.float32)
 
 
 def agent_after_agent(view: ParallelView, *, wrapped: bool = False) -> AECEnv:

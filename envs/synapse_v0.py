@@ -51,6 +51,7 @@ from synagents.agents.histories import Form, Histories
 from synagents.envs.faces import Faces
 from synagents.hyperparameters import require, require_between, require_whole, settings, static
 from synagents.networks.mlp import MLP, Activation
+from synagents.registry import Plays
 from synagents.schedules import Schedule
 from synagents.task import require_fit
 from synagents.world import (
@@ -71,8 +72,6 @@ from synagents.world import (
     flat,
     forward,
 )
-
-PLAYS = Task
 
 __all__ = ["SynapseState", "SynapseWorld", "env", "functional_env", "parallel_env", "raw_env", "vector_env", "world"]
 
@@ -350,7 +349,10 @@ def world(
     )
 
 
-def rewards_for(learner: str) -> dict[str, str]:
+PLAYS = (Plays(Task, world, learner="team-q"),)
+
+
+def settings_for(learner: str) -> dict[str, str]:
     """The settings with which this world pays the learner of that name as it needs; none where a function makes it."""
     constructor: Any = registry.find("learners", learner)
     is_class = isinstance(constructor, type) and issubclass(constructor, LearnerBase)

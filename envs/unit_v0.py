@@ -55,6 +55,7 @@ from synagents import registry
 from synagents.agents.units import CODES, Kind, Layer, activity
 from synagents.envs.faces import Faces
 from synagents.hyperparameters import Values, require, require_whole, settings, static
+from synagents.registry import Plays
 from synagents.tasks import episodes
 from synagents.tasks.bandit import with_bandit_feedback
 from synagents.tasks.samples import Samples
@@ -73,10 +74,6 @@ from synagents.world import (
     num_choices,
     turns_of,
 )
-
-PLAYS = DecisionTask
-# Samples are asked one by one, each time for one class, so the batch and the loss of outputs are none of the user's.
-ADAPTS: dict[type, Values] = {Samples: {"batch_size": 1, "loss": "cross-entropy"}}
 
 __all__ = ["UnitState", "UnitWorld", "env", "functional_env", "parallel_env", "raw_env", "vector_env", "world"]
 
@@ -343,10 +340,24 @@ def world(
     Raises:
         ValueError: if anything is out of range, or there is no task or option of that name, or samples have no classes.
     """
-    chosen = registry.make_task(task, task_options, world, ADAPTS)
+    chosen = registry.make_task(task, task_options, world, PLAYS)
     chosen = with_bandit_feedback(chosen) if isinstance(chosen, Samples) else chosen
     hidden = tuple(hidden) if isinstance(hidden, list) else hidden
     return UnitWorld(chosen, hidden, units, output, feedback, lateral, sweeps, repeats)
+
+
+# Samples are asked one by one, each time for one class, so the batch and the loss of outputs are none of the user's.
+ONE_BY_ONE: Values = {"batch_size": 1, "loss": "cross-entropy"}
+PLAYS = (
+    Plays(DecisionTask, world, learner="map-propagation"),
+    Plays(Samples, world, learner="weight-maximization", decides=ONE_BY_ONE),
+)
+
+
+def settings_for(learner: str) -> dict[str, Any]:
+    """The settings of a world that suits the learner of that name: none beside the defaults."""
+    del learner
+    return {}
 
 
 faces = Faces(world, "unit_v0")

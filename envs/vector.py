@@ -7,10 +7,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
-from jaxtyping import Array, Bool, Int, UInt32
+from jaxtyping import Array, Bool, UInt32
 
 from synagents import axes, keys
 from synagents.envs.functional import EnvState, FunctionalEnv, Seeds
@@ -38,7 +39,8 @@ class VectorView(VectorEnv):
             max_cycles: rounds after which an episode is truncated, >= 1.
 
         Raises:
-            ValueError: if an option is out of range, or the agents' spaces or turns differ.
+            ValueError: if an option is out of range, the agents' spaces or turns differ, or actions are neither single
+                numbers nor Discrete.
         """
         require_whole("num_worlds", num_worlds, 1)
         self._env, self._seeds = FunctionalEnv(world, max_cycles), Seeds((num_worlds,))
@@ -49,7 +51,8 @@ class VectorView(VectorEnv):
                 f"Sub-environments have one space, but {first.name} and {other.name} differ in what they see or do or "
                 "when: use parallel_env or functional_env.",
             )
-        self._choices = num_choices(first.action_space)
+        space = first.action_space
+        self._choices = num_choices(space) if space.shape != () or isinstance(space, spaces.Discrete) else None
         agents = sum(group.size for group in world.groups)
         self.metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP, "render_modes": []}
         self.num_worlds, self.num_envs = num_worlds, num_worlds * agents
@@ -141,9 +144,13 @@ class VectorView(VectorEnv):
         )
         return which
 
-    def _read(self, actions: Any) -> Int[np.ndarray, "W N"]:
-        """Everybody's action, by world; ValueError if they are not what the agents can do."""
+    def _read(self, actions: Any) -> np.ndarray:
+        """Everybody's action, by world, [W, N]; ValueError if they are not what the agents can do."""
         chosen = np.asarray(actions)
+        if self._choices is None:
+            real = chosen.shape == (self.num_envs,) and chosen.dtype.kind in "fiu" and np.isfinite(chosen).all()
+            require(bool(real), f"Actions must be {self.num_envs} finite numbers, but are {_kind(chosen)}.")
+            return chosen.astype(np.float32).reshape(self.num_worlds, -1)
         right = chosen.shape == (self.num_envs,) and chosen.dtype.kind in "iub"
         if not (right and chosen.min() >= 0 and chosen.max() < self._choices):
             span = f" from {chosen.min()} to {chosen.max()}" if chosen.size and chosen.dtype.kind in "iuf" else ""
@@ -191,7 +198,7 @@ def _step_all(
     seeds: UInt32[Array, "W"],
     episodes: UInt32[Array, "W"],
     env_states: EnvState,
-    actions: Int[Array, "W N"],
+    actions: Array,  # [W, N]
 ) -> tuple[EnvState, Array, Array, Array, Array, dict[str, Array]]:
     groups = env.world.groups
 

@@ -147,7 +147,7 @@ def play(task: suite.BenchmarkTask, given: dict[str, Any], split: int, data: Pat
     world, learner = scoring.build(task.design(split), LINE, complete(task, LINE, given), 1, data)
     rounds = scoring.affordable(world, task.budget)
     world, learner = scoring.build(task.design(split), LINE, complete(task, LINE, given), rounds, data)
-    run, _ = advance(begin(split, SuccessWorld(world) if follows else world, learner), rounds)
+    run, _ = advance(begin(split, SuccessWorld(cast(SynapseWorld, world)) if follows else world, learner), rounds)
     return float(evaluate(run)["accuracy"].item())
 
 

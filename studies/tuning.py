@@ -129,13 +129,17 @@ OPTIMIZERS: dict[str, dict[str, Values]] = {
 }
 OPTIMIZERS["boundary"] = OPTIMIZERS["xor"]
 BATCHES = {"batch_size": 100, "interval": 10}  # of optimizers
+TWINS = {"perturbation": "node-perturbation"}  # agents that do what an optimizer does, and begin as it does
 
 
 def start(task: suite.BenchmarkTask, line: str) -> Values:
     """Where the search begins at the smallest budget that a task is played with."""
-    if not line_settings.is_optimizer(line):
+    optimizer = line if line_settings.is_optimizer(line) else TWINS.get(line)
+    if optimizer is None:
         return AGENTS[task.task] | LEARNERS.get(line, {})
-    return (BATCHES if task.batched else {}) | OPTIMIZERS[task.task][line]
+    known = line_settings.known_settings(line, task)
+    settings = (BATCHES if task.batched else {}) | OPTIMIZERS[task.task][optimizer]
+    return {name: value for name, value in settings.items() if name in known}
 
 
 def moved(settings: Values, name: str, way: int) -> Values | None:
@@ -223,7 +227,7 @@ def complete(task: suite.BenchmarkTask, line: str, settings: Values) -> Values:
     """Every setting of a line on a task: those that were searched, and below them the constructors' defaults."""
     usual = {name: flag.default for name, flag in line_settings.known_settings(line, task).items()}
     if not line_settings.is_optimizer(line):
-        usual |= synapse_v0.rewards_for(line_settings.learner_of(line)) | ({} if task.batched else {"interval": 0})
+        usual |= synapse_v0.settings_for(line_settings.learner_of(line)) | ({} if task.batched else {"interval": 0})
         if "table" in usual:
             usual["table"] = usual_table(usual | settings)
     return {name: flags.plain(value) for name, value in (usual | settings).items()}

@@ -26,10 +26,15 @@ if TYPE_CHECKING:
     from synagents.loop import train as train
     from synagents.networks.mlp import MLP as MLP
     from synagents.networks.modules import from_module as from_module
+    from synagents.outer_methods import Ascend as Ascend
+    from synagents.outer_methods import Evolve as Evolve
+    from synagents.outer_methods import Method as Method
+    from synagents.outer_methods import Objective as Objective
     from synagents.report.plot import plot_run as plot_run
     from synagents.run.checkpoints import load as load
     from synagents.run.checkpoints import save as save
     from synagents.run.fit import fit as fit
+    from synagents.run.outer_spec import OuterSpec as OuterSpec
     from synagents.run.reading import read_metrics as read_metrics
     from synagents.run.spec import RunSpec as RunSpec
     from synagents.run.tables import load_table as load_table
@@ -39,12 +44,15 @@ if TYPE_CHECKING:
     from synagents.schedules import Switch as Switch
     from synagents.task import Answer as Answer
     from synagents.task import DecisionTask as DecisionTask
+    from synagents.task import ForecastTask as ForecastTask
+    from synagents.task import LifeTask as LifeTask
     from synagents.task import Network as Network
     from synagents.task import Task as Task
     from synagents.tasks.arrays import from_arrays as from_arrays
     from synagents.tasks.arrays import from_batches as from_batches
     from synagents.tasks.from_gymnasium import from_gymnasium as from_gymnasium
     from synagents.world import Learner as Learner
+    from synagents.world import LifeWorld as LifeWorld
     from synagents.world import MemoryLearner as MemoryLearner
     from synagents.world import Outcome as Outcome
     from synagents.world import Policy as Policy
@@ -62,9 +70,11 @@ _HOMES = {
     "loop": ["History", "Run", "advance", "begin", "evaluate", "train"],
     "networks.mlp": ["MLP"],
     "networks.modules": ["from_module"],
+    "outer_methods": ["Ascend", "Evolve", "Method", "Objective"],
     "report.plot": ["plot_run"],
     "run.checkpoints": ["load", "save"],
     "run.fit": ["fit"],
+    "run.outer_spec": ["OuterSpec"],
     "run.reading": ["read_metrics"],
     "run.spec": ["RunSpec"],
     "run.tables": ["load_table", "save_table"],
@@ -73,8 +83,8 @@ _HOMES = {
     "tasks.from_gymnasium": ["from_gymnasium"],
     "tasks.arrays": ["from_arrays", "from_batches"],
     "groups": ["Group"],
-    "task": ["Answer", "DecisionTask", "Network", "Task"],
-    "world": ["Learner", "MemoryLearner", "Outcome", "Policy", "RewardKind", "Transition", "World"],
+    "task": ["Answer", "DecisionTask", "ForecastTask", "LifeTask", "Network", "Task"],
+    "world": ["Learner", "LifeWorld", "MemoryLearner", "Outcome", "Policy", "RewardKind", "Transition", "World"],
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME)

@@ -72,12 +72,21 @@ def agent_ids(groups: tuple[Group, ...]) -> list[str]:
 
 
 def each_agent(seen: Tree, groups: tuple[Group, ...]) -> Tree:
-    """What every single agent sees, {group: [n, ...]}, where a group that sees the same is stored once."""
-    return {
-        group.name: jnp.broadcast_to(seen[group.name], (group.size, *(group.obs_space.shape or ())))
-        for group in groups
-        if group.name in seen
-    }
+    """What every single agent sees, {group: [n, ...]}.
+
+    A group that sees the same is stored once; what a group sees in factors is a tuple of arrays, each a number of every
+    agent's observation, that broadcast to the group's shape. Observations [B, F] have factors that broadcast to
+    [B, *shape].
+    """
+    return {group.name: _each(seen[group.name], group) for group in groups if group.name in seen}
+
+
+def _each(seen: Array | tuple[Array, ...], group: Group) -> Array:
+    if isinstance(seen, tuple):
+        ahead = (group.obs_space.shape or ())[:-1]
+        each = [jnp.broadcast_to(factor, (*ahead, *group.shape)).reshape(*ahead, -1) for factor in seen]
+        return jnp.moveaxis(jnp.stack(each, axis=-1), len(ahead), 0)
+    return jnp.broadcast_to(seen, (group.size, *(group.obs_space.shape or ())))
 
 
 def num_choices(space: spaces.Space) -> int:

@@ -2,9 +2,9 @@
 
 A module of `synagents.learners`, `.networks`, `.tasks` or `.benchmark.optimizers` lists in `__all__` what it offers; a
 module without `__all__` is its neighbours' kit. The public name is the kebab-case of the Python name: `QTable` is
-"q-table". A world is a module `synagents.envs.<family>_v<number>` that names in `PLAYS` the kind of task it is made
-for, and may name in `ADAPTS` kinds that it makes such tasks of, each with the options that it decides itself; the
-learners of a family are in `synagents.learners.<family>`, and those that lie beside the families fit all.
+"q-table". A world is a module `synagents.envs.<family>_v<number>` that says in `PLAYS` which kinds of tasks it plays,
+and by `settings_for` what suits a learner; the learners of a family are in `synagents.learners.<family>`, and those
+that lie beside the families fit all.
 
 This is the only module that imports by name.
 """
@@ -16,14 +16,24 @@ import re
 import sys
 import traceback
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from synagents.hyperparameters import Values, nearest, require
 
 KINDS = ("learners", "networks", "tasks", "benchmark.optimizers")
+
+
+class Plays(NamedTuple):
+    """A kind of task that a family's worlds play."""
+
+    kind: type
+    world: Callable[..., Any]  # makes the world of a task and settings
+    learner: str  # who learns when nobody is named
+    outer: bool = False  # whether an outer loop improves the lives
+    decides: Mapping[str, Any] | None = None  # options of tasks that the world adapts; None: it takes them as they come
 
 
 @cache
@@ -78,35 +88,49 @@ def families(learner: str) -> tuple[str, ...]:
 def players(task: str) -> tuple[str, ...]:
     """The families of worlds that play a task, its usual one first.
 
-    Worlds that are made for such tasks come before those that adapt them; among either, the one that is made for the
-    most special kind, the nearest in the order of the task's base classes, and then the first by name.
+    Worlds that take such tasks as they come are before those that adapt them; among either, the one that plays the most
+    special kind, the nearest in the order of the task's base classes; then the one that names it sooner in its `PLAYS`,
+    and then the first by name.
 
     Raises:
         ValueError: where there is none, or nobody says what kind of task it is.
     """
     kind = task_kind(task)
-    ranks = {family: rank for family, module in worlds().items() if (rank := _rank(kind, module))}
-    require(bool(ranks), f"No world plays the task {task}: derive its class from synagents.Task or DecisionTask.")
-    return tuple(sorted(ranks, key=ranks.__getitem__))
+    ranks = {family: _ranked(kind, module.PLAYS)[:1] for family, module in worlds().items()}
+    there = [family for family, rank in ranks.items() if rank]
+    require(bool(there), f"No world plays the task {task}: derive its class from synagents.Task or DecisionTask.")
+    return tuple(sorted(there, key=lambda family: ranks[family][0][0]))
 
 
-def _rank(kind: type, world: ModuleType) -> tuple[bool, int] | None:
-    """Whether a world adapts tasks of a kind, and how far that is from the kind it names; None if it does not play."""
-    named = [(False, world.PLAYS), *((True, other) for other in adapted(world))]
+def _ranked(kind: type, plays: Iterable[Plays]) -> list[tuple[tuple[bool, int, int], Plays]]:
+    """How a world plays tasks of a kind, what fits best first, each with its rank."""
     order = kind.__mro__
-    return min(((adapts, order.index(base)) for adapts, base in named if base in order), default=None)
+    fits = [(place, how) for place, how in enumerate(plays) if how.kind in order]
+    ranked = [((how.decides is not None, order.index(how.kind), place), how) for place, how in fits]
+    return sorted(ranked, key=lambda pair: pair[0])
 
 
-def adapted(world: ModuleType) -> Mapping[type, Values]:
-    """The kinds of tasks that a world adapts, each with the options that it decides itself."""
-    return vars(world).get("ADAPTS", {})
+def how_played(task: str, family: str) -> Plays:
+    """How a family's worlds play a task.
+
+    Raises:
+        ValueError: if there is no such family, or it does not play the task.
+    """
+    require(family in worlds(), f"No world is called {family!r}: {nearest(family, worlds())}.")
+    fits, there = _ranked(task_kind(task), worlds()[family].PLAYS), players(task)
+    require(
+        bool(fits),
+        f"{task} is not played in worlds of {family} agents, but in those of {' and '.join(there)} agents: leave "
+        "--world out.",
+    )
+    return fits[0][1]
 
 
-def decided(task: str, adapts: Mapping[type, Values]) -> Values:
-    """The options of a named task that are decided by a world that adapts kinds of tasks so, by parameter name."""
+def decided(task: str, plays: Iterable[Plays]) -> Values:
+    """The options of a named task that are decided by a world that adapts it, by parameter name."""
     constructor = find("tasks", task)
-    order = getattr(_kind_of(constructor), "__mro__", ())
-    values: Values = next((adapts[base] for base in order if base in adapts), {})
+    kind = _kind_of(constructor)
+    values = next((how.decides or {} for _, how in _ranked(kind, plays)), {}) if kind else {}
     return {name: value for name, value in values.items() if name in inspect.signature(constructor).parameters}
 
 
@@ -132,7 +156,7 @@ def _kind_of(constructor: Callable[..., Any]) -> type | None:
 
 
 def usual_learner(task: str, world: str | None = None) -> str:
-    """Who learns a task when nobody is named: the `USUAL` learner of the family that plays it.
+    """Who learns a task when nobody is named.
 
     Args:
         task: its name.
@@ -141,32 +165,17 @@ def usual_learner(task: str, world: str | None = None) -> str:
     Raises:
         ValueError: if worlds of that family do not play it.
     """
-    if world is not None:
-        require_player(task, world)
-    return importlib.import_module(f"synagents.learners.{world or players(task)[0]}").USUAL
+    return how_played(task, world or players(task)[0]).learner
 
 
-def require_player(task: str, world: str) -> None:
-    """Raise ValueError unless worlds of a family play a task."""
-    require(world in worlds(), f"No world is called {world!r}: {nearest(world, worlds())}.")
-    there = players(task)
-    require(
-        world in there,
-        f"{task} is not played in worlds of {world} agents, but in those of {' and '.join(there)} agents: leave "
-        "--world out.",
-    )
-
-
-def make_task(
-    task: Any, options: Values, builder: Callable[..., Any], adapts: Mapping[type, Values] | None = None
-) -> Any:
+def make_task(task: Any, options: Values, builder: Callable[..., Any], plays: Iterable[Plays] = ()) -> Any:
     """A task from its name and options, or the task that is given.
 
     Args:
         task: a name, or an object.
         options: of the named task.
         builder: the function that was called with them, whose own options a near match may be.
-        adapts: the kinds of tasks that the builder's world adapts, each with the options that it decides itself.
+        plays: the kinds of tasks that the builder's world plays, where it adapts some of them.
 
     Raises:
         ValueError: where there is no such task or option.
@@ -175,7 +184,7 @@ def make_task(
         require(not options, f"Set options on the task object itself: {', '.join(options)}.")
         return task
     constructor = find("tasks", task)
-    fixed = decided(task, adapts or {})
+    fixed = decided(task, plays)
     of_task = set(inspect.signature(constructor).parameters) - set(fixed)
     of_builder = {name for name, p in inspect.signature(builder).parameters.items() if p.kind is p.KEYWORD_ONLY}
     for option in options:

@@ -7,7 +7,7 @@ What is written here is written for one run; `synagents.axes` gives it the axes 
 """
 
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -51,6 +51,9 @@ class Run:
         world_axis: "vmap" (one wide program) or "loop" (one after the other: slower, but every world and run is
             computed exactly as if it were alone).
     """
+
+    KEPT: ClassVar[tuple[str, ...]] = ("key", "state", "memory", "mind")  # what a checkpoint keeps beside t
+    STATICS: ClassVar[tuple[str, ...]] = ("num_worlds", "num_runs", "shared_task", "world_axis")
 
     world: World
     learner: AnyLearner

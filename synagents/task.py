@@ -162,6 +162,51 @@ class DecisionTask(ABC):
         """
 
 
+class LifeTask(DecisionTask):
+    """A task of decisions whose episodes are lives: all have as many rounds, and each asks for something else."""
+
+    @cached_property
+    def length(self) -> int:
+        """Rounds of a life, >= 1. Must be given."""
+        raise ValueError(f"{type(self).__name__} does not say its length: give it one, such as length = 40.")
+
+    @cached_property
+    def levels(self) -> dict[str, float]:
+        """Expected rewards of a life that a player's can be compared with, by name. By default none is known."""
+        return {}
+
+    @cached_property
+    def ground(self) -> Bool[np.ndarray, "rows columns"] | None:
+        """A map to draw a life on, True for walls. By default None: there is none."""
+        return None
+
+    def position(self, state: TaskState) -> Float[Array, "2"]:
+        """Row and column on the map."""
+        del state
+        raise ValueError(f"{type(self).__name__} has no map: give it a ground and a position to draw lives on.")
+
+    def first(self, key: Key[Array, ""], part: Part) -> TaskState:
+        """A first state of a life that asks for what is in one part of the data. By default `init`: there is no data.
+
+        Args:
+            key: for what is drawn.
+            part: "train" or "held_out".
+        """
+        del part
+        return self.init(key)
+
+
+class ForecastTask(LifeTask):
+    """A life in which the right choice is known after every round, such as the next character of a text.
+
+    Whoever gives probabilities is paid for their logarithm; who makes one guess, by `respond`, for being right.
+    """
+
+    @abstractmethod
+    def reward(self, state: TaskState, log_p: Float[Array, "A"]) -> Float[Array, ""]:
+        """What is paid for giving the choices these log-probabilities."""
+
+
 def forward(
     network: Network, task: Task, weights: Params, task_state: TaskState, key: Key[Array, ""]
 ) -> tuple[TaskState, Float[Array, ""]]:

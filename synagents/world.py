@@ -38,7 +38,7 @@ from synagents.groups import (
     turns_of,
     unflat,
 )
-from synagents.task import Answer, DecisionTask, Metrics, Network, Params, Part, Task, forward
+from synagents.task import Answer, DecisionTask, ForecastTask, LifeTask, Metrics, Network, Params, Part, Task, forward
 
 RoundNumber: TypeAlias = int | UInt32[Array, ""]  # rounds played before this one
 Credit = Literal["agent", "team"]
@@ -146,6 +146,10 @@ class World(ABC):
     def observe(self, state: State, turn: int) -> Tree:
         """What the agents of a turn see, {group: [n, ...]}, or [...] where all of a group see the same.
 
+        Where an observation has several numbers it may come in factors: a NamedTuple with an array for each number,
+        which broadcasts to the group's shape, such as f32[n, 1] for what all of a row see (`groups.each_agent`), or,
+        where it is of B samples, to [B, *shape].
+
         A read: no network call, no randomness. It may be called any number of times.
         """
 
@@ -203,6 +207,24 @@ class World(ABC):
         """
         del weights, task_state
         raise ValueError(f"{type(self).__name__} has no loss that is a function of its weights: leave alignment out.")
+
+
+class LifeWorld(World):
+    """A world whose rounds make up lives; an outer loop improves what stays as it is within a life (`synagents.outer`).
+
+    Its task is a LifeTask, and `weights` gives the slow weights.
+    """
+
+    task: LifeTask
+
+    @abstractmethod
+    def with_slow(self, slow: Params) -> "LifeWorld":
+        """This world with these slow weights in all of its networks, instead of weights of their own."""
+
+    def monitor(self, state: State) -> Metrics:
+        """Numbers of a life that are worth drawing, round by round. By default none."""
+        del state
+        return {}
 
 
 class LearnerBase(ABC):
@@ -325,9 +347,12 @@ __all__ = [
     "Answer",
     "AnyLearner",
     "DecisionTask",
+    "ForecastTask",
     "Group",
     "Learner",
     "LearnerBase",
+    "LifeTask",
+    "LifeWorld",
     "Memory",
     "MemoryLearner",
     "Metrics",

@@ -12,7 +12,7 @@ import synagents
 
 PACKAGE = Path(synagents.__file__).parent
 ROOT = PACKAGE.parent
-FAMILIES = ("synapse", "unit")
+FAMILIES = ("synapse", "unit", "plastic")
 
 # What each room may import of ours. A room is a folder, or a file of the root; docs/architecture.md draws them.
 IDEA = {"hyperparameters", "schedules", "groups", "task", "world", "keys", "axes", "counter"}
@@ -29,6 +29,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "probes": {"groups", "task", "world"},
     "rounds": IDEA | {"probes"},
     "loop": IDEA | {"probes", "rounds"},
+    "outer_methods": IDEA,
+    "outer": IDEA | {"rounds", "loop", "outer_methods"},
     "agents": IDEA | {"agents"},
     "data": {"hyperparameters", "data"},
     "networks": IDEA | {"networks"},
@@ -36,7 +38,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "learners": IDEA | {"agents", "learners"},
     "envs": IDEA | {"agents", "networks", "tasks", "registry", "envs"},
 }
-BELOW = IDEA | {"probes", "rounds", "loop", "registry", "agents", "data", "networks", "tasks", "learners", "envs"}
+BELOW = IDEA | {
+    "probes",
+    "rounds",
+    "loop",
+    "outer",
+    "outer_methods",
+    "registry",
+    "agents",
+    "data",
+    "networks",
+    "tasks",
+    "learners",
+    "envs",
+}
 MAY_IMPORT |= {
     "run": BELOW | {"run"},
     "benchmark": BELOW | {"run", "benchmark", "cli"},
@@ -53,7 +68,8 @@ EDGES: dict[str, set[str]] = {
     "rich": {"report.live"},
     "safetensors": {"run.checkpoints"},
     "filelock": {"run.directory"},
-    "scipy": {"benchmark.statistics"},
+    "scipy": {"benchmark.statistics", "tasks.cue"},
+    "evosax": {"outer_methods"},
 }
 NOWHERE = {"flax", "equinox", "torch", "pickle", "h5py", "dill", "cloudpickle"}
 

@@ -404,7 +404,8 @@ def test_help_speaks_of_the_chosen_task_and_learner_and_gives_units(synagents: C
 
 
 def test_every_flag_of_every_task_and_learner_is_explained() -> None:
-    from synagents.cli.build import offered, sections
+    from synagents.cli.build import offered
+    from synagents.cli.sections import sections
 
     for names in offered():
         network = "mlp" if (names.task, names.world) == ("digits", "synapse") else None
@@ -415,8 +416,8 @@ def test_every_flag_of_every_task_and_learner_is_explained() -> None:
 
 def test_help_says_which_worlds_play_a_task_and_shows_the_flags_of_the_one_that_is_meant(synagents: Command) -> None:
     usual, other = (synagents("train", "digits", *words, "--help").out for words in ([], ["--world", "unit"]))
-    assert "default: synapse; also unit]" in " ".join(usual.split()) and "--batch-size" in usual
-    assert "default: unit; also synapse]" in " ".join(other.split()) and "--batch-size" not in other
+    assert "default: synapse; also plastic, unit]" in " ".join(usual.split()) and "--batch-size" in usual
+    assert "default: unit; also synapse, plastic]" in " ".join(other.split()) and "--batch-size" not in other
 
 
 def test_tasks_and_learners_are_listed(synagents: Command) -> None:

@@ -6,10 +6,12 @@ from typing import Any
 import jax
 import pytest
 
-from synagents import begin, fit, open_run, preset, registry, schedules
+from synagents import begin, fit, open_run, outer, preset, registry, schedules
 from synagents.cli import flags, presets
-from synagents.cli.build import Names, family_of, known_settings, learners_of, offered, recommended, sections
-from synagents.cli.named import make_network
+from synagents.cli.build import learners_of, offered
+from synagents.cli.by_name import make_network
+from synagents.cli.sections import Names, family_of, known_settings, recommended, sections
+from synagents.cli.sections import named as as_named
 from synagents.cli.train import named
 from synagents.learners.synapse.trace import Trace
 from synagents.loop import advance
@@ -18,6 +20,7 @@ from tests.claims import one_sentence, refused
 
 NEED_DATA = ("idx", "notmnist")
 PLAYABLE = [names for names in offered() if names.task not in NEED_DATA]
+OF_RUNS = {"rounds", "num_worlds", "lives"}
 PLAYED = [(task, world) for task in registry.offers("tasks") for world in registry.players(task)]
 
 
@@ -27,8 +30,10 @@ def called(names: Names) -> str:
 
 @pytest.mark.parametrize(("task", "world"), PLAYED)
 def test_every_task_has_a_preset_for_the_usual_learner_of_every_world_that_plays_it(task: str, world: str) -> None:
-    usual = presets.recommended(task, registry.usual_learner(task, world), world)
-    assert {"hidden", "rounds"} <= set(usual)
+    names = as_named(task, world=world)
+    usual = recommended(names)
+    assert names.learner in learners_of(task, world)
+    assert "rounds" in usual and ("hidden" in usual or "hidden" not in known_settings(names))
     if "step_size" in usual:
         schedules.require_range("step_size", schedules.parse(usual["step_size"], usual["rounds"]), 0)
 
@@ -37,9 +42,9 @@ def test_a_task_that_is_unknown_has_a_preset_of_rounds_alone() -> None:
     assert presets.recommended("weather", "uniform", "unit") == {"rounds": presets.ROUNDS}
 
 
-@pytest.mark.parametrize("names", [names for names in offered() if len(registry.players(names.task)) > 1], ids=called)
+@pytest.mark.parametrize("names", [names for names in PLAYABLE if len(registry.players(names.task)) > 1], ids=called)
 def test_a_preset_of_a_task_of_several_worlds_gives_none_what_only_another_has(names: Names) -> None:
-    assert set(recommended(names)) <= {*known_settings(names), "rounds", "num_worlds"}
+    assert set(recommended(names)) <= {*known_settings(names), *OF_RUNS}
 
 
 @pytest.mark.parametrize("pair", presets.PUBLISHED, ids="-".join)
@@ -59,13 +64,13 @@ def test_weight_maximization_controls_without_actor_traces() -> None:
 @pytest.mark.parametrize("pair", [*presets.PUBLISHED, *presets.MEASURED], ids="-".join)
 def test_a_preset_of_a_pair_names_only_what_the_pair_has(pair: tuple[str, str]) -> None:
     own = presets.PUBLISHED.get(pair, {}) | presets.MEASURED.get(pair, {})
-    assert set(own) <= {*known_settings(Names(*pair)), "rounds", "num_worlds"}
+    assert set(own) <= {*known_settings(as_named(*pair)), *OF_RUNS}
 
 
 @pytest.mark.parametrize(("task", "world"), PLAYED)
 def test_a_preset_of_a_task_names_only_what_some_learner_on_it_has(task: str, world: str) -> None:
-    of_all = [known_settings(Names(task, learner, world=world)) for learner in learners_of(task, world)]
-    assert set(presets.TASKS[world][task]) <= {name for known in of_all for name in known} | {"rounds", "num_worlds"}
+    of_all = [known_settings(as_named(task, learner, world=world)) for learner in learners_of(task, world)]
+    assert set(presets.TASKS[world][task]) <= {name for known in of_all for name in known} | OF_RUNS
 
 
 def test_presets_are_of_worlds_that_play_their_tasks() -> None:
@@ -84,7 +89,7 @@ def test_no_two_flags_of_one_command_line_share_a_name() -> None:
 
 
 def test_a_word_is_a_switch_everywhere_or_nowhere() -> None:
-    from synagents.cli.build import all_flags
+    from synagents.cli.sections import all_flags
 
     switches = flags.switches(all_flags())
     assert not {flag.name for flag in all_flags() if flag.kind is not bool} & switches
@@ -109,10 +114,16 @@ def test_task_learner_network_and_world_are_found_wherever_they_stand(typed: str
 
 @pytest.mark.parametrize("names", PLAYABLE, ids=called)
 def test_everything_that_is_offered_plays_by_its_preset(names: Names) -> None:
-    num_worlds = min(2, recommended(names).get("num_worlds", 1))
-    spec = preset(names.task, names.learner, world=names.world, rounds=2, num_worlds=num_worlds)
-    assert family_of(names) == names.world == spec.about["world"]
+    chosen: dict[str, Any] = {"world": names.world, "rounds": 2}
     # Whatever could be refused is refused while the program is traced; only LunarLander has a host to call.
+    if names.outer:
+        lived = preset(names.task, names.learner, lives=2, **chosen)
+        _, happened = jax.eval_shape(lambda: outer.advance(lived.begin(), 2))
+        assert happened.reward.shape == (1, 2)
+        return
+    num_worlds = min(2, recommended(names).get("num_worlds", 1))
+    spec = preset(names.task, names.learner, num_worlds=num_worlds, **chosen)
+    assert family_of(names) == names.world == spec.about["world"]
     run = jax.eval_shape(spec.begin)
     _, history = jax.eval_shape(lambda run: advance(run, 2), run)
     assert history.info["loss"].shape == (1, 2, spec.num_worlds)
@@ -140,7 +151,7 @@ def test_a_preset_pays_a_learner_what_it_needs(learner: str) -> None:
     [
         (None, None, "synapse team-q"),
         (None, "synapse", "synapse team-q"),
-        (None, "unit", "unit map-propagation"),
+        (None, "unit", "unit weight-maximization"),
         ("reinforce", None, "unit reinforce"),
         ("uniform", None, "synapse uniform"),
         ("uniform", "unit", "unit uniform"),
@@ -193,10 +204,10 @@ def test_a_run_of_objects_is_opened_with_its_spec_alone(tmp_path: Path) -> None:
         ({"task": "multiplexer", "network": "mlp"}, "leave --network out"),
         ({"task": "digits", "world": "unit", "network": "mlp"}, "leave --network out"),
         ({"task": "digits", "world": "unti"}, "No world is called 'unti': did you mean 'unit'?"),
-        ({"world": "unit"}, "xor is not played in worlds of unit agents, but in those of synapse agents"),
+        ({"world": "unit"}, "xor is not played in worlds of unit agents, but in those of synapse and plastic agents"),
         ({"task": "digits", "learner": "trace", "world": "unit"}, "trace does not learn in worlds of unit agents"),
         ({"task": "digits", "learner": "trace", "world": "units"}, "did you mean 'unit'?"),
-        ({"task": "digits", "world": "unit", "batch_size": 9}, "map-propagation on digits has no setting batch_size"),
+        ({"task": "digits", "world": "unit", "batch_size": 9}, "weight-maximization on digits has no setting batch_size"),
         ({"world": 3}, "takes the world's name, but this is a int"),
         ({"rounds": 0}, "rounds must be a whole number >= 1"),
         ({"rounds": 2.5}, "rounds must be a whole number >= 1"),

@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 
 from synagents import data, fit, from_arrays, preset, registry, schedules
 from synagents.cli import main
-from synagents.cli.build import Names, known_settings
 from synagents.cli.flags import flags_of
+from synagents.cli.sections import Names, known_settings
 from synagents.envs import synapse_v0
 from synagents.learners.uniform import Uniform
 from synagents.loop import Run, advance, begin
@@ -227,7 +227,8 @@ def said(*typed: str) -> tuple[int, str, str]:
     with tempfile.TemporaryDirectory() as place, contextlib.chdir(place):
         with (
             mock.patch("sys.argv", ["synagents", *typed]),
-            mock.patch("synagents.run.spec.begin", side_effect=FloatingPointError("Nothing is trained here.")),
+            mock.patch("synagents.loop.begin", side_effect=FloatingPointError("Nothing is trained here.")),
+            mock.patch("synagents.outer.begin", side_effect=FloatingPointError("Nothing is lived here.")),
             mock.patch("synagents.data.download", side_effect=data.DataError("Nothing is fetched here.")),
             mock.patch(
                 "synagents.benchmark.learn_table.learn_table", side_effect=FloatingPointError("Nothing is learned.")

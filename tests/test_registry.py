@@ -4,6 +4,7 @@ import pytest
 
 from synagents import DecisionTask, Task, registry
 from synagents.learners.synapse.q_table import QTable
+from synagents.registry import Plays
 from synagents.tasks.samples import Samples
 from tests.claims import refused
 
@@ -57,7 +58,7 @@ def scores() -> Task:
 
 def test_a_tasks_usual_world_is_made_for_it_and_for_nothing_more_general(monkeypatch: pytest.MonkeyPatch) -> None:
     third = ModuleType("plastic_v0")
-    third.PLAYS = Life  # type: ignore[attr-defined]
+    third.PLAYS = (Plays(Life, lifelong, "nobody"),)  # type: ignore[attr-defined]
     there = {**registry.worlds(), "plastic": third}
     monkeypatch.setattr(registry, "worlds", lambda: dict(sorted(there.items())))
     assert registry.players(f"{__name__}:lifelong") == ("plastic", "unit")
@@ -69,7 +70,7 @@ def test_a_tasks_usual_world_is_made_for_it_and_for_nothing_more_general(monkeyp
 def test_families_of_equal_rank_come_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     worlds = {name: ModuleType(name) for name in ("other", "synapse")}
     for module in worlds.values():
-        module.PLAYS = Task  # type: ignore[attr-defined]
+        module.PLAYS = (Plays(Task, scores, "nobody"),)  # type: ignore[attr-defined]
     monkeypatch.setattr(registry, "worlds", lambda: worlds)
     assert registry.players("digits") == ("other", "synapse")
 

@@ -8,19 +8,31 @@ line, with rewards of the kind that it needs and with its own defaults.
 """
 
 import json
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeAlias
 
 from synagents import registry
 from synagents.benchmark.suite import BenchmarkTask
 from synagents.cli import flags
 from synagents.envs import synapse_v0
+from synagents.envs.plastic_samples import PerturbedWorld
+from synagents.envs.synapse_v0 import SynapseWorld
 from synagents.hyperparameters import Values, nearest, require
 
 REFERENCE = "q-table"  # the reference paper's line
+FAMILIES = ("synapse", "plastic")  # whose worlds are played in; a learner that is for both plays in the first
 BATCH = ("batch_size", "interval")  # what may be set of an optimizer's batches
 VARIANTS = {"team-q-frozen": "team-q"}  # lines that differ from a learner's own in their settings alone: who plays them
+Played: TypeAlias = SynapseWorld | PerturbedWorld
+
+
+def players() -> list[str]:
+    """The lines that learners play: all of worlds of synapses, variants, and others that the asset has settings for."""
+    there = {line for of_task in _written().values() for line in of_task if not is_optimizer(line)}
+    own = {name for name in registry.offers("learners") if "synapse" in registry.families(name)}
+    return sorted(there | own)
 
 
 def is_optimizer(line: str) -> bool:
@@ -33,9 +45,24 @@ def learner_of(line: str) -> str:
     return VARIANTS.get(line, line)
 
 
-def world_settings(task: BenchmarkTask) -> dict[str, flags.Flag]:
-    """The settings of a world of synapses and of the task in it that the benchmark leaves open, by parameter name."""
-    known = flags.flags_of(synapse_v0.world, but=("task", "network"))
+def world_of(line: str, task: BenchmarkTask) -> Callable[..., Played]:
+    """The function that builds the world in which a learner's line plays a task.
+
+    Raises:
+        ValueError: if there is no such learner, or it plays in other worlds.
+    """
+    there = [family for family in FAMILIES if family in registry.families(learner_of(line))]
+    require(
+        bool(there),
+        f"The benchmark is played in worlds of {' or '.join(FAMILIES)} agents, for which {line} is not made: score "
+        "another one.",
+    )
+    return registry.how_played(task.task, there[0]).world
+
+
+def world_settings(line: str, task: BenchmarkTask) -> dict[str, flags.Flag]:
+    """The settings of a line's world and of the task in it that the benchmark leaves open, by parameter name."""
+    known = flags.flags_of(world_of(line, task), but=("task", "network"))
     known |= flags.flags_of(registry.find("tasks", task.task), but=("data",))
     return {name: flag for name, flag in known.items() if name not in task.frozen}
 
@@ -53,7 +80,7 @@ def known_settings(line: str, task: BenchmarkTask) -> dict[str, flags.Flag]:
     if is_optimizer(line):
         batches = {name: flags.Flag(name, int, None, "") for name in BATCH if task.batched}
         return batches | flags.flags_of(registry.find("benchmark.optimizers", line))
-    return world_settings(task) | flags.flags_of(registry.find("learners", learner_of(line)))
+    return world_settings(line, task) | flags.flags_of(registry.find("learners", learner_of(line)))
 
 
 def chosen(task: BenchmarkTask, line: str) -> Values:
@@ -61,9 +88,9 @@ def chosen(task: BenchmarkTask, line: str) -> Values:
     there = _written()[task.name]
     if line in there:
         return dict(there[line])
-    world = {name: value for name, value in there[REFERENCE].items() if name in world_settings(task)}
+    world = {name: value for name, value in there[REFERENCE].items() if name in world_settings(line, task)}
     own = {name: flag.default for name, flag in flags.flags_of(registry.find("learners", learner_of(line))).items()}
-    return world | synapse_v0.rewards_for(learner_of(line)) | own
+    return world | synapse_v0.settings_for(learner_of(line)) | own
 
 
 def complete(task: BenchmarkTask, line: str, given: Values, rounds: int) -> Values:

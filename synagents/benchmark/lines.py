@@ -15,7 +15,7 @@ from typing import Any
 from synagents import registry
 from synagents.benchmark import results
 from synagents.benchmark.drive import drive
-from synagents.benchmark.line_settings import BATCH, VARIANTS, complete, is_optimizer, known_settings, learner_of
+from synagents.benchmark.line_settings import BATCH, complete, is_optimizer, known_settings, learner_of, players
 from synagents.benchmark.optimizers import Problem, Told
 from synagents.benchmark.results import Curves, Scores
 from synagents.benchmark.scoring import score
@@ -28,16 +28,17 @@ from synagents.networks.mlp import MLP
 
 
 def lines() -> dict[str, Told]:
-    """What every line is told, by name: all learners of worlds of synapses, variants, and all optimizers."""
-    learners = [name for name in registry.offers("learners") if "synapse" in registry.families(name)]
+    """What every line is told, by name: all that learners play, and all optimizers."""
     optimizers: dict[str, Any] = registry.offers("benchmark.optimizers")
-    told = {line: _told(learner_of(line)) for line in sorted([*learners, *VARIANTS])}
+    told = {line: _told(learner_of(line)) for line in players()}
     return told | {name: constructor.told for name, constructor in optimizers.items()}
 
 
 def _told(learner: str) -> Told:
     """What the agents of a learner are told of the network."""
-    return "size" if synapse_v0.rewards_for(learner).get("reward") == "delta" else "sign"
+    if "synapse" not in registry.families(learner):
+        return "samples"  # plastic synapses of samples
+    return "size" if synapse_v0.settings_for(learner).get("reward") == "delta" else "sign"
 
 
 def play(

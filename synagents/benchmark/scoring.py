@@ -1,6 +1,7 @@
 """A learner's score on a task of the list: play until the budget is spent, and look every 1 % of it.
 
 cost = B (1 + C rounds + refreshes [reevaluate])       B samples per batch, C candidate moves per round
+cost = 2 B (1 + rounds)                                where units are shaken: every round has a clean and a noisy pass
 """
 
 from pathlib import Path
@@ -9,11 +10,10 @@ import jax
 import numpy as np
 
 from synagents import registry
-from synagents.benchmark.line_settings import complete, learner_of, world_settings
+from synagents.benchmark.line_settings import Played, complete, learner_of, world_of, world_settings
 from synagents.benchmark.results import Curves
 from synagents.benchmark.suite import POINTS, BenchmarkTask
-from synagents.envs import synapse_v0
-from synagents.envs.synapse_v0 import SynapseWorld
+from synagents.envs.plastic_samples import PerturbedWorld
 from synagents.hyperparameters import Values, require
 from synagents.loop import advance, begin, evaluate
 from synagents.world import Learner
@@ -55,9 +55,7 @@ def score(
     return Curves(np.array(cost), *points)
 
 
-def build(
-    task: BenchmarkTask, learner: str, given: Values, rounds: int, data: Path | None
-) -> tuple[SynapseWorld, Learner]:
+def build(task: BenchmarkTask, learner: str, given: Values, rounds: int, data: Path | None) -> tuple[Played, Learner]:
     """The task's world and the learner, from the benchmark's own settings alone.
 
     Args:
@@ -68,38 +66,37 @@ def build(
         data: folder with the notMNIST images.
 
     Raises:
-        ValueError: if the learner is not made for worlds of synapses, or a setting is fixed, unknown or out of range.
+        ValueError: if the learner is made for other worlds, or a setting is fixed, unknown or out of range.
     """
-    require(
-        "synapse" in registry.families(learner_of(learner)),
-        f"The benchmark is played in worlds of synapses, for which {learner} is not made: score another one.",
-    )
     values = complete(task, learner, given, rounds)
-    own = {name: value for name, value in values.items() if name not in world_settings(task)}
+    known = world_settings(learner, task)
+    own = {name: value for name, value in values.items() if name not in known}
     size = values.get("batch_size", 0)
     of_world = {name: value for name, value in values.items() if name not in own and name != "batch_size"}
-    world = synapse_v0.world(task.make(size, data=data), hidden=task.hidden, **of_world)
+    world = world_of(learner, task)(task.make(size, data=data), hidden=task.hidden, **of_world)
     return world, registry.find("learners", learner_of(learner))(**own)
 
 
-def batch_size(world: SynapseWorld) -> int:
+def batch_size(world: Played) -> int:
     """Samples that one forward pass of the world takes."""
     key = jax.random.key(0)
     return jax.eval_shape(lambda: world.task.stimulus(world.task.init(key))).shape[0]
 
 
-def passes(world: SynapseWorld, rounds: int) -> int:
-    """Forward passes of so many rounds, the first loss and re-evaluations included."""
+def passes(world: Played, rounds: int) -> int:
+    """Forward passes of so many rounds, those before the first and re-evaluations included."""
+    if isinstance(world, PerturbedWorld):
+        return 2 * (1 + rounds)
     refreshes = (rounds - 1) // world.interval if world.interval and rounds else 0
     return 1 + world.candidates * rounds + (refreshes if world.batch_change == "reevaluate" else 0)
 
 
-def spent(world: SynapseWorld, rounds: int) -> int:
+def spent(world: Played, rounds: int) -> int:
     """Sample evaluations of so many rounds."""
     return batch_size(world) * passes(world, rounds)
 
 
-def affordable(world: SynapseWorld, budget: int) -> int:
+def affordable(world: Played, budget: int) -> int:
     """The largest number of rounds, a multiple of 100, that costs no more than the budget."""
     size = batch_size(world)
     low, high = 0, budget // size // POINTS

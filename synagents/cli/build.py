@@ -2,15 +2,11 @@
 
     synagents train digits --out runs/a   =   synagents.fit(synagents.preset("digits"), "runs/a")
 
-The task and the learner choose the world: of the families that play the task, those that the learner is for; of
-several, the task's usual one (`synagents.registry`), unless another is named. A setting is looked for in this order:
-given by hand, the preset of the task and learner in that world (`synagents.cli.presets`), the default.
+`synagents.cli.sections` says which settings there are, and what each is where nobody gives it.
 """
 
-import contextlib
 import difflib
-import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -20,28 +16,33 @@ import jax
 
 from synagents import registry
 from synagents.cli import flags, presets
+from synagents.cli.by_name import find_probe, make_network
 from synagents.cli.flags import Flag
-from synagents.cli.named import find_probe, make_network, network_flags
-from synagents.envs import synapse_v0
+from synagents.cli.sections import (
+    OBJECTIVE,
+    OUTER,
+    Names,
+    default,
+    family_of,
+    how_played,
+    known_settings,
+    named,
+    outer_parts,
+    recommended,
+    sections,
+    shared_families,
+)
 from synagents.hyperparameters import Values, require, require_whole
 from synagents.loop import Run
+from synagents.outer import OuterRun
+from synagents.outer_methods import Method, Objective
 from synagents.probes import Probe
 from synagents.run import reading
-from synagents.run.config import Config, read_config
+from synagents.run.config import OF_LIVES, OF_ROUNDS, Config, read_config
 from synagents.run.files import Json
-from synagents.run.spec import RunSpec
-from synagents.world import AnyLearner, LearnerBase, World
-
-PRESET_NETWORK = "mlp"  # what a world builds where no network is named; its settings are the world's then
-
-
-class Names(NamedTuple):
-    """What is to be built, by name or `module:Name`."""
-
-    task: str
-    learner: str
-    network: str | None = None
-    world: str | None = None  # a family; None for the task's usual one of those that the learner is for
+from synagents.run.outer_spec import OuterSpec
+from synagents.run.spec import RunSpec, Spec
+from synagents.world import AnyLearner, LearnerBase, LifeTask, World
 
 
 class Built(NamedTuple):
@@ -51,6 +52,8 @@ class Built(NamedTuple):
     learner: AnyLearner
     settings: Values  # every setting by parameter name, as config.json keeps it
     can_be_kept: bool  # whether config.json can say them all, so that a run goes on by its directory alone
+    method: Method | None = None  # of the outer loop, where there is one
+    objective: Objective | None = None  # of its lives
 
 
 def preset(
@@ -59,8 +62,10 @@ def preset(
     *,
     network: str | None = None,
     world: str | None = None,
+    outer: str | None = None,
     seed: int = 0,
     rounds: int | None = None,
+    lives: int | None = None,
     num_worlds: int | None = None,
     num_runs: int = 1,
     shared_task: bool = False,
@@ -68,7 +73,7 @@ def preset(
     probes: Iterable[str | Probe] = (),
     probe_interval: int = 100,
     **settings: Any,
-) -> RunSpec:
+) -> Spec[Any, Any]:
     """What `synagents train` plays for these names and flags.
 
     Args:
@@ -77,8 +82,10 @@ def preset(
         network: a network's name or "module:Name"; None for the world's own.
         world: the family of the world, such as "synapse" or "unit", where several play the task; None for the task's
             usual one of those that the learner is for.
+        outer: how an outer loop improves lives, "ascend" or "evolve", on tasks that are lives; None for "ascend" there.
         seed: of everything, also of the data split, in 0 .. 2^32 - 1.
-        rounds: to play, >= 1 (`--steps` on the command line); None for the preset's.
+        rounds: to play, or updates of the outer loop, >= 1 (`--steps` on the command line); None for the preset's.
+        lives: of one update of the outer loop, >= 1; None for the preset's.
         num_worlds: worlds that share one learner, >= 1; None for the preset's.
         num_runs: independent learners with worlds of their own, >= 1.
         shared_task: let the worlds of a run see one batch.
@@ -88,16 +95,38 @@ def preset(
         **settings: of the world, the network, the task and the learner, under the names that `synagents train TASK
             --help` shows, such as `hidden=(64,)`; texts are read as the command line reads them.
 
+    Returns:
+        A RunSpec, or an OuterSpec where an outer loop improves lives.
+
     Raises:
         ValueError: if there is nothing of such a name, a setting belongs to none of them or is out of range, or the
             learner or the world does not fit the task.
     """
-    names = _checked(task, learner, network, world)
+    names = _checked(task, learner, network, world, outer)
     usual = recommended(names)
     rounds = usual["rounds"] if rounds is None else rounds
     require_whole("rounds", rounds, 1)
-    built = build(names, settings, rounds=rounds, seed=seed)
     probes = tuple(probes)
+    if names.outer:
+        of_rounds = {"shared_task": shared_task, "probes": bool(probes), "rollout_length": rollout_length != 1}
+        odd = [name for name, given in ({"num_worlds": num_worlds is not None} | of_rounds).items() if given]
+        require(not odd, f"{names.task} is taught by an outer loop, life by life: leave {', '.join(odd)} out.")
+    else:
+        require(lives is None, f"{names.learner} on {names.task} has no outer loop: leave lives out.")
+    built = build(names, settings, rounds=rounds, seed=seed)
+    about = _about(names, built, probes)
+    if names.outer and built.method:
+        return OuterSpec(
+            built.world,
+            built.learner,
+            rounds,
+            seed=seed,
+            num_runs=num_runs,
+            about=about,
+            objective=built.objective,
+            method=built.method,
+            lives=usual.get("lives", presets.LIVES) if lives is None else lives,
+        )
     return RunSpec(
         built.world,
         built.learner,
@@ -109,59 +138,63 @@ def preset(
         rollout_length=rollout_length,
         probes=tuple(find_probe(probe) if isinstance(probe, str) else probe for probe in probes),
         probe_interval=probe_interval,
-        about=_about(names, built, probes),
+        about=about,
     )
 
 
-def _checked(task: str, learner: str | None, network: str | None, world: str | None) -> Names:
-    for name, given in (("task", task), ("learner", learner), ("network", network), ("world", world)):
+def _checked(task: str, learner: str | None, network: str | None, world: str | None, outer: str | None) -> Names:
+    asked = {"task": task, "learner": learner, "network": network, "world": world, "outer": outer}
+    for name, given in asked.items():
         require(
             given is None or isinstance(given, str),
             f"A preset takes the {name}'s name, but this is a {type(given).__name__}: of objects build "
             "synagents.RunSpec(world, learner, rounds).",
         )
-    return Names(task, learner or registry.usual_learner(task, world), network, world)
+    return named(task, learner, network, world, outer)
 
 
 def _about(names: Names, built: Built, probes: tuple[str | Probe, ...]) -> Config:
     """What config.json says first, enough for `rebuild` where everything has a name."""
     about: Config = {"task": names.task, "learner": names.learner, "world": family_of(names)}
     about |= {"network": names.network} if names.network else {}
+    about |= {"outer": names.outer} if names.outer else {}
     about |= {"sizes": list(built.world.sizes), "data": dict(built.world.task.description)}
+    about |= {"levels": dict(built.world.task.levels)} if isinstance(built.world.task, LifeTask) else {}
     by_name = built.can_be_kept and all(isinstance(probe, str) for probe in probes)
     return about | ({"settings": built.settings, "probe_names": list(probes)} if by_name else {})
 
 
-def rebuild(config: Config) -> RunSpec:
+def rebuild(config: Config) -> Spec[Any, Any]:
     """What a run's config.json says, as a preset; decays without a length span the rounds first asked for.
 
     Raises:
         ValueError: if it is not the configuration of a preset, or a setting is none that this version knows.
     """
-    task, learner, network, world, settings, probes = (
-        config.get(name) for name in ("task", "learner", "network", "world", "settings", "probe_names")
+    task, learner, network, world, outer, settings, probes = (
+        config.get(name) for name in ("task", "learner", "network", "world", "outer", "settings", "probe_names")
     )
     if not (
         isinstance(task, str)
         and isinstance(learner, str)
         and isinstance(network, str | None)
         and isinstance(world, str | None)
+        and isinstance(outer, str | None)
         and isinstance(settings, dict)
         and isinstance(probes, list)
     ):
         raise ValueError("This run was begun from objects in Python: go on with it by calling `synagents.fit` again.")
-    known = known_settings(Names(task, learner, network, world))
+    known = known_settings(named(task, learner, network, world, outer))
     for name in settings:
         require(name in known, f"This version has no setting {name} of {learner} on {task}: use the one that began it.")
     rounds = (*config["extended_from"], config["rounds"])
-    run = {name: config[name] for name in ("num_worlds", "num_runs", "shared_task", "rollout_length", "probe_interval")}
+    run = {name: config[name] for name in ("num_runs", *(OF_LIVES if outer else OF_ROUNDS)) if name != "probes"}
     given = {name: flags.given(known[name], value) for name, value in settings.items()}
-    named: Values = {"network": network, "world": world}
-    spec = preset(task, learner, seed=config["seed"], rounds=rounds[0], probes=probes, **named, **run, **given)
+    names: Values = {"network": network, "world": world, "outer": outer, "probes": probes}
+    spec = preset(task, learner, seed=config["seed"], rounds=rounds[0], **names, **run, **given)
     return replace(spec, rounds=rounds[-1])
 
 
-def open_run(directory: str | Path, spec: RunSpec | None = None) -> tuple[Run, Json | None]:
+def open_run(directory: str | Path, spec: Spec[Any, Any] | None = None) -> tuple[Run | OuterRun, Json | None]:
     """The last saved state of the run in a directory, and its summary, or None where it is not finished.
 
     Args:
@@ -180,7 +213,7 @@ def build(names: Names, given: Values, *, rounds: int, seed: int = 0, by_preset:
     """Make the world and the learner.
 
     Args:
-        names: of the task, the learner, the network and the family of the world.
+        names: of the task, the learner, the network, the family of the world and the outer loop.
         given: settings by parameter name; those that are None count as not given.
         rounds: the length of decays that do not name their own.
         seed: of the data split, unless `given` says otherwise.
@@ -203,100 +236,30 @@ def build(names: Names, given: Values, *, rounds: int, seed: int = 0, by_preset:
         require(value is not flags.MISSING, f"{names.learner} on {names.task} needs a value: give {known[name].name}.")
         chosen[name] = flags.read(known[name], value) if isinstance(value, str) else value
     made = {name: flags.value(known[name], value, rounds) for name, value in chosen.items()}
-    world, learner = _made(names, {title: {name: made[name] for name in part} for title, part in titled.items()})
+    parts = {title: {name: made[name] for name in part} for title, part in titled.items()}
+    world, learner = _made(names, parts)
     _require_fit(names, world, learner, by_hand=bool(given))
     kept = {name: flags.kept(known[name], value) for name, value in chosen.items()}
-    return Built(world, learner, kept, all(flags.can_be_kept(known[name], value) for name, value in chosen.items()))
+    can_be_kept = all(flags.can_be_kept(known[name], value) for name, value in chosen.items())
+    if not names.outer:
+        return Built(world, learner, kept, can_be_kept)
+    method, objective = outer_parts(names)
+    return Built(world, learner, kept, can_be_kept, method(**parts[OUTER]), objective(**parts[OBJECTIVE]))
 
 
-def sections(names: Names) -> dict[str, dict[str, Flag]]:
-    """The flags of the world, the network if one is named, the task and the learner, each under a title.
-
-    Raises:
-        ValueError: if there is nothing of such a name, or the learner is made for other worlds than the task.
-    """
-    world = registry.worlds()[family_of(names)]
-    builder = world.world
-    usual = network_flags(PRESET_NETWORK)
-    but = {"task", "observation", "features", "network"} | (set(usual) if names.network else set())
-    titled = {"World": flags.flags_of(builder, but=but)}
-    if names.network:
-        require(
-            "network" in inspect.signature(builder).parameters,
-            f"The world of {names.learner} on {names.task} builds its own network: leave --network out.",
-        )
-        titled[f"Network {names.network}"] = network_flags(names.network)
-    fixed = registry.decided(names.task, registry.adapted(world))
-    titled[f"Task {names.task}"] = flags.flags_of(registry.find("tasks", names.task), but=fixed)
-    titled[f"Learner {names.learner}"] = flags.flags_of(registry.find("learners", names.learner))
-    return titled
-
-
-def known_settings(names: Names) -> dict[str, Flag]:
-    """The flags of all sections, by parameter name."""
-    return {name: flag for section in sections(names).values() for name, flag in section.items()}
-
-
-def all_flags() -> list[Flag]:
-    """Of everything that the package itself has to offer."""
-    kinds = [flags.flags_of(each) for kind in ("tasks", "learners") for each in registry.offers(kind).values()]
-    kinds += [flags.flags_of(module.world, but=("task", "network")) for module in registry.worlds().values()]
-    for network in registry.offers("networks"):
-        with contextlib.suppress(ValueError):  # one that cannot be typed
-            kinds.append(network_flags(network))
-    return [flag for part in kinds for flag in part.values()]
-
-
-def default(flag: Flag, names: Names, *, by_preset: bool = True) -> Any:
-    """What a setting is when nobody gives it: the preset's value, or the constructor's default."""
-    if not by_preset:
-        return flag.default
-    usual = recommended(names)
-    return (synapse_v0.rewards_for(names.learner) | usual).get(flag.parameter, flag.default)
-
-
-def recommended(names: Names) -> Values:
-    """The preset's values, by parameter name: of settings, `rounds`, and `num_worlds` where there are several."""
-    return presets.recommended(names.task, names.learner, family_of(names))
-
-
-def spanning(spec: RunSpec) -> tuple[str, ...]:
+def spanning(spec: Spec[Any, Any]) -> tuple[str, ...]:
     """The settings of a preset that decay over the rounds first asked for, since they name no length."""
     about = spec.about
     if "settings" not in about:
         return ()
-    known = known_settings(Names(about["task"], about["learner"], about.get("network"), about.get("world")))
+    known = known_settings(Names(*(about.get(name) for name in Names._fields)))
     return tuple(name for name, value in about["settings"].items() if flags.spans(known[name], value))
-
-
-def family_of(names: Names) -> str:
-    """The family of the world: the one that is named, or the task's usual one of those that the learner is for.
-
-    Raises:
-        ValueError: if there is none that plays the task and that the learner is for, or it is not the named one.
-    """
-    task, learner, _, world = names
-    shared = _shared(task, learner)
-    if not shared:
-        learns, plays = (" and ".join(there) for there in (registry.families(learner), registry.players(task)))
-        raise ValueError(
-            f"{learner} does not fit {task}: it learns in worlds of {learns} agents, and {task} is played in worlds of "
-            f"{plays} agents by {', '.join(learners_of(task))}."
-        )
-    if world is not None:
-        registry.require_player(task, world)
-        require(
-            world in shared,
-            f"{learner} does not learn in worlds of {world} agents, but plays {task} in those of "
-            f"{' and '.join(shared)} agents: leave --world out, or name another learner.",
-        )
-    return world or shared[0]
 
 
 def offered() -> list[Names]:
     """Every task with every learner that plays it as it comes, in every world in which it does."""
     return [
-        Names(task, learner, world=world)
+        named(task, learner, world=world)
         for task in registry.offers("tasks")
         for world in registry.players(task)
         for learner in learners_of(task, world)
@@ -306,9 +269,9 @@ def offered() -> list[Names]:
 @cache
 def learners_of(task: str, world: str | None = None) -> tuple[str, ...]:
     """The learners that play a task by their presets, in worlds of one family or in any."""
-    there = [(learner, family) for learner in registry.offers("learners") for family in _shared(task, learner)]
+    there = [(learner, family) for learner in registry.offers("learners") for family in shared_families(task, learner)]
     there = [(learner, family) for learner, family in there if world in (None, family)]
-    return tuple(dict.fromkeys(learner for learner, family in there if _plays(Names(task, learner, world=family))))
+    return tuple(dict.fromkeys(learner for learner, family in there if _plays(named(task, learner, world=family))))
 
 
 def _plays(names: Names) -> bool:
@@ -340,23 +303,18 @@ def usual_table(chosen: Values) -> str:
 
 def _made(names: Names, chosen: dict[str, Values]) -> tuple[World, AnyLearner]:
     """The objects, from the values of all sections."""
-    own = dict(zip(("world", *(["network"] if names.network else []), "task", "learner"), chosen.values(), strict=True))
+    kinds = ("world", *(["network"] if names.network else []), "task", "learner")
+    own = dict(zip(kinds, chosen.values(), strict=False))  # an outer loop's parts come last
     task = _task(names, own["task"])
     more = {"network": make_network(names.network, task, own["network"])} if names.network else {}
-    builder: Callable[..., World] = registry.worlds()[family_of(names)].world
-    world = builder(task, **own["world"], **more)
+    world = how_played(names).world(task, **own["world"], **more)
     return world, registry.called(registry.find("learners", names.learner), names.learner, own["learner"])
 
 
 def _task(names: Names, settings: Values) -> Any:
     """The task, as the world asks for it."""
-    fixed = registry.decided(names.task, registry.adapted(registry.worlds()[family_of(names)]))
+    fixed = registry.decided(names.task, registry.worlds()[family_of(names)].PLAYS)
     return registry.called(registry.find("tasks", names.task), names.task, settings | fixed)
-
-
-def _shared(task: str, learner: str) -> list[str]:
-    there = registry.families(learner)
-    return [family for family in registry.players(task) if family in there]
 
 
 def _misfit(world: World, learner: AnyLearner) -> str | None:

@@ -233,13 +233,37 @@ def download(name: str, out: Path | None, url: str | None) -> None:
 @cli.command()
 @click.argument("run", type=_PLACE)
 @result_file("--out", "The picture to write.  [default: RUN/picture.png]", suffix=".png")
-def plot(run: Path, out: Path | None) -> None:
-    """Plot the curves and probes of the run in directory RUN."""
+@result_file("--replay", "Draw one life of an outer loop's run there, instead of its curves.", suffix=".png")
+@count("--life", None, "Which of the fresh lives --replay draws, >= 1.  [default: 1]")
+def plot(run: Path, out: Path | None, replay: Path | None, life: int | None) -> None:
+    """Plot the curves and probes of the run in directory RUN, or one of its lives."""
+    from synagents.hyperparameters import require
+
+    require(not (out and replay), "A picture shows curves or a life: leave --out or --replay out.")
+    require(life is None or replay is not None, "--life says which life is drawn: add --replay FILE.")
+    with entry.interruptible():
+        picture = _replayed(run, replay, (life or 1) - 1) if replay else _plotted(run, out)
+    print(f"The picture is in {picture}.")
+
+
+def _plotted(run: Path, out: Path | None) -> Path:
     from synagents.report.plot import plot_run
 
-    with entry.interruptible():
-        picture = plot_run(run, out)
-    print(f"The picture is in {picture}.")
+    return plot_run(run, out)
+
+
+def _replayed(run: Path, out: Path, life: int) -> Path:
+    from synagents.cli.build import open_run
+    from synagents.cli.jax_settings import prepare_jax
+    from synagents.outer import OuterRun
+    from synagents.report.replay import plot_life
+    from synagents.run.config import read_config
+
+    prepare_jax()
+    config, opened = read_config(run), open_run(run)[0]
+    if not isinstance(opened, OuterRun):
+        raise ValueError(f"The run in {run} has no lives to replay: it was not made by an outer loop.")
+    return plot_life(opened, f"{config['task']} {config['learner']}", out, number=life)
 
 
 def _list(kind: str) -> None:

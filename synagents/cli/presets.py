@@ -23,7 +23,19 @@ _CONTROL: Values = {  # for the rules without a published setting
     "critic_rate": "3e-3",
     "critic_trace_decay": 0.9,
 }
-_IMAGES: Values = {"hidden": (64,), "num_worlds": 128, "rounds": 4_000}  # one class is named of each
+# In lives: units remember nothing between rounds, so they are what a network with memory is compared with.
+_FORGETFUL: Values = {"hidden": (64,), "rounds": 100_000}
+# Steps per unit of gradient and small batches: neither means what it means to synapses that choose among three moves.
+_PERTURBED_IMAGES: Values = {
+    "hidden": (32,),
+    "batch_size": 100,
+    "interval": 10,
+    "step_size": "exponential:2e-2:2e-3",
+    "noise": 0.01,
+    "rounds": 20_000,
+}
+_PERTURBED_TOYS: Values = {"interval": 0, "noise": 0.005, "rounds": 10_000}
+_ASKED_IMAGES: Values = {"hidden": (64,), "num_worlds": 128, "rounds": 4_000}  # one class is named of each
 TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is right in one says nothing in another
     "synapse": {
         "boundary": {"hidden": (8,), "interval": 0, "step_size": "0.01", "rounds": 10_000},
@@ -42,16 +54,39 @@ TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is r
     "unit": {
         "acrobot": _CONTROL,
         "cartpole": _CONTROL,
-        "digits": _IMAGES,
-        "idx": _IMAGES,
+        "cue": _FORGETFUL,
+        "digits": _ASKED_IMAGES,
+        "idx": _ASKED_IMAGES,
         "lunar-lander": _CONTROL,
+        "maze": _FORGETFUL,
         "mountain-car": _CONTROL | {"temperature": 0.1},
         "multiplexer": {"hidden": (64,), "rounds": 2_000, "num_worlds": 128},
-        "notmnist": _IMAGES,
+        "notmnist": _ASKED_IMAGES,
         "scalar-regression": {"hidden": (64,), "temperature": 0.1, "rounds": 2_000, "num_worlds": 128},
+        "text": _FORGETFUL,
+    },
+    "plastic": {
+        "boundary": _PERTURBED_TOYS | {"hidden": (8,), "step_size": "exponential:0.6:0.06"},
+        "cue": {"rounds": 2_000},
+        "digits": _PERTURBED_IMAGES | {"step_size": "exponential:5e-2:5e-3"},
+        "idx": _PERTURBED_IMAGES,
+        "maze": {
+            "length": 100,
+            "units": 50,
+            "learning_rate": "7e-4",
+            "clip": 4.0,
+            "concentration": 0.03,
+            "scale": 0.1,
+            "rounds": 2_500,
+        },
+        "notmnist": _PERTURBED_IMAGES,
+        "perceptron": _PERTURBED_TOYS | {"hidden": (), "step_size": "exponential:0.1:1e-3"},
+        "text": {"cell": "lstm", "units": 64, "rounds": 1_000},
+        "xor": _PERTURBED_TOYS | {"hidden": (4,), "step_size": "exponential:0.3:0.03"},
     },
 }
 ROUNDS = 10_000  # where a preset does not say
+LIVES = 30  # of an update of an outer loop, where a preset does not say
 
 
 def recommended(task: str, learner: str, world: str) -> Values:
@@ -185,6 +220,7 @@ _UNITS_ON_LETTERS: dict[str, Values] = {
     for rule, own in _UNITS_ON_DIGITS.items()
 }
 MEASURED: dict[tuple[str, str], Values] = {
+    ("cue", "neuromodulated"): {"rounds": 1_500},
     ("multiplexer", "boltzmann"): {"output": "unit"},
     ("multiplexer", "recurrent"): {"output": "unit"},
     **{
@@ -200,7 +236,7 @@ MEASURED: dict[tuple[str, str], Values] = {
     ("cartpole", "recurrent"): _SETTLING_ALONE | {"output": "unit"},
     **{
         (task, learner): _SETTLING_ALONE
-        for task in ("acrobot", "lunar-lander")
+        for task in ("acrobot", "lunar-lander", "cue", "maze", "text")
         for learner in ("boltzmann", "recurrent")
     },
     **{("digits", learner): _LEARNING_DIGITS for learner in _TRACED},

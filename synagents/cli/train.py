@@ -1,6 +1,6 @@
-"""The command `synagents train`: TASK, --learner, --network and --world say which other flags there are.
+"""The command `synagents train`: TASK, --learner, --network, --world and --outer say which other flags there are.
 
-So these four words are looked for first, then the flags of what they name are read. Nothing else is known of flags of
+So these words are looked for first, then the flags of what they name are read. Nothing else is known of flags of
 other tasks and learners, and two of them may share a name.
 """
 
@@ -16,21 +16,25 @@ from synagents.cli import kinds
 from synagents.cli.options import CHECKPOINTS, JSON, QUIET, SEED, Decorator, count
 
 if TYPE_CHECKING:
-    from synagents.cli.build import Names
+    from synagents.cli.sections import Names
     from synagents.run.directory import RunDirectory
-    from synagents.run.spec import RunSpec
+    from synagents.run.spec import Spec
 
 TASK = "digits"
 NAMES = "synagents.names"  # where a line's names are kept while it is read
-NAMING = ("--learner", "--network", "--world")
+NAMING = ("--learner", "--network", "--world", "--outer")
 OF_BATCHES = "shared_task"  # worlds of decisions have a question of their own each
+OF_ROUNDS = ("num_worlds", "shared_task", "rollout_length", "probes", "probe_interval")  # not of an outer loop's lives
+OF_OUTER = ("outer", "lives")
 
 _OPTIONS: tuple[Decorator, ...] = (
     click.argument("task", required=False),
     click.option("--learner", help="Who acts and learns: see `synagents learners`."),
     click.option("--network", help="What is trained: see `synagents networks`.  [default: the world's own]"),
     click.option("--world", help="Who the agents are, where worlds of several families play TASK."),
-    count("--steps", None, "Rounds to play, >= 1: `rounds` in Python."),
+    click.option("--outer", help="How an outer loop improves lives: ascend or evolve.  [default: ascend]"),
+    count("--steps", None, "Rounds to play, or updates of the outer loop, >= 1: `rounds` in Python."),
+    count("--lives", None, "Lives of one update of the outer loop, >= 1."),
     SEED,
     count("--num-worlds", None, "Worlds that share one learner, >= 1."),
     count("--num-runs", 1, "Independent learners with worlds of their own, >= 1."),
@@ -71,8 +75,8 @@ class Train(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Find what is named, then read the line with the flags of that."""
-        from synagents.cli.build import sections
         from synagents.cli.flags import option
+        from synagents.cli.sections import sections
 
         names = ctx.meta[NAMES] = self._names(args)
         flags = [flag for part in sections(names).values() for flag in part.values()]
@@ -86,9 +90,10 @@ class Train(click.Command):
     def _names(self, args: Sequence[str]) -> "Names":
         """What is named; the learner may bring switches of its own that are not to be taken for flags with a value."""
         from synagents.cli import flags
-        from synagents.cli.build import Names, all_flags
-        from synagents.cli.named import network_flags
-        from synagents.registry import find, usual_learner
+        from synagents.cli.by_name import network_flags
+        from synagents.cli.sections import all_flags
+        from synagents.cli.sections import named as with_usual
+        from synagents.registry import find
 
         known = {word for param in self.own_params if getattr(param, "is_flag", False) for word in param.opts}
         known |= flags.switches(all_flags())
@@ -98,21 +103,21 @@ class Train(click.Command):
                 own = network_flags(name) if kind == "networks" else flags.flags_of(find(kind, name))
                 known |= flags.switches(own.values())
         found = named(args, known)
-        task = found.get("task") or TASK
-        world = found.get("--world")
-        return Names(task, found.get("--learner") or usual_learner(task, world), found.get("--network"), world)
+        return with_usual(found.get("task") or TASK, *(found.get(word) for word in NAMING))
 
     def _shown(self, names: "Names") -> list[click.Parameter]:
         """The run's own flags, less those that this world has no use for."""
-        from synagents.cli.build import family_of
-        from synagents.registry import worlds
+        from synagents.cli.sections import how_played
         from synagents.task import DecisionTask
 
-        decides = issubclass(worlds()[family_of(names)].PLAYS, DecisionTask)
-        return [param for param in self.own_params if not (decides and param.name == OF_BATCHES)]
+        how = how_played(names)
+        needless = {*(OF_ROUNDS if names.outer else OF_OUTER)}
+        one_by_one = issubclass(how.kind, DecisionTask) or how.decides is not None
+        needless |= {OF_BATCHES} if one_by_one else set()
+        return [param for param in self.own_params if param.name not in needless]
 
     def _no_flag(self, typed: str, names: "Names", there: Iterable[str]) -> str:
-        from synagents.cli.build import all_flags
+        from synagents.cli.sections import all_flags
 
         near = difflib.get_close_matches(typed, there, n=1, cutoff=0.7)
         if near and typed not in {flag.name for flag in all_flags()}:  # or it is another task's or learner's
@@ -121,9 +126,9 @@ class Train(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The run's flags, then those of the world, the network, the task and the learner with their defaults."""
-        from synagents.cli.build import default, sections
         from synagents.cli.flags import MISSING, option, plain
         from synagents.cli.kinds import OneSchedule, Schedules
+        from synagents.cli.sections import default, sections
 
         names: Names = ctx.meta[NAMES]
         with formatter.section("Run"):
@@ -149,7 +154,8 @@ class Train(click.Command):
 
     def _own_rows(self, ctx: click.Context, names: "Names") -> list[tuple[str, str]]:
         """The run's flags with what each is for this task, learner and world."""
-        from synagents.cli.build import family_of, recommended
+        from synagents.cli.presets import LIVES
+        from synagents.cli.sections import family_of, recommended
         from synagents.registry import players
 
         usual, family = recommended(names), family_of(names)
@@ -159,6 +165,7 @@ class Train(click.Command):
             "world": "; also ".join([family, *([", ".join(others)] if others else [])]),
             "steps": f"{usual['rounds']:,}",
             "num_worlds": f"{usual.get('num_worlds', 1)}",
+            "lives": f"{usual.get('lives', LIVES)}",
         }
         rows = []
         for param in self._shown(names):
@@ -198,19 +205,21 @@ def play(
     learner: str | None,
     world: str | None,
     steps: int | None,
-    probes: tuple[str, ...],
     out: Path | None,
     overwrite: bool,
     checkpoint_seconds: float | None,
     as_json: bool,
     quiet: bool,
+    probes: tuple[str, ...] = (),
     **given: Any,
 ) -> None:
     """What `synagents train` does: build the preset and play it into the directory, or go on with what is there."""
     from dataclasses import replace
 
-    from synagents.cli.build import Names, preset, recommended
+    from synagents.cli.build import preset
     from synagents.cli.jax_settings import prepare_jax
+    from synagents.cli.sections import named as with_usual
+    from synagents.cli.sections import recommended
     from synagents.hyperparameters import require
     from synagents.registry import usual_learner
     from synagents.run.config import first_rounds_of
@@ -226,7 +235,7 @@ def play(
     first = first_rounds_of(before) if before else steps
     spec = preset(task, learner, world=world, rounds=first, probes=names, **given)
     if before:
-        spec = replace(spec, rounds=steps or recommended(Names(task, learner, world=world))["rounds"])
+        spec = replace(spec, rounds=steps or recommended(with_usual(task, learner, world=world))["rounds"])
         require(
             spec.rounds != before["rounds"] or not directory.finished(),
             f"The run in {directory.path} is finished: raise --steps to extend it, name a new directory with --out, or "
@@ -237,7 +246,7 @@ def play(
 
 def carry_out(
     started: float,
-    spec: "RunSpec",
+    spec: "Spec[Any, Any]",
     directory: "RunDirectory",
     checkpoint_seconds: float | None,
     *,

@@ -52,10 +52,25 @@ class MLP(Network):
 
     def apply(self, params: Params, x: Float[Array, "B ..."]) -> Float[Array, "B out"]:
         """The outputs (logits) for a batch of inputs of any shape with sizes[0] numbers each."""
-        h = x.reshape(x.shape[0], -1)
+        return self.passed(params, x)[0]
+
+    def passed(
+        self, params: Params, x: Float[Array, "B ..."], added: tuple[Float[Array, "B m"], ...] | None = None
+    ) -> tuple[Float[Array, "B out"], tuple[Float[Array, "B n"], ...]]:
+        """The outputs, and what each layer was given.
+
+        Args:
+            params: of `init`.
+            x: inputs of any shape with sizes[0] numbers each.
+            added: to the inputs of the m units of every layer; None for nothing.
+        """
+        h, given = x.reshape(x.shape[0], -1), []
         last = len(self.sizes) - 2
         for layer in range(last + 1):
+            given.append(h)
             h = h @ params[f"layer{layer}_weight"] + params[f"layer{layer}_bias"]
+            if added is not None:
+                h = h + added[layer]
             if layer < last:
                 h = ACTIVATIONS[self.activation](h)
-        return h
+        return h, tuple(given)

@@ -23,7 +23,7 @@ PLAIN_LINES = 10  # how many lines a run prints where there is no terminal
 
 
 class Live:
-    """Shows every look: time left, loss, held-out accuracy, reward rate, steps/s, agent-steps/s.
+    """Shows every look: time left, loss, held-out accuracy, reward, steps/s, agent-steps/s.
 
     In a narrow terminal the last of these are left out.
 
@@ -65,10 +65,12 @@ class Live:
         """Show how the run stands."""
         parts = [
             f"{clock(look.seconds_left)} left",
-            f"loss {look.loss:.3f}",
+            *([] if look.loss is None else [f"loss {look.loss:.3f}"]),
             *([] if look.accuracy is None else [f"accuracy {look.accuracy:.1%}"]),
-            f"rewarded {look.reward_rate:.0%}",
+            *([] if look.reward is None else [f"reward {look.reward:.4g}"]),
+            *([] if look.reward_rate is None else [f"rewarded {look.reward_rate:.0%}"]),
             f"{number(look.steps_per_second)} steps/s",
+            *([] if look.lives_per_second is None else [f"{number(look.lives_per_second)} lives/s"]),
             f"{number(look.agent_steps_per_second)} agent-steps/s",
         ]
         if self._started:
@@ -168,6 +170,9 @@ def _closing_rows(summary: Json) -> Iterator[tuple[str, str]]:
     data = data_line(summary.get("data") or {})
     if data:
         yield "data", data
+    if "levels" in summary:
+        yield from _life_rows(summary)
+        return
     if summary["accuracy"] is not None:
         yield "accuracy", f"{summary['accuracy']:.2%} held out, {summary['train_accuracy']:.2%} in training"
     if "mean_reward" in summary:
@@ -176,8 +181,21 @@ def _closing_rows(summary: Json) -> Iterator[tuple[str, str]]:
         yield "reward", ended if final is None else f"{ended}, {final:.4g} in the last tenth"
     else:
         yield "loss", f"{summary['held_out_loss']:.4g} held out, {summary['loss']:.4g} in training"
-    steps, agent_steps = number(summary["steps_per_second"]), number(summary["agent_steps_per_second"])
-    yield "speed", f"{steps} steps/s, {agent_steps} agent-steps/s"
+    yield from _time_rows(summary)
+
+
+def _life_rows(summary: Json) -> Iterator[tuple[str, str]]:
+    """What came of an outer loop, beside what others earn in a life."""
+    yield "reward", f"{summary['final_reward']:.4g} in a fresh life of {summary['length']:,} rounds"
+    if summary["levels"]:
+        yield "", ", ".join(f"{name} {level:.4g}" for name, level in summary["levels"].items())
+    yield from _time_rows(summary)
+
+
+def _time_rows(summary: Json) -> Iterator[tuple[str, str]]:
+    rates = [("steps", "steps/s"), ("lives", "lives/s"), ("agent_steps", "agent-steps/s")]
+    there = [(f"{name}_per_second", unit) for name, unit in rates]
+    yield "speed", ", ".join(f"{number(summary[name])} {unit}" for name, unit in there if name in summary)
     yield "time", f"{summary['seconds']:.1f} s, {summary['compile_seconds']:.1f} s of it compiling"
 
 

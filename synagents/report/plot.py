@@ -3,7 +3,9 @@
 Needs matplotlib (`pip install synagents[plot]`), which nothing else here imports.
 """
 
+import csv
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -38,28 +40,47 @@ def plot_run(directory: str | Path, out: str | Path | None = None) -> Path:
             written.
     """
     directory = path_of(directory)
-    config = read_config(directory)
+    config, columns = read_config(directory), read_metrics(directory)
+    require(bool(columns), f"The run in {directory} has no rows yet: look again later.")
+    panels, life = _panels(columns), directory / "lives.csv"
+    count = len(panels) + life.is_file()
+    across = min(count, 3)
+    down = -(-count // across)
+    figure = new_figure(3.6 * across, 0.4 + 2.6 * down)
+    file = picture_file(figure, out or directory / f"picture{FORMAT}")
+    axes = figure.subplots(down, across, squeeze=False).ravel()
+    for empty in axes[count:]:
+        empty.axis("off")
+    for axis, (title, lines) in zip(axes, panels.items(), strict=False):
+        _plot(axis, title, lines, columns)
+    if life.is_file():
+        _plot_life(axes[len(panels)], life)
+    if "lives" in config:
+        _levels(axes[0], config.get("levels", {}))
+    figure.suptitle(_title(config), fontsize=11, parse_math=False)
+    return save_figure(figure, file)
+
+
+def new_figure(width: float, height: float) -> Any:
+    """An empty figure, in inches; ValueError where matplotlib is missing."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
         raise ValueError("Pictures need matplotlib: pip install 'synagents[plot]'.") from None
-    file = path_of(out or directory / "picture.png")
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def picture_file(figure: Any, out: str | Path) -> Path:
+    """The file of a picture; ValueError where there is no such format, or it cannot be written."""
+    file = path_of(out)
     file = file if file.suffix else file.with_name(file.name + FORMAT)
-    columns = read_metrics(directory)
-    require(bool(columns), f"The run in {directory} has no rows yet: look again later.")
-    panels = _panels(columns)
-    across = min(len(panels), 3)
-    down = -(-len(panels) // across)
-    figure = Figure(figsize=(3.6 * across, 0.4 + 2.6 * down), layout="constrained")
     known = sorted(f".{name}" for name in figure.canvas.get_supported_filetypes())
     require(file.suffix.lower() in known, f"No picture is of the kind {file.suffix}: {nearest(file.suffix, known)}.")
-    file = check_writable(file)
-    axes = figure.subplots(down, across, squeeze=False).ravel()
-    for empty in axes[len(panels) :]:
-        empty.axis("off")
-    for axis, (title, lines) in zip(axes, panels.items(), strict=False):
-        _plot(axis, title, lines, columns)
-    figure.suptitle(_title(config), fontsize=11, parse_math=False)
+    return check_writable(file)
+
+
+def save_figure(figure: Any, file: Path) -> Path:
+    """Write a figure, whole or not at all."""
     content = io.BytesIO()
     figure.savefig(content, dpi=110, format=file.suffix[1:].lower())
     write_whole(file, content.getvalue())
@@ -85,6 +106,29 @@ def _plot(axis: Any, title: str, lines: Panel, columns: Columns) -> None:
         axis.legend(fontsize=8, frameon=False)
 
 
+def _plot_life(axis: Any, file: Path) -> None:
+    """Reward by round of a life before the first and after the last update: runs as thin lines, their mean thick."""
+    header, *rows = csv.reader(io.StringIO(file.read_text(encoding="utf-8")))
+    columns = dict(zip(header, np.array(rows, float).T, strict=True))
+    runs = np.unique(columns["run"])
+    rounds = columns["round"][columns["run"] == runs[0]]
+    for index, name in enumerate(("before", "after")):
+        curves = np.array([columns[name][columns["run"] == run] for run in runs])
+        axis.plot(rounds, curves.T, color=f"C{index}", linewidth=0.5, alpha=0.5)
+        axis.plot(rounds, curves.mean(axis=0), color=f"C{index}", linewidth=1.4, label=f"{name} training")
+    axis.set_title("reward by round of a fresh life", fontsize=10)
+    axis.set_xlabel("round of the life")
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=8, frameon=False)
+
+
+def _levels(axis: Any, levels: Mapping[str, float]) -> None:
+    """What others earn in a life, as dashed lines."""
+    for name, level in levels.items():
+        axis.axhline(level, color="0.4", linestyle="--", linewidth=0.9)
+        axis.annotate(name, (1, level), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=8)
+
+
 def _title(config: Config) -> str:
     """What was run; a run begun from Python may not say more than its classes."""
     task = config.get("task", config["built"].get("world"))
@@ -95,6 +139,9 @@ def _title(config: Config) -> str:
 
 def _panels(columns: Columns) -> dict[str, Panel]:
     """The panels, by title, of what this run recorded."""
+    if "objective" in columns:  # of an outer loop
+        reward = {"lives of updates": "reward", "fresh lives": "held_out_reward"}
+        return {"reward of a life": reward, "objective of a life": {"objective": "objective"}}
     panels = {"loss": {"batch in use": "loss", "held out": "held_out_loss"}}
     if "held_out_accuracy" in columns:
         panels["held-out accuracy"] = {"accuracy": "held_out_accuracy"}

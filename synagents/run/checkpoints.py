@@ -15,6 +15,7 @@ import os
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +25,7 @@ from jax.tree_util import KeyPath
 from jaxtyping import Array, PyTree
 
 from synagents.loop import Run
+from synagents.outer import OuterRun
 from synagents.run.files import Json, path_of, printable, write_whole
 
 FORMAT = "synagents-checkpoint/2"
@@ -31,14 +33,15 @@ OLD = {"synagents-checkpoint/1": "0.1.0"}  # the version that wrote what this on
 MOST_TEXT = 10_000_000  # bytes of names, shapes and notes beside the arrays
 _SEAL = b'"sha256":"'  # cannot stand in a text, where its quotes would be escaped
 _BLANK = b"0" * 64
-_STATICS = ("num_worlds", "num_runs", "shared_task", "world_axis")
+
+R = TypeVar("R", bound=Run | OuterRun)
 
 
 class CheckpointError(Exception):
     """A file does not hold a usable checkpoint; the message is one sentence: which file, what is wrong, what to do."""
 
 
-def save(run: Run, path: str | Path, about: Json | None = None) -> None:
+def save(run: Run | OuterRun, path: str | Path, about: Json | None = None) -> None:
     """Write everything that the next round depends on, the worlds' memories included, whole or not at all.
 
     Args:
@@ -49,8 +52,8 @@ def save(run: Run, path: str | Path, about: Json | None = None) -> None:
     Raises:
         OSError: if the file cannot be written; an older one is still whole.
     """
-    arrays = {name: np.asarray(_words(leaf), order="C") for name, leaf in named(_kept(run)).items()}
-    statics = {"t": run.t} | {name: getattr(run, name) for name in _STATICS}
+    arrays = {name: np.asarray(_words(leaf), order="C") for name, leaf in arrays_of(_kept(run)).items()}
+    statics = {"t": run.t} | {name: getattr(run, name) for name in run.STATICS}
     text = {"format": FORMAT, "sha256": _BLANK.decode(), "run": json.dumps(statics), "about": json.dumps(about or {})}
     text["version"] = version("synagents")
     raw = bytearray(safetensors.numpy.save(arrays, text))
@@ -59,7 +62,7 @@ def save(run: Run, path: str | Path, about: Json | None = None) -> None:
     write_whole(path, raw)
 
 
-def load(path: str | Path, like: Run) -> Run:
+def load(path: str | Path, like: R) -> R:
     """The run in a file, to go on exactly as it would have gone on when it was saved.
 
     Args:
@@ -74,12 +77,12 @@ def load(path: str | Path, like: Run) -> Run:
     return read(path, like)[0]
 
 
-def read(path: str | Path, like: Run) -> tuple[Run, Json]:
+def read(path: str | Path, like: R) -> tuple[R, Json]:
     """The run in a file, and the notes kept with it; arguments and errors as `load`."""
     path = path_of(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no checkpoint at {path}: name a file that `synagents.save` wrote.")
-    wanted = named(_kept(like))
+    wanted = arrays_of(_kept(like))
     room = sum(leaf.size * leaf.dtype.itemsize for leaf in wanted.values()) + MOST_TEXT
     try:
         with path.open("rb") as file:
@@ -103,12 +106,12 @@ def read(path: str | Path, like: Run) -> tuple[Run, Json]:
     return replace(like, t=statics["t"], **kept), about
 
 
-def _kept(run: Run) -> dict[str, PyTree]:
+def _kept(run: Run | OuterRun) -> dict[str, PyTree]:
     """What of a run changes, or is drawn; the rest are settings."""
-    return {"key": run.key, "state": run.state, "memory": run.memory, "mind": run.mind}
+    return {name: getattr(run, name) for name in run.KEPT}
 
 
-def named(tree: PyTree) -> dict[str, Array]:
+def arrays_of(tree: PyTree) -> dict[str, Array]:
     """The arrays of a tree by their places in it: {"mind.table": ..}."""
     return {_name(path): leaf for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]}
 
@@ -158,14 +161,13 @@ def _unsealed(raw: bytes) -> dict[str, str]:
     return text
 
 
-def _check_kind(statics: Json, about: object, like: Run) -> None:
+def _check_kind(statics: Json, about: object, like: Run | OuterRun) -> None:
     if not isinstance(about, dict) or type(statics["t"]) is not int or not 0 <= statics["t"] < 2**32:
         raise CheckpointError("does not say after how many rounds it was saved: use another one")
-    for name in _STATICS:
-        if statics[name] != getattr(like, name):
-            raise CheckpointError(
-                f"was saved with {name}={statics[name]!r}, which is {getattr(like, name)!r} here: begin the run alike"
-            )
+    for name in like.STATICS:
+        saved, here = statics.get(name), getattr(like, name)
+        if saved != here:
+            raise CheckpointError(f"was saved with {name}={saved!r}, which is {here!r} here: begin the run alike")
 
 
 def _check_shapes(arrays: dict[str, np.ndarray], shapes: dict[str, jax.ShapeDtypeStruct]) -> None:

@@ -1,8 +1,8 @@
 """config.json: every setting of a run, its data's checksums and the versions, enough to play it again.
 
 format            which version of this package can read the directory
-task, learner ..  what whoever began the run says of it (`RunSpec.about`)
-rounds, seed ..   the fields of `RunSpec`, by their names
+task, learner ..  what whoever began the run says of it (`Spec.about`)
+rounds, seed ..   the fields of the spec (`RunSpec`, `OuterSpec`), by their names
 built             what world and learner were made of, field by field
 versions          of everything that a result depends on beside the settings
 extended_from     the numbers of rounds that the run was asked for before it was extended
@@ -28,7 +28,9 @@ FORMAT = "synagents-run/2"
 CONFIG = "config.json"
 MOST_JSON = 10_000_000  # bytes of a JSON file that are read
 ARRAY = "array "  # what the description of an array begins with
-FIXED = ("seed", "num_worlds", "num_runs", "shared_task", "rollout_length", "probes", "probe_interval")
+OF_ROUNDS = ("num_worlds", "shared_task", "rollout_length", "probes", "probe_interval")
+OF_LIVES = ("lives",)  # what a run of an outer loop has instead
+FIXED = ("seed", "num_runs", *OF_ROUNDS, *OF_LIVES)
 
 Config: TypeAlias = Json
 
@@ -55,8 +57,9 @@ def read_config(directory: str | Path) -> Config:
             f"synagents {version('synagents')} does not read it: go on with that version, or begin the run anew in "
             "another directory."
         )
+    needless = OF_ROUNDS if "lives" in config else OF_LIVES
     for name, fits in _FITTING.items():
-        if not fits(config.get(name)):
+        if name not in needless and not fits(config.get(name)):
             raise RunError(f"{file} says {name} is {config.get(name)!r:.200}, which cannot be: put the file back.")
     return config
 
@@ -68,7 +71,7 @@ def first_rounds_of(config: Config) -> int:
 
 def require_same(directory: Path, then: Config, now: Config) -> None:
     """Raise ValueError, naming what differs, unless two configurations are of the same run."""
-    then, now = ({name: config[name] for name in FIXED} | config["built"] for config in (then, now))
+    then, now = ({name: config.get(name) for name in FIXED} | config["built"] for config in (then, now))
     changed = [name for name in then | now if then.get(name) != now.get(name)]
     data = [name for name in changed if str(then.get(name)).startswith(ARRAY) and str(now.get(name)).startswith(ARRAY)]
     require(
@@ -159,6 +162,7 @@ _FITTING: dict[str, Callable[[Any], bool]] = {  # what config.json must say, who
     "num_runs": _whole,
     "shared_task": lambda value: type(value) is bool,
     "rollout_length": _whole,
+    "lives": _whole,
     "probes": lambda value: _list_of(str, value),
     "probe_interval": _whole,
     "built": lambda value: isinstance(value, dict),

@@ -9,6 +9,7 @@ checkpoints/   step-<rounds>.safetensors, the last three, and best.safetensors, 
 summary.json   the closing numbers
 weights.npz    every group's weights, f32[K, W, *shape]; f32[K, *shape] where they are the learner's
 table.json     the learned table, for learners that have one (table_<run>.json where there are several runs)
+lives.csv      the reward of every round of a life before the first and after the last update of an outer loop
 manifest.json  the sha256 of every file, and the versions of every process that worked on the run
 
     with RunDirectory(path).open(spec, tell) as session:     locked; made, or gone on with
@@ -20,6 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -28,11 +30,20 @@ from synagents.run.config import CONFIG, Config, as_json, first_rounds_of, read_
 from synagents.run.files import ASIDE, Json, RunError, path_of, write_whole
 from synagents.run.manifest import Manifest
 from synagents.run.session import Session, checkpoint_files, writing
-from synagents.run.spec import RunSpec
+from synagents.run.spec import R, Spec
 from synagents.run.telling import Tell
 
 LOCK = ".lock"
-OURS = ("config.json", "metrics.csv", "timings.csv", "summary.json", "manifest.json", "weights.npz", "picture.png")
+OURS = (
+    "config.json",
+    "metrics.csv",
+    "timings.csv",
+    "summary.json",
+    "manifest.json",
+    "weights.npz",
+    "lives.csv",
+    "picture.png",
+)
 
 
 class RunDirectory:
@@ -86,7 +97,7 @@ class RunDirectory:
         return Manifest(self.path).damaged()
 
     @contextmanager
-    def open(self, spec: RunSpec, tell: Tell) -> Iterator[Session]:
+    def open(self, spec: Spec[R, Any], tell: Tell) -> Iterator[Session[R]]:
         """Have the directory for oneself, and a run in it: a new one, or the one that has begun here.
 
         A run that has begun is extended where the spec asks for more rounds. Nothing is written if the spec is refused.

@@ -7,18 +7,15 @@ same compiled programs as one that never was, and ends with the same bits. `syna
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple
 
 import jax
-import numpy as np
 
 from synagents.hyperparameters import require
-from synagents.loop import History, Run, advance, check_finite
 from synagents.run.directory import RunDirectory
 from synagents.run.files import Json
-from synagents.run.results import Measured, measure, rows, score_of, summary_of
 from synagents.run.session import Session
-from synagents.run.spec import RunSpec
+from synagents.run.spec import H, R, Seen, Spec
 from synagents.run.stopping import Interrupted, Stopping
 from synagents.run.telling import Listener, Tell
 
@@ -26,18 +23,20 @@ from synagents.run.telling import Listener, Tell
 class Look(NamedTuple):
     """How a run stands: what the live display shows."""
 
-    step: int  # rounds played
-    steps: int  # rounds asked for
-    steps_per_second: float  # rounds of all runs and worlds together advance at this rate
-    agent_steps_per_second: float  # times agents, worlds and runs
+    step: int  # rounds played, or updates of an outer loop made
+    steps: int  # asked for
+    steps_per_second: float  # all runs and worlds together advance at this rate
+    agent_steps_per_second: float  # how often an agent acts, over all lives, worlds and runs
     seconds_left: float
-    loss: float  # on the batch in use, mean over the last rounds, worlds and runs
-    reward_rate: float  # share of rounds with a positive reward since the last look
-    accuracy: float | None  # held out, mean over worlds and runs; None where the task has no classes
+    loss: float | None = None  # on the batch in use, mean over the last rounds, worlds and runs
+    reward_rate: float | None = None  # share of rounds with a positive reward since the last look
+    accuracy: float | None = None  # held out, mean over worlds and runs; None where the task has no classes
+    reward: float | None = None  # of a fresh life, mean over lives and runs; None where there is no outer loop
+    lives_per_second: float | None = None
 
 
 def fit(
-    spec: RunSpec,
+    spec: Spec[R, H],
     directory: str | Path | RunDirectory,
     *,
     checkpoint_seconds: float | None = None,
@@ -45,7 +44,7 @@ def fit(
     compiling: Callable[[], None] = lambda: None,
     watch: Callable[[Look], None] = lambda look: None,
     tell: Tell = print,
-) -> tuple[Run, Json]:
+) -> tuple[R, Json]:
     """Train, look now and then, and leave everything in a directory; one that holds this run already is gone on with.
 
     The same call again, after whatever stopped the one before, ends with the same bits as a call that was never
@@ -87,18 +86,18 @@ def fit(
                 compiling()
             _stop_if_asked(stopping, session)
             run, history, seconds = _play(spec, session.run, end, clock)
-            held_out = measure(run, "held_out")
-            session.record(run, rows(run, history, held_out), score_of(held_out), seconds)
-            watch(pace.look(history, held_out))
+            seen = spec.look(run, history)
+            session.record(run, seen.rows, seen.score, seconds)
+            watch(pace.look(seen))
             session.save_if_due(checkpoint_seconds)
         session.save()
-        summary = summary_of(spec, session.run, session.metrics.path)
+        summary = spec.summary(session.run, session.metrics.path)
         summary |= pace.times(began if started is None else started)
         session.finish(summary)
     return session.run, summary
 
 
-def _stop_if_asked(stopping: Stopping, session: Session) -> None:
+def _stop_if_asked(stopping: Stopping, session: Session[R]) -> None:
     if stopping.asked:
         session.save()
         raise Interrupted(
@@ -107,42 +106,36 @@ def _stop_if_asked(stopping: Stopping, session: Session) -> None:
         )
 
 
-def _play(spec: RunSpec, run: Run, end: int, clock: "Compiling") -> tuple[Run, History, float]:
-    """The rounds up to `end`, and the seconds that they took without compiling.
-
-    FloatingPointError if the loss is not finite.
-    """
-    began, compiled, t = time.perf_counter(), clock.seconds, run.t
-    run, history = advance(
-        run, end - t, rollout_length=spec.rollout_length, probes=spec.probes, probe_interval=spec.probe_interval
-    )
-    jax.block_until_ready(run.state)
+def _play(spec: Spec[R, H], run: R, end: int, clock: "Compiling") -> tuple[R, H, float]:
+    """The rounds up to `end`, and the seconds that they took without compiling."""
+    began, compiled = time.perf_counter(), clock.seconds
+    run, history = spec.advance(run, end - run.t)
+    jax.block_until_ready(run)
     seconds = max(_since(began) - (clock.seconds - compiled), 1e-9)
-    check_finite(history, t)
     return run, history, seconds
 
 
-class _Pace:
+class _Pace(Generic[R]):
     """How fast a run advances in this call."""
 
-    def __init__(self, session: Session, clock: "Compiling", began: float):
-        self._session, self._clock, self._began = session, clock, began
+    def __init__(self, session: Session[R], clock: "Compiling", began: float):
+        self._session: Session[R] = session
+        self._clock, self._began = clock, began
         self.first, self._trained_before = session.run.t, session.training
-        self._everyone = session.spec.agents * session.spec.num_worlds * session.spec.num_runs
+        self._spec: Spec[R, Any] = session.spec
 
-    def look(self, history: History, held_out: Measured) -> Look:
+    def look(self, seen: Seen) -> Look:
         """How the run stands after a chunk of rounds."""
-        t, rounds = self._session.run.t, self._session.spec.rounds
+        t, rounds = self._session.run.t, self._spec.rounds
         rate = (t - self.first) / (self._session.training - self._trained_before)
         return Look(
             step=t,
             steps=rounds,
             steps_per_second=rate,
-            agent_steps_per_second=rate * self._everyone,
+            agent_steps_per_second=rate * self._spec.agents_per_step,
             seconds_left=max(_since(self._began) - self._clock.seconds, 0) / (t - self.first) * (rounds - t),
-            loss=float(np.mean(history.info["loss"][:, -10:])),
-            reward_rate=float(np.mean(history.reward > 0)),
-            accuracy=float(held_out["accuracy"].mean()) if "accuracy" in held_out else None,
+            **seen.figures,
+            **self._lives(rate),
         )
 
     def times(self, started: float) -> dict[str, float]:
@@ -152,9 +145,14 @@ class _Pace:
             "compile_seconds": self._clock.seconds,
             "checkpoint_seconds": self._session.saving,
             "steps_per_second": rate,
-            "agent_steps_per_second": rate * self._everyone,
+            "agent_steps_per_second": rate * self._spec.agents_per_step,
+            **self._lives(rate),
             "seconds": _since(started),
         }
+
+    def _lives(self, rate: float) -> dict[str, float]:
+        lives = self._spec.lives_per_step
+        return {"lives_per_second": rate * lives} if lives else {}
 
 
 def _since(moment: float) -> float:

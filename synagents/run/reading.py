@@ -3,16 +3,16 @@
 import csv
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from synagents.loop import Run
 from synagents.run.checkpoints import CheckpointError
 from synagents.run.config import require_same
 from synagents.run.directory import RunDirectory
 from synagents.run.files import Json, RunError
 from synagents.run.session import CHECKPOINTS, checkpoint_files, read_checkpoint
-from synagents.run.spec import RunSpec
+from synagents.run.spec import R, Spec
 
 WHOLE_NUMBERS = ("step", "run")
 
@@ -45,7 +45,7 @@ def read_metrics(directory: str | Path) -> dict[str, np.ndarray]:
     return {name: values.astype(np.int64) if name in WHOLE_NUMBERS else values for name, values in columns.items()}
 
 
-def open_run(directory: str | Path, spec: RunSpec) -> tuple[Run, Json | None]:
+def open_run(directory: str | Path, spec: Spec[R, Any]) -> tuple[R, Json | None]:
     """A run as its last whole checkpoint has it, and its summary.
 
     Args:

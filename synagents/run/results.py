@@ -1,19 +1,21 @@
-"""What a run is found to be at a look, and at its end: the rows of metrics.csv and the closing numbers."""
+"""What a run is found to be at a look, and at its end: rows of metrics.csv, closing numbers, weights for files."""
 
 import csv
 import hashlib
-from collections.abc import Iterator
+import io
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import jax
 import numpy as np
+from jaxtyping import Array
 
 from synagents.hyperparameters import require
 from synagents.loop import History, Run, evaluate
+from synagents.run.checkpoints import arrays_of
 from synagents.run.files import Json
 from synagents.run.log import Row
-from synagents.run.spec import RunSpec
 from synagents.world import Part
 
 Measured: TypeAlias = dict[str, np.ndarray]  # metrics of a whole part, f32[K, W]
@@ -50,7 +52,12 @@ def _row(run: Run, history: History, held_out: Measured, k: int) -> Row:
     for name, value in _probed(history, k):
         require(name not in numbers, f"A probe has two numbers that are called {name}: give them different names.")
         numbers[name] = value
-    return {"step": run.t, "run": k} | {name: f"{value:.6g}" for name, value in numbers.items()}
+    return row_of(run.t, k, numbers)
+
+
+def row_of(step: int, run: int, numbers: Mapping[str, float]) -> Row:
+    """A row of metrics.csv."""
+    return {"step": step, "run": run} | {name: f"{value:.6g}" for name, value in numbers.items()}
 
 
 def _probed(history: History, k: int) -> Iterator[tuple[str, float]]:
@@ -64,28 +71,22 @@ def _probed(history: History, k: int) -> Iterator[tuple[str, float]]:
             yield name, float(mean)
 
 
-def summary_of(spec: RunSpec, run: Run, metrics: Path) -> Json:
-    """The closing numbers at the last step, never those of the best look; steps are rounds.
+def named(about: Mapping[str, Any]) -> Json:
+    """The names that a summary begins with."""
+    return {name: about[name] for name in ("task", "learner", "world") if name in about}
 
-    Args:
-        spec: what was played.
-        run: at its end.
-        metrics: its metrics.csv, which knows the whole run also where it was cut in pieces.
-    """
+
+def summary_of(run: Run, metrics: Path) -> Json:
+    """The closing numbers of a run at its last step; steps are rounds."""
     train, held_out = measure(run, "train"), measure(run, "held_out")
     graded, rewards = "accuracy" in held_out, _rewards(metrics)
     score = "accuracy" if graded else "mean_reward" if rewards else "held_out_loss"
-    named = {name: spec.about[name] for name in ("task", "learner", "world") if name in spec.about}
     numbers = {
         "held_out_loss": float(held_out["loss"].mean()),
         "accuracy": float(held_out["accuracy"].mean()) if graded else None,
         **rewards,
     }
-    return named | {
-        "sizes": list(spec.world.sizes),
-        "seed": spec.seed,
-        "data": dict(spec.world.task.description),
-        "agents": spec.agents,
+    return {
         "steps": run.t,
         "worlds": run.num_worlds,
         "runs": run.num_runs,
@@ -128,10 +129,28 @@ def weights_sha256(run: Run) -> str:
 
     Two runs with the same checksum hold the same bits, to the last digit.
     """
-    checksum = hashlib.sha256()
     weights = run.world.weights(run.state)
     groups = [group.name for group in run.world.groups if group.name in weights]
-    for array in [weights[name] for name in groups] + jax.tree.leaves(run.mind) + jax.tree.leaves(run.memory):
+    return checksum_of([weights[name] for name in groups] + jax.tree.leaves(run.mind) + jax.tree.leaves(run.memory))
+
+
+def checksum_of(arrays: Iterable[Array]) -> str:
+    """One checksum of all these numbers, little-endian."""
+    checksum = hashlib.sha256()
+    for array in arrays:
         values = np.asarray(array)
         checksum.update(values.astype(values.dtype.newbyteorder("<")).tobytes())
     return checksum.hexdigest()
+
+
+def weights_of(run: Run) -> dict[str, np.ndarray]:
+    """All weights by group, f32[K, W, *shape], or f32[K, *shape] where they are the learner's."""
+    weights = run.world.weights(run.state) | jax.vmap(run.learner.weights, axis_size=run.num_runs)(run.mind)
+    return {name: np.asarray(array, np.float32) for name, array in arrays_of(weights).items()}
+
+
+def packed(arrays: dict[str, np.ndarray]) -> bytes:
+    """The content of a NumPy archive."""
+    archive = io.BytesIO()
+    np.savez(archive, **arrays)  # type: ignore[arg-type]
+    return archive.getvalue()

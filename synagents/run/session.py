@@ -6,25 +6,22 @@ checkpoint recorded. What was played after it is played again, and is the same: 
 arrays in the checkpoint and its own number.
 """
 
-import io
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, TypedDict
+from typing import Any, Generic, NamedTuple, TypedDict
 
 import jax
 import numpy as np
 
-from synagents.loop import Run
 from synagents.run import checkpoints
 from synagents.run.checkpoints import CheckpointError
 from synagents.run.config import CONFIG, Config, as_json, versions
 from synagents.run.files import ASIDE, Json, RunError, write_whole
 from synagents.run.log import NOTHING, Log, Mark, Row, is_mark
 from synagents.run.manifest import Manifest
-from synagents.run.spec import RunSpec
-from synagents.run.tables import save_table, tables_of
+from synagents.run.spec import R, Spec
 from synagents.run.telling import Tell
 
 KEEP = 3  # checkpoints beside the best one
@@ -56,7 +53,7 @@ class CheckpointFiles(NamedTuple):
     best: list[Path]  # the best look's, if there is one
 
 
-class Session:
+class Session(Generic[R]):
     """A run in a locked directory, from the last whole checkpoint on; `RunDirectory.open` gives it.
 
     Attributes:
@@ -68,7 +65,7 @@ class Session:
         saving: seconds that this process has spent on checkpoints.
     """
 
-    def __init__(self, path: Path, spec: RunSpec, born: Run, config: Config, tell: Tell):
+    def __init__(self, path: Path, spec: Spec[R, Any], born: R, config: Config, tell: Tell):
         """Go on with a run.
 
         Args:
@@ -81,12 +78,14 @@ class Session:
         Raises:
             RunError: if checkpoints are whole, but the rows that they count are not there any more.
         """
-        self.path, self.spec, self.run = path, spec, born
+        self.path = path
+        self.spec: Spec[R, Any] = spec
+        self.run: R = born
         self.metrics, self._timings = Log(path / "metrics.csv"), Log(path / "timings.csv")
         self.training, self.saving = 0.0, 0.0
         self._extended_from = tuple(config["extended_from"])
         self._best: BestLook | None = None
-        self._unsaved_best: tuple[Run, Notes] | None = None
+        self._unsaved_best: tuple[R, Notes] | None = None
         self._saved_at, self._cost = time.perf_counter(), 0.0  # when the last checkpoint was taken, and its seconds
         for half in path.rglob(f"*{ASIDE}"):  # what was being written when the run was killed
             half.unlink()
@@ -131,7 +130,7 @@ class Session:
         """The rounds after which the run is still to be looked at."""
         return self.spec.looks(self.run.t, self._extended_from)
 
-    def record(self, run: Run, rows: list[Row], score: float, seconds: float) -> None:
+    def record(self, run: R, rows: list[Row], score: float, seconds: float) -> None:
         """Add a look's rows to the logs, and remember the run if it is the best so far.
 
         Args:
@@ -189,13 +188,9 @@ class Session:
     def finish(self, summary: Json) -> None:
         """Save, then write what came of the run: weights, tables, summary."""
         self.save()
-        run = self.run
         with writing(self.path):
-            self._write("weights.npz", _packed(weights_of(run)))
-            for index, table in enumerate(tables_of(run)):
-                name = "table.json" if run.num_runs == 1 else f"table_{index}.json"
-                save_table(self.path / name, table, {"rounds": run.t, "learner": type(run.learner).__name__})
-                self._manifest.note(self.path / name)
+            for name, content in self.spec.files(self.run):
+                self._write(name, content)
             self._write("summary.json", as_json(summary))
             self._manifest.write(self.metrics, self._timings)
 
@@ -203,7 +198,7 @@ class Session:
         write_whole(self.path / name, content)
         self._manifest.note(self.path / name)
 
-    def _best_is_there(self, born: Run, tell: Tell) -> bool:
+    def _best_is_there(self, born: R, tell: Tell) -> bool:
         try:
             read_checkpoint(self.path, self.path / CHECKPOINTS / BEST, born)
         except (CheckpointError, FileNotFoundError) as error:
@@ -240,7 +235,7 @@ def checkpoint_files(directory: Path) -> CheckpointFiles:
     return CheckpointFiles(sorted(folder.glob(_step_name("*")), reverse=True), list(folder.glob(BEST)))
 
 
-def read_checkpoint(directory: Path, file: Path, born: Run) -> tuple[Run, Notes]:
+def read_checkpoint(directory: Path, file: Path, born: R) -> tuple[R, Notes]:
     """The run in a checkpoint, and what it counts; CheckpointError if it is not one of this directory's run."""
     saved, notes = checkpoints.read(file, born)
     best = notes.get("best")
@@ -254,18 +249,6 @@ def read_checkpoint(directory: Path, file: Path, born: Run) -> tuple[Run, Notes]
         raise CheckpointError(f"{file} is not a checkpoint of the run in {directory}: use another one.")
     metrics, timings, training = notes["metrics"], notes["timings"], notes["training"]
     return saved, {"metrics": metrics, "timings": timings, "training": training, "best": best}
-
-
-def weights_of(run: Run) -> dict[str, np.ndarray]:
-    """All weights by group, f32[K, W, *shape], or f32[K, *shape] where they are the learner's."""
-    weights = run.world.weights(run.state) | jax.vmap(run.learner.weights, axis_size=run.num_runs)(run.mind)
-    return {name: np.asarray(array, np.float32) for name, array in checkpoints.named(weights).items()}
-
-
-def _packed(arrays: dict[str, np.ndarray]) -> bytes:
-    packed = io.BytesIO()
-    np.savez(packed, **arrays)  # type: ignore[arg-type]
-    return packed.getvalue()
 
 
 def _step_name(step: int | str) -> str:

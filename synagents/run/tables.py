@@ -84,6 +84,11 @@ def save_table(path: str | Path, table: Table, about: Json | None = None) -> Non
     Raises:
         TableError: if the values are not finite, or not as many as there are histories.
     """
+    write_whole(path, table_text(table, about))
+
+
+def table_text(table: Table, about: Json | None = None) -> bytes:
+    """The content of a table's file; arguments and errors as `save_table`."""
     if not isinstance(table, Table):
         raise TableError(
             f"A bare {type(table).__name__} does not say what its rows mean: save Table(values, histories, credit)."
@@ -94,8 +99,7 @@ def save_table(path: str | Path, table: Table, about: Json | None = None) -> Non
     head: Json = {"format": FORMAT, "rounds": histories.memory, "traces": histories.decays}
     head |= {"edges": list(EDGES)} if histories.decays else {}
     written = json.dumps(head | {"credit": table.credit, "about": about or {}}, indent=1)
-    whole = f'{written.removesuffix("}").rstrip()},\n "table": [\n{rows}\n]}}\n'
-    write_whole(path, whole.encode())
+    return f'{written.removesuffix("}").rstrip()},\n "table": [\n{rows}\n]}}\n'.encode()
 
 
 def tables_of(run: Run) -> list[Table]:

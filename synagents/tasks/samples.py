@@ -17,9 +17,10 @@ import numpy as np
 from jaxtyping import Array, Float, Integer, Key, Num
 
 from synagents.hyperparameters import require, require_between, require_whole, settings, static
+from synagents.keys import seed_key
 from synagents.tasks import losses
 from synagents.tasks.losses import Loss
-from synagents.world import Metrics, Part, Task
+from synagents.world import Metrics, Part, Task, TaskState
 
 
 class Description(tuple[tuple[str, Any], ...]):
@@ -211,6 +212,29 @@ def validation(task: Samples, share: float) -> Samples:
         held_out_target=task.target[test],
         description=(*task.description, ("validation", share)),
     )
+
+
+def sample_losses(task: Task, state: TaskState, out: Float[Array, "B C"]) -> Float[Array, "B"]:
+    """The loss of every sample by itself, as the task scores a batch of it alone.
+
+    Args:
+        task: whose answer draws nothing at random.
+        state: of the task, a NamedTuple with a field `target` [B, ...].
+        out: the network's outputs for the batch in use.
+
+    Raises:
+        ValueError: if the state has no targets.
+    """
+    require(
+        "target" in getattr(state, "_fields", ()),
+        f"Samples are scored one by one here, but the state of {type(task).__name__} has no field `target` with an "
+        "answer for each: give it one.",
+    )
+
+    def loss(one: Float[Array, "C"], target: Array) -> Float[Array, ""]:
+        return task.respond(seed_key(0), state._replace(target=target[None]), one[None])[1]
+
+    return jax.vmap(loss)(out, state.target)
 
 
 def require_batch(batch_size: int, most: int, name: str) -> None:

@@ -15,12 +15,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from synagents import keys
 from synagents.benchmark.optimizers import Optimizer, Problem, Told
-from synagents.counter import counter_key
 from synagents.hyperparameters import require, require_between, settings
-from synagents.networks.mlp import ACTIVATIONS, MLP
+from synagents.networks.mlp import MLP
+from synagents.networks.perturbation import two_passes
 from synagents.schedules import Schedule, at, require_range
+from synagents.tasks.samples import sample_losses
 from synagents.world import Params, TaskState
 
 __all__ = ["NodePerturbation"]
@@ -69,47 +69,14 @@ class NodePerturbation(Optimizer):
     ) -> tuple[NPState, int]:
         """One noisy pass beside a clean one: two passes."""
         network, weights = cast(MLP, problem.network), state.weights  # init has checked
-        x, samples = problem.task.stimulus(batch), problem.samples(batch)
-        noise = _noise(key, network.sizes[1:], samples)
-        silence = [jnp.zeros_like(z) for z in noise]
-        clean, inputs = passed(network, weights, x, silence)
-        noisy, _ = passed(network, weights, x, [self.noise * z for z in noise])
-        blame = (_losses(problem, batch, noisy) - _losses(problem, batch, clean)) / (self.noise * samples)
+        samples = problem.samples(batch)
+        seen = two_passes(key, network, weights, problem.task.stimulus(batch), self.noise)
+        clean, noisy = (sample_losses(problem.task, batch, out) for out in (seen.clean, seen.noisy))
+        blame = (noisy - clean) / (self.noise * samples)
         gradient = {}
-        for layer, (x, z) in enumerate(zip(inputs, noise, strict=True)):
+        for layer, (x, z) in enumerate(zip(seen.inputs, seen.noise, strict=True)):
             gradient[f"layer{layer}_weight"] = x.T @ (blame[:, None] * z)
             gradient[f"layer{layer}_bias"] = blame @ z
         velocity = {name: self.momentum * v + gradient[name] for name, v in state.velocity.items()}
         rate = at(self.step_size, progress)
         return NPState({name: w - rate * velocity[name] for name, w in weights.items()}, velocity), 2 * samples
-
-
-def passed(
-    network: MLP, weights: Params, x: Float[Array, "B in"], noise: list[Float[Array, "B n"]]
-) -> tuple[Float[Array, "B out"], list[Float[Array, "B n"]]]:
-    """The network's outputs with noise on the inputs of its units, and what each layer was given."""
-    h, given = x.reshape(x.shape[0], -1), []
-    for layer, shake in enumerate(noise):
-        given.append(h)
-        h = h @ weights[f"layer{layer}_weight"] + weights[f"layer{layer}_bias"] + shake
-        if layer < len(noise) - 1:
-            h = ACTIVATIONS[network.activation](h)
-    return h, given
-
-
-def _noise(key: Key[Array, ""], units: tuple[int, ...], samples: int) -> list[Float[Array, "B n"]]:
-    """Standard normal numbers per sample and unit, layer by layer."""
-    return [
-        jax.random.normal(jax.random.fold_in(counter_key(key), layer), (samples, n), jnp.float32)
-        for layer, n in enumerate(units)
-    ]
-
-
-def _losses(problem: Problem, batch: TaskState, out: Float[Array, "B out"]) -> Float[Array, "B"]:
-    """The loss of every sample by itself."""
-
-    def loss(one: Float[Array, "out"], target: Array) -> Float[Array, ""]:
-        alone = batch._replace(target=target[None])
-        return problem.task.respond(keys.seed_key(0), alone, one[None])[1]
-
-    return jax.vmap(loss)(out, batch.target)

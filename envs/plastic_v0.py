@@ -1,0 +1,373 @@
+"""A recurrent network lives a life; every plastic synapse is an agent that changes its own trace by what it can feel.
+
+    W_t = W + alpha trace_t,   trace_{t+1} = bounded(trace_t + action)        the task pays everybody R
+
+Tasks of lives are played so. Tasks of samples are played by a perceptron whose synapses change their weights; where it
+differs, the data sheet says so below.
+
+| data sheet  |                                                                                                   |
+|-------------|---------------------------------------------------------------------------------------------------|
+| Import      | `from synagents.envs import plastic_v0`, or by Gymnasium's name                                   |
+|             | `gymnasium.make_vec("synagents.envs:synagents/Plastic-v0", num_envs=W, units=4)`                  |
+| Faces       | `parallel_env` (PettingZoo), `env` and `raw_env` (agent after agent), `vector_env` (Gymnasium),   |
+|             | `functional_env` (JaxMARL's style), and `world`, the pure functions that `synagents.outer` plays  |
+| Worlds      | `num_envs=W` of `vector_env` and `make_vec` counts worlds; the environment's attribute `num_envs` |
+|             | counts its sub-environments, which are the agents of all worlds                                   |
+| Agents      | one per recurrent synapse: the group `recurrent` of shape [H, H], agents `recurrent_<i>`          |
+| Sharing     | none of traces; slow weights are the world's, and the rule is whatever the learner shares         |
+| Observation | Box(5): pre and post activity of this round, own trace, own eligibility, the modulator            |
+| State       | for central critics: the stimulus, the activity on both sides, the modulator, f32[D + 2 H + 1]    |
+| Action      | Box(): what is added to the own trace                                                             |
+| Turns       | one                                                                                               |
+| Reward      | one number for the whole team: what the task answers to the network's decision                    |
+| Info        | `loss`: minus the reward; of the network's decision `log_probability` and `concentration`, the    |
+|             | sum of squared probabilities; `value`: the network's own forecast of what will be earned          |
+| Episode     | a life: as many rounds as the task's episodes have                                                |
+| Seeds       | 0 .. 2^32 - 1; `reset(seed)` begins the seed's first life, `reset()` the next one                 |
+| Options     | `reset_mask` for `vector_env`, which begins anew in the worlds that it names; no other            |
+| Pictures    | none: `render_mode` is refused                                                                    |
+| Arguments   | those of `world`; `max_cycles`; `num_envs`; `keyed`                                               |
+| Source      | Miconi, Rawal, Clune & Stanley 2019, "Backpropamine" (arXiv 2002.10585); Miconi, Clune & Stanley  |
+|             | 2018, "Differentiable plasticity" (1804.02464). Synapses as agents are ours                       |
+
+With a task of samples, such as `plastic_v0.world("digits")`:
+
+| data sheet  |                                                                                                   |
+|-------------|---------------------------------------------------------------------------------------------------|
+| Agents      | one per weight and bias: groups `layer0_weight` [n, m], `layer0_bias` [m], ..., agents            |
+|             | `<group>_<i>`                                                                                     |
+| Observation | Box(B, 3), for each of the B samples: the activity of the sending unit (of a bias 1), the noise z |
+|             | of the own unit, N(0, 1), and the modulator, which is the same for all: how far sigma z made the  |
+|             | sample's loss fall, divided by sigma                                                              |
+| State       | for central critics: all weights and the loss, f32[N + 1]                                         |
+| Action      | Box(): what is added to the own weight                                                            |
+| Reward      | one number for the whole team: by how much the batch's loss fell; in a round that begins with a   |
+|             | new batch, the last batch's loss less the new one's                                               |
+| Info        | `loss`: of the batch in use, by the pass without noise                                            |
+| Episode     | the training of one network; it never ends by itself                                              |
+| Cost        | two passes of a batch per round, and two before the first: 2 B (1 + T) sample evaluations         |
+| Batches     | kept for `interval` rounds; agents feel a new one from the round after it came                    |
+| Source      | Jabri & Flower 1992; Werfel, Xie & Seung 2005 (node perturbation). Synapses as agents are ours    |
+
+In a round of a life the synapses act on what the network has just done; then its decision is drawn, the task answers,
+and the network sees the next stimulus. A new life begins with silence and traces of 0. Networks decide by a softmax.
+
+Version history: v0, the first.
+"""
+
+import math
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from gymnasium import spaces
+from jaxtyping import Array, Float, Integer, Key, PyTree
+
+from synagents import registry
+from synagents.agents.plasticity import Bound, Felt, moved, product
+from synagents.agents.rules import Rule
+from synagents.counter import counter_key
+from synagents.envs import plastic_samples
+from synagents.envs.faces import Faces
+from synagents.hyperparameters import require, require_between, require_whole, settings, static
+from synagents.networks.recurrent import LSTM, Cell, Rate, linear
+from synagents.registry import Plays
+from synagents.world import (
+    ForecastTask,
+    Group,
+    LifeTask,
+    LifeWorld,
+    Memory,
+    Metrics,
+    Outcome,
+    Params,
+    Part,
+    Policy,
+    RoundNumber,
+    Task,
+    TaskState,
+    Tree,
+    num_choices,
+)
+
+__all__ = ["PlasticState", "PlasticWorld", "env", "functional_env", "parallel_env", "raw_env", "vector_env", "world"]
+
+GROUP = "recurrent"
+ALPHA, RATE = "alpha", "eligibility_rate"  # slow weights that only plastic networks have
+CELLS = {"rate": Rate, "lstm": LSTM}
+
+
+class PlasticState(NamedTuple):
+    """A network in the middle of a life."""
+
+    carry: PyTree  # the cell's
+    felt: Felt  # what the synapses feel of the last step
+    logits: Float[Array, "A"]  # of the next decision
+    value: Float[Array, ""]  # what the network expects to earn from now on
+    weights: Params  # the slow weights of a network of this life's own; none where the world has them
+    task: TaskState  # the task's own state: the stimulus that was seen last
+
+
+@settings
+class PlasticWorld(LifeWorld):
+    """The world of plastic synapses for a task of decisions; `plastic_v0.world` builds it from names.
+
+    Attributes:
+        task: asks and pays; all its episodes have as many rounds.
+        cell: the recurrent layer.
+        slow: the network's slow weights, as `init` makes them; None draws a network for every world.
+        alpha: how much traces count: "synapse", a slow weight of every synapse; "shared", one for all; "none", nothing.
+        modulator: "none", or "scalar": one number in (-1, 1) that the network makes and all synapses feel.
+        eligibility: whether synapses keep a running mean of pre times post.
+        bound: of traces: "hard" or "soft".
+        limit: the largest trace, > 0.
+    """
+
+    task: LifeTask
+    cell: Cell
+    slow: Params | None = None
+    alpha: Literal["synapse", "shared", "none"] = static(default="synapse")
+    modulator: Literal["none", "scalar"] = static(default="none")
+    eligibility: bool = static(default=False)
+    bound: Bound = static(default="hard")
+    limit: float = static(default=1.0)
+
+    def __post_init__(self) -> None:
+        require(
+            isinstance(self.task, LifeTask),
+            f"A life has as many rounds as the task's episodes, but those of this {type(self.task).__name__} differ: "
+            "play cue or maze, or derive your own class from synagents.LifeTask.",
+        )
+        require(
+            isinstance(self.task.action_space, spaces.Discrete),
+            f"A plastic network chooses by a softmax, but the task's decisions lie in {self.task.action_space}.",
+        )
+        require_between("limit", self.limit, 0, above=True)
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """All recurrent synapses."""
+        there = {"trace": self.alpha != "none", "modulator": self.modulator != "none", "eligibility": self.eligibility}
+        felt = spaces.Box(-np.inf, np.inf, (len(Felt._fields),), np.float32)
+        trace = spaces.Box(-np.inf, np.inf, (), np.float32)
+        about = tuple(name for name, given in there.items() if given)
+        return (Group(GROUP, (self.cell.units, self.cell.units), felt, trace, about=about),)
+
+    @cached_property
+    def interval(self) -> int:
+        """The rounds of a life."""
+        return self.task.length
+
+    @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """Numbers of the stimulus, units, choices."""
+        return (math.prod(self.task.in_shape), self.cell.units, num_choices(self.task.action_space))
+
+    def init(self, key: Key[Array, ""]) -> Params:
+        """Fresh slow weights.
+
+        Layers are uniform within 1 / sqrt(fan-in); the recurrent weights normal with deviation 0.7 / sqrt(H), and alpha
+        uniform within 0.1. (Where all begin above 0, as in the source, traces freeze at their bounds in many runs.)
+        """
+        inputs, units, choices = self.sizes
+        cell, recurrent, alpha, readout, value, modulator = jax.random.split(key, 6)
+        params = self.cell.init(cell, inputs)
+        params |= {
+            "recurrent_weight": 0.7 / math.sqrt(units) * jax.random.normal(recurrent, (units, units), jnp.float32)
+        }
+        params |= linear(readout, "readout", units, choices) | linear(value, "value", units, 1)
+        if self.alpha != "none":
+            shape = (units, units) if self.alpha == "synapse" else ()
+            params[ALPHA] = jax.random.uniform(alpha, shape, jnp.float32, -0.1, 0.1)
+        if self.modulator != "none":
+            params |= linear(modulator, "modulator", units, 1)
+        if self.eligibility:
+            params[RATE] = jnp.float32(0.5)
+        return params
+
+    def reset(self, key: Key[Array, ""], task_state: TaskState = None) -> PlasticState:
+        """A new life, and a new network where the world has none: it has seen the first stimulus."""
+        network, task = jax.random.split(key)
+        weights = self.init(network) if self.slow is None else {}
+        return self._born(weights, self.task.init(task) if task_state is None else task_state)
+
+    def observe(self, state: PlasticState, turn: int) -> Tree:
+        """What the synapses feel, as factors: {group: Felt}."""
+        del turn
+        seen: PyTree = {GROUP: state.felt}
+        return seen
+
+    def move(self, state: PlasticState, actions: Tree, t: RoundNumber, turn: int) -> PlasticState:
+        """The traces after the synapses have acted, and their eligibility."""
+        del t, turn
+        felt = state.felt
+        trace = moved(felt.trace, actions[GROUP].reshape(felt.trace.shape), self.bound, self.limit)
+        felt = felt._replace(trace=trace)
+        if self.eligibility:
+            rate = self._slow(state)[RATE]
+            felt = felt._replace(eligibility=(1 - rate) * felt.eligibility + rate * product(felt))
+        return state._replace(felt=felt)
+
+    def resolve(self, key: Key[Array, ""], state: PlasticState) -> tuple[PlasticState, Outcome]:
+        """Draw the network's decision, let the task answer, and let the network see what comes next."""
+        decide, respond = jax.random.split(counter_key(key))
+        log_p = jax.nn.log_softmax(state.logits)
+        action = jax.random.categorical(decide, state.logits).astype(jnp.int32)
+        task_state, answer = self.task.respond(respond, state.task, action)
+        reward = answer.reward
+        if isinstance(self.task, ForecastTask):
+            reward = self.task.reward(state.task, log_p)
+        info = {
+            "loss": -reward,
+            "log_probability": log_p[action],
+            "concentration": jnp.sum(jnp.exp(2 * log_p)),
+            "value": state.value,
+        }
+        after = self._step(state._replace(task=task_state))
+        return after, Outcome({GROUP: reward}, answer.terminated, answer.truncated, info)
+
+    def refresh(self, key: Key[Array, ""], state: PlasticState) -> PlasticState:
+        """The next life of the same network."""
+        return self._born(state.weights, self.task.init(jax.random.split(key)[1]))
+
+    def evaluate(self, key: Key[Array, ""], state: PlasticState, policy: Policy, part: Part) -> Metrics:
+        """Loss: minus the mean reward of lives that no round has seen, lived by the policy."""
+        keys = jax.random.split(jax.random.fold_in(key, part == "held_out"), self.task.evaluation_episodes)
+
+        def live(key: Key[Array, ""]) -> Float[Array, ""]:
+            born, memory, rounds = jax.random.split(key, 3)
+
+            def one(now: tuple[PlasticState, Memory], t: Integer[Array, ""]) -> tuple[Any, Float[Array, ""]]:
+                here, memory = now
+                act_key, resolve_key = jax.random.split(jax.random.fold_in(rounds, t))
+                actions, memory = policy.act(act_key, memory, self.observe(here, 0), 0)
+                here, outcome = self.resolve(resolve_key, self.move(here, actions, t, 0))
+                return (here, memory), outcome.reward[GROUP]
+
+            first = self._born(state.weights, self.task.first(born, part))
+            return jax.lax.scan(one, (first, policy.begin_world(memory)), jnp.arange(self.task.length))[1].sum()
+
+        return {"loss": -jnp.mean(jax.vmap(live)(keys))}
+
+    def global_state(self, state: PlasticState) -> Float[Array, "D"]:
+        """The stimulus, the activity on both sides of the synapses, the modulator."""
+        felt = state.felt
+        parts = (self._stimulus(state), felt.pre, felt.post, felt.modulator)
+        return jnp.concatenate([part.reshape(-1) for part in parts])
+
+    def weights(self, state: PlasticState) -> Params:
+        """The slow weights."""
+        return self._slow(state)
+
+    def with_slow(self, slow: Params) -> "PlasticWorld":
+        """This world with these slow weights."""
+        return replace(self, slow=slow)
+
+    def monitor(self, state: PlasticState) -> Metrics:
+        """The root of the mean squared trace, and the modulator."""
+        trace = state.felt.trace
+        return {"trace": jnp.sqrt(jnp.mean(trace * trace)), "modulator": state.felt.modulator.reshape(())}
+
+    def _slow(self, state: PlasticState) -> Params:
+        return state.weights if self.slow is None else self.slow
+
+    def _stimulus(self, state: PlasticState) -> Float[Array, "D"]:
+        return self.task.stimulus(state.task).reshape(-1).astype(jnp.float32)
+
+    def _born(self, weights: Params, task_state: TaskState) -> PlasticState:
+        """A network that has seen its first stimulus."""
+        units, dtype = self.cell.units, (weights if self.slow is None else self.slow)["recurrent_weight"].dtype
+        nothing, silent, traces = (jnp.zeros(shape, dtype) for shape in ((1, 1), units, (units, units)))
+        felt = Felt(silent[:, None], silent[None], traces, traces if self.eligibility else nothing, nothing)
+        logits = jnp.zeros(self.sizes[-1], dtype)
+        return self._step(PlasticState(self.cell.begin(dtype), felt, logits, logits[0], weights, task_state))
+
+    def _step(self, state: PlasticState) -> PlasticState:
+        """The network sees the stimulus."""
+        slow, recurrent = self._slow(state), self._slow(state)["recurrent_weight"]
+        if self.alpha != "none":
+            recurrent = recurrent + slow[ALPHA] * state.felt.trace
+        carry, out, pre, post = self.cell.step(slow, state.carry, self._stimulus(state), recurrent)
+        logits = out @ slow["readout_weight"] + slow["readout_bias"]
+        value = (out @ slow["value_weight"] + slow["value_bias"])[0]
+        felt = state.felt._replace(pre=pre[:, None], post=post[None])
+        if self.modulator != "none":
+            felt = felt._replace(modulator=jnp.tanh(out @ slow["modulator_weight"] + slow["modulator_bias"])[:, None])
+        return state._replace(carry=carry, felt=felt, logits=logits, value=value)
+
+
+def lives(
+    task: str | LifeTask = "cue",
+    *,
+    cell: Literal["rate", "lstm"] = "rate",
+    units: int = 24,
+    slow: Params | None = None,
+    alpha: Literal["synapse", "shared", "none"] = "synapse",
+    modulator: Literal["none", "scalar"] = "none",
+    eligibility: bool = False,
+    bound: Bound = "hard",
+    limit: float = 1.0,
+    **task_options: Any,
+) -> PlasticWorld:
+    """A recurrent network of plastic synapses on a task of lives.
+
+    Args:
+        task: a task's name ("cue", "maze"), or a task object whose episodes all have as many rounds.
+        cell: rate (a tanh network) or lstm.
+        units: of the recurrent layer, >= 1.
+        slow: the network's slow weights, such as an outer loop has found; None draws a network for every world.
+        alpha: how much traces count: synapse (a slow weight of every synapse), shared (one for all) or none (nothing).
+        modulator: none, or scalar: one number in (-1, 1) that the network makes and all synapses feel.
+        eligibility: let synapses keep a running mean of pre times post.
+        bound: of traces: hard or soft.
+        limit: the largest trace, > 0.
+        **task_options: options of the named task, such as `bits=20`.
+
+    Raises:
+        ValueError: if anything is out of range, or there is no task or option of that name.
+    """
+    require(cell in CELLS, f"cell must be {' or '.join(CELLS)}, but is {cell!r}.")
+    require_whole("units", units, 1)
+    chosen = registry.make_task(task, task_options, lives)
+    return PlasticWorld(chosen, CELLS[cell](units), slow, alpha, modulator, eligibility, bound, limit)
+
+
+PLAYS = (
+    Plays(LifeTask, lives, learner="neuromodulated", outer=True),
+    Plays(Task, plastic_samples.world, learner="perturbation"),
+)
+
+
+def world(task: str | LifeTask | Task = "cue", **options: Any) -> Any:
+    """The plastic world that plays a task: a `PlasticWorld` of lives, a `PerturbedWorld` of samples.
+
+    Args:
+        task: a task's name ("cue", "digits"), or a task object.
+        **options: those of `lives` or of `synagents.envs.plastic_samples.world`, by the kind of task.
+
+    Raises:
+        ValueError: if anything is out of range, or there is no task or option of that name.
+    """
+    kind = registry.task_kind(task) if isinstance(task, str) else type(task)
+    fitting = [how.world for how in PLAYS if issubclass(kind, how.kind)]
+    return (fitting or [lives])[0](task, **options)  # who plays lives says best what is missing
+
+
+def settings_for(learner: str) -> dict[str, Any]:
+    """The settings of a world that suits the learner of that name: what its rule feels, and whether it acts at all."""
+    rule: Any = registry.find("learners", learner)
+    if not (isinstance(rule, type) and issubclass(rule, Rule)):
+        return {}
+    return {
+        "alpha": "synapse" if rule.acts else "none",
+        "modulator": "scalar" if "modulator" in rule.feels else "none",
+        "eligibility": "eligibility" in rule.feels,
+    }
+
+
+faces = Faces(world, "plastic_v0")
+parallel_env, raw_env, env = faces.parallel_env, faces.raw_env, faces.env
+vector_env, functional_env = faces.vector_env, faces.functional_env

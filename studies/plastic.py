@@ -1,0 +1,130 @@
+"""Plastic worlds measured: rules against each other on every task of lives, beside what random and ideal players earn.
+
+    python studies/plastic.py --list                        # the cells of every study, and which are done
+    python studies/plastic.py [--only STUDY ...] [--max-cells N]
+    python studies/plastic.py --table                       # the tables of docs/plastic.md, of what is done
+
+A cell is one rule on one task with the command's own settings, but for those that are named: several runs (seeds) side
+by side, judged in 256 fresh lives each. Each leaves one line in results/plastic.jsonl as soon as it is done, and is
+never played twice, so a study may be stopped and continued. Studies: `cue` (the reduced task), `middle` (cues of 20
+bits, 64 units, lives of 60 rounds), `maze` (9 x 9, at equal lives and at equal time), `text` (characters), `evolve`
+(the reduced task without a gradient).
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from statistics import mean
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from common import RESULTS, Cells, interval
+
+from synagents import LifeTask, OuterSpec, preset
+from synagents.run.config import versions
+
+CHUNKS = 20  # looks at fresh lives in a cell
+RULES = ("fixed", "hebbian", "oja", "neuromodulated", "retroactive")
+MIDDLE: dict[str, Any] = {"bits": 20, "length": 60, "units": 64, "learning_rate": 1e-3}
+SOLVED = 5.0  # reward of a life of the reduced task: what the issue of this study asks for
+
+
+class Cell(NamedTuple):
+    """One rule on one task."""
+
+    study: str
+    task: str
+    rule: str
+    settings: dict[str, Any]  # what differs from the preset
+    updates: int
+    runs: int
+
+    @property
+    def key(self) -> str:
+        """What makes it this cell."""
+        return json.dumps(self)
+
+
+def cells() -> Iterator[Cell]:
+    """All cells, study by study."""
+    for rule in RULES:
+        yield Cell("cue", "cue", rule, {}, 1500 if rule == "neuromodulated" else 2000, 10)
+    for rule in ("fixed", "hebbian", "neuromodulated", "retroactive"):
+        yield Cell("middle", "cue", rule, MIDDLE, 1500, 5)
+    for rule in ("fixed", "neuromodulated"):
+        yield Cell("maze", "maze", rule, {}, 2500, 6)
+    yield Cell("maze", "maze", "fixed", {}, 17_000, 6)  # about the time that the modulated ones take
+    for rule in ("fixed", "hebbian", "neuromodulated"):
+        yield Cell("text", "text", rule, {}, 1000, 3)
+    yield Cell("evolve", "cue", "neuromodulated", {"outer": "evolve"}, 1500, 3)
+
+
+def play(cell: Cell, seed: int = 0) -> dict[str, Any]:
+    """Train, and judge in fresh lives now and then."""
+    spec = preset(cell.task, cell.rule, rounds=cell.updates, num_runs=cell.runs, seed=seed, **cell.settings)
+    run, task = spec.begin(), spec.world.task
+    if not (isinstance(spec, OuterSpec) and isinstance(task, LifeTask)):
+        raise TypeError(f"{cell.task} has no lives.")
+    seconds, chunk, curve = 0.0, max(1, cell.updates // CHUNKS), []
+    while run.t < cell.updates:
+        began = time.perf_counter()
+        run, history = spec.advance(run, min(chunk, cell.updates - run.t))
+        jax.block_until_ready(run)
+        seconds += time.perf_counter() - began
+        seen = spec.look(run, history)
+        curve.append([run.t, [float(row["held_out_reward"]) for row in seen.rows]])
+    return {
+        "key": cell.key,
+        **cell._asdict(),
+        "curve": curve,
+        "final": curve[-1][1],
+        "lives": cell.updates * spec.lives,
+        "seconds": round(seconds, 1),
+        "levels": dict(task.levels),
+        "versions": versions(),
+    }
+
+
+def table(done: list[dict[str, Any]]) -> Iterator[str]:
+    """The tables, study by study."""
+    for study in dict.fromkeys(row["study"] for row in done):
+        own = [row for row in done if row["study"] == study]
+        levels = ", ".join(f"{name} {level:.4g}" for name, level in own[0]["levels"].items())
+        yield f"\n{study} ({levels})\n"
+        yield "| rule | lives of a run | reward of a fresh life | every run | runs >= 5 | seconds, all runs |"
+        yield "|---|---|---|---|---|---|"
+        for row in own:
+            final = sorted(row["final"], reverse=True)
+            every = " ".join(f"{value:.3g}" for value in final)
+            solved = f"{sum(value >= SOLVED for value in final)} of {len(final)}" if study in ("cue", "evolve") else ""
+            told = f"{mean(final):.3g} +- {interval(final):.2g}"
+            yield f"| {row['rule']} | {row['lives']:,} | {told} | {every} | {solved} | {row['seconds']:,.0f} |"
+
+
+def main() -> None:
+    """Play what is not done, or print what is."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    studies = list(dict.fromkeys(cell.study for cell in cells()))
+    parser.add_argument("--only", nargs="+", choices=studies, default=studies)
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--table", action="store_true")
+    parser.add_argument("--max-cells", type=int)
+    asked = parser.parse_args()
+    kept = Cells(RESULTS / "plastic.jsonl")
+    wanted = [cell for cell in cells() if cell.study in asked.only]
+    if asked.table:
+        print("\n".join(table([kept[cell.key] for cell in wanted if cell.key in kept])))
+        return
+    if asked.list:
+        for cell in wanted:
+            print("done" if cell.key in kept else "    ", cell.study, cell.rule, cell.updates, cell.settings)
+        return
+    for cell in [cell for cell in wanted if cell.key not in kept][: asked.max_cells]:
+        row = kept.add(play(cell))
+        print(f"{cell.study} {cell.rule}: {np.mean(row['final']):.3g} in {row['seconds']:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""What a plastic synapse can feel, and what its actions make of its trace.
+
+    D = pre post                                        pre of this round's recurrent input, post of what it led to
+    trace <- bounded(trace + action),   eligibility <- (1 - rate) eligibility + rate D
+
+Hard bounds cut the trace at +-limit. Soft ones scale what leads towards a bound by the share of the way that is left.
+(Miconi, Rawal, Clune & Stanley 2019, arXiv 2002.10585, equations 2-6.)
+"""
+
+from typing import Literal, NamedTuple, TypeAlias
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+Bound: TypeAlias = Literal["hard", "soft"]
+
+
+class Felt(NamedTuple):
+    """What the synapses of an [n, m] matrix feel, in factors that broadcast to it; clients see them side by side."""
+
+    pre: Float[Array, "n 1"]
+    post: Float[Array, "1 m"]
+    trace: Float[Array, "n m"]
+    eligibility: Float[Array, "n m"]  # [1, 1] where there is none
+    modulator: Float[Array, "1 1"]  # the same for all
+
+
+def product(felt: Felt) -> Float[Array, "n m"]:
+    """D. Of factors a matrix product, whose gradients are products, too; of single agents elementwise."""
+    return felt.pre @ felt.post
+
+
+def moved(trace: Float[Array, "n m"], action: Float[Array, "n m"], bound: Bound, limit: float) -> Float[Array, "n m"]:
+    """The trace after an action."""
+    if bound == "soft":
+        action = action * jnp.where(action > 0, limit - trace, limit + trace) / limit
+    return jnp.clip(trace + action, -limit, limit)
