@@ -83,7 +83,7 @@ def play(one: Cell, data: Path | None) -> dict[str, Any]:
         run, _ = advance(run, CHUNK)
     accuracy = {part: float(np.mean(evaluate(run, part)["accuracy"])) for part in ("held_out", "train")}
     seconds = time.perf_counter() - started
-    return accuracy | {"samples": spec.rounds * spec.num_worlds, "seconds": seconds - sum(compiled)}
+    return accuracy | {"samples": spec.rounds * run.num_worlds, "seconds": seconds - sum(compiled)}
 
 
 def table(rows: list[dict[str, Any]]) -> None:

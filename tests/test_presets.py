@@ -207,7 +207,7 @@ def test_a_run_of_objects_is_opened_with_its_spec_alone(tmp_path: Path) -> None:
         ({"world": "unit"}, "xor is not played in worlds of unit agents, but in those of synapse and plastic agents"),
         ({"task": "digits", "learner": "trace", "world": "unit"}, "trace does not learn in worlds of unit agents"),
         ({"task": "digits", "learner": "trace", "world": "units"}, "did you mean 'unit'?"),
-        ({"task": "digits", "world": "unit", "batch_size": 9}, "weight-maximization on digits has no setting batch_size"),
+        ({"task": "digits", "world": "unit", "batch_size": 9}, "on digits has no setting batch_size"),
         ({"world": 3}, "takes the world's name, but this is a int"),
         ({"rounds": 0}, "rounds must be a whole number >= 1"),
         ({"rounds": 2.5}, "rounds must be a whole number >= 1"),

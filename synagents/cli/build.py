@@ -252,7 +252,9 @@ def spanning(spec: Spec[Any, Any]) -> tuple[str, ...]:
     about = spec.about
     if "settings" not in about:
         return ()
-    known = known_settings(Names(*(about.get(name) for name in Names._fields)))
+    known = known_settings(
+        named(about["task"], about["learner"], about.get("network"), about.get("world"), about.get("outer"))
+    )
     return tuple(name for name, value in about["settings"].items() if flags.spans(known[name], value))
 
 
