@@ -165,11 +165,14 @@ def test_a_team_of_units_is_told_what_it_earned_over_the_whole_run_and_at_its_en
     ("words", "told"),
     [
         (["xor", "--learner", "reinforce"], "reinforce does not fit xor: it learns in worlds of unit agents"),
-        (["xor", "--world", "unit"], "xor is not played in worlds of unit agents, but in those of synapse agents"),
+        (
+            ["xor", "--world", "unit"],
+            "xor is not played in worlds of unit agents, but in those of synapse and plastic agents",
+        ),
         (["--world", "unti"], "No world is called 'unti': did you mean 'unit'?"),
         (["--learner", "trace", "--world", "unit"], "trace does not learn in worlds of unit agents, but plays digits"),
         (["--learner", "reinforce", "--batch-size", "9"], "reinforce on digits has no --batch-size"),
-        (["--world", "unit", "--step-size", "0.1"], "map-propagation on digits has no --step-size"),
+        (["--world", "unit", "--step-size", "0.1"], "weight-maximization on digits has no --step-size"),
         (["--world", "unit", "--shared-task"], "has no --shared-task"),
         (
             ["multiplexer", "--learner", "q-table"],

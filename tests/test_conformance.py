@@ -19,6 +19,7 @@ from synagents.rounds import Keys, play
 from synagents.run import checkpoints
 from synagents.world import (
     DecisionTask,
+    LifeTask,
     MemoryLearner,
     Task,
     Transition,
@@ -428,9 +429,11 @@ def test_the_usual_world_of_a_task_is_the_one_made_for_its_kind_and_all_that_are
     name: str, task_of: Any
 ) -> None:
     families = registry.players(name)
-    assert families[0] == ("synapse" if name in SCORING else "unit")
+    lives = issubclass(registry.task_kind(name), LifeTask)
+    assert families[0] == ("synapse" if name in SCORING else "plastic" if lives else "unit")
     for family in families:
-        assert registry.worlds()[family].world(task_of(name), hidden=(2,)).groups
+        small = {"units": 2} if registry.how_played(name, family).outer else {"hidden": (2,)}
+        assert registry.worlds()[family].world(task_of(name), **small).groups
 
 
 # Worlds

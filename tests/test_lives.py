@@ -150,6 +150,7 @@ def test_a_text_pays_the_bits_of_the_next_character(tmp_path: Path) -> None:
 def test_a_text_that_cannot_be_forecast_is_refused_in_a_sentence(tmp_path: Path) -> None:
     file = tmp_path / "t.txt"
     assert "There is no text at" in refused(lambda: text(file=file))
+    assert "name of a text, and not []" in refused(lambda: text(file=[]))  # type: ignore[arg-type]
     for content, told in (
         (b"", "is empty"),
         (b"a\xff", "not UTF-8 (byte 1)"),

@@ -139,6 +139,7 @@ def _read(file: Path | None) -> tuple[str, str]:
         from pydoc_data.topics import topics
 
         return "pydoc_data.topics", "\n\n".join(topics[name] for name in sorted(topics))
+    require(isinstance(file, str | Path), f"file is the name of a text, and not {file!r}.")
     file = Path(file).expanduser()
     require(file.is_file(), f"There is no text at {file}: name a file of characters in UTF-8.")
     try:
