@@ -11,7 +11,7 @@ import math
 import numbers
 import typing
 from collections.abc import Iterable
-from dataclasses import MISSING, dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
 from typing import Any, TypeAlias, TypeVar, dataclass_transform
 
@@ -50,7 +50,31 @@ def settings(cls: type[C]) -> type[C]:
             own_check(self)
 
     cls.__post_init__ = check  # type: ignore[attr-defined]
-    return jax.tree_util.register_dataclass(dataclass(frozen=True, eq=False)(cls))
+    return _registered(dataclass(frozen=True, eq=False)(cls))
+
+
+def _registered(cls: type[C]) -> type[C]:
+    """Tell JAX that fields are leaves, or structure where they are static.
+
+    JAX's own `register_dataclass` takes two classes with fields of the same names for one structure (jaxlib 0.10), so
+    that a program compiled for one may be called for the other.
+    """
+    known = fields(cls)  # type: ignore[arg-type]
+    leaves = [each.name for each in known if not each.metadata.get("static")]
+    statics = [each.name for each in known if each.metadata.get("static")]
+
+    def flatten(own: C) -> tuple[list[Any], tuple[Any, ...]]:
+        return [getattr(own, name) for name in leaves], tuple(getattr(own, name) for name in statics)
+
+    def flatten_with_keys(own: C) -> tuple[list[tuple[jax.tree_util.GetAttrKey, Any]], tuple[Any, ...]]:
+        parts, structure = flatten(own)
+        return [(jax.tree_util.GetAttrKey(name), part) for name, part in zip(leaves, parts, strict=True)], structure
+
+    def unflatten(structure: tuple[Any, ...], parts: Iterable[Any]) -> C:
+        return cls(**dict(zip(leaves, parts, strict=True)), **dict(zip(statics, structure, strict=True)))
+
+    jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
+    return cls
 
 
 def literals_of(cls: type) -> dict[str, tuple[Any, ...]]:

@@ -103,3 +103,17 @@ def test_a_number_must_be_one_that_32_bits_hold(value: Any) -> None:
 @pytest.mark.parametrize("value", [True, 1.0, "1", None])
 def test_a_whole_number_is_neither_a_truth_nor_a_float(value: Any) -> None:
     assert "must be a whole number" in refused(lambda: require_whole("x", value, 0))
+
+
+def test_two_classes_with_the_same_fields_are_two_structures() -> None:
+    @settings
+    class One:
+        rate: float = 0.5
+
+    @settings
+    class Other:
+        rate: float = 0.5
+
+    assert jax.tree.structure(One()) == jax.tree.structure(One(0.1))
+    assert jax.tree.structure(One()) != jax.tree.structure(Other())
+    assert [str(path[0]) for path, _ in jax.tree_util.tree_flatten_with_path(One())[0]] == [".rate"]
