@@ -147,14 +147,7 @@ def begin(
     """
     check(world, learner, objective, method, lives, num_runs)
     run_keys = jax.vmap(keys.run_key, (None, 0))(keys.seed_key(key), jnp.arange(num_runs))
-
-    def one(key: Key[Array, ""]) -> tuple[Theta, PyTree]:
-        birth = keys.reset_key(key)
-        slow = world.weights(world.reset(keys.world_key(birth, 0)))
-        theta = Theta(slow, learner.init(keys.learner_key(birth), world.groups))
-        return theta, method.init(theta)
-
-    theta, memory = jax.jit(partial(axes.over, one, num_runs))(run_keys)
+    theta, memory = _begin(world, learner, method, run_keys)
     return OuterRun(world, learner, objective, method, run_keys, theta, memory, 0, lives, num_runs)
 
 
@@ -227,6 +220,17 @@ def replay(run: OuterRun, index: int, number: int = 0) -> Life:
     theta: Theta = jax.tree.map(lambda leaf: leaf[index], run.theta)
     key = keys.world_key(keys.evaluation_key(run.key[index]), number)
     return live(run.world.with_slow(theta.slow), run.learner, theta.mind, key, "held_out", record)
+
+
+@jax.jit
+def _begin(world: LifeWorld, learner: AnyLearner, method: Method, run_keys: Key[Array, "K"]) -> tuple[Theta, PyTree]:
+    def one(key: Key[Array, ""]) -> tuple[Theta, PyTree]:
+        birth = keys.reset_key(key)
+        slow = world.weights(world.reset(keys.world_key(birth, 0)))
+        theta = Theta(slow, learner.init(keys.learner_key(birth), world.groups))
+        return theta, method.init(theta)
+
+    return axes.over(one, len(run_keys), run_keys)
 
 
 @partial(jax.jit, static_argnums=2)

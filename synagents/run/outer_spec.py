@@ -45,6 +45,7 @@ class OuterSpec(Spec[OuterRun, OuterHistory]):
     """
 
     NUMBERS: ClassVar[tuple[str, ...]] = ("rounds", "seed", "num_runs", "lives")
+    LOOKS: ClassVar[int] = 25  # each lives LIVES lives, which takes as long as an update or two
 
     objective: Objective | None = None
     method: Method = field(default_factory=Ascend)

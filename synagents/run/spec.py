@@ -25,7 +25,6 @@ from synagents.run.log import Row
 from synagents.run.tables import table_text, tables_of
 from synagents.world import AnyLearner, World
 
-LOOKS = 100  # how often a run is looked at, about
 MOST_ROUNDS = 10_000  # between looks, about: a run that is asked to stop plays these to their end
 _OURS = ("format", "built", "versions", "extended_from")  # names in config.json that nobody else may give
 MOST_ASKED = 2**32 - 5  # rounds of a run: the largest numbers of 32 bits stand for other purposes of a key
@@ -59,6 +58,9 @@ class Spec(ABC, Generic[R, H]):
 
     NUMBERS: ClassVar[tuple[str, ...]]
     """The fields that are whole numbers and stand in config.json."""
+
+    LOOKS: ClassVar[int] = 100
+    """How often a run is looked at, about."""
 
     world: World
     learner: AnyLearner
@@ -148,7 +150,7 @@ class Spec(ABC, Generic[R, H]):
             extended_from: the numbers of rounds that the run was asked for before, oldest first.
         """
         ends = (*extended_from, self.rounds)
-        every = look_interval(ends[0], self.unit(ends[0]))
+        every = look_interval(ends[0], self.unit(ends[0]), self.LOOKS)
         while done < ends[-1]:
             done = min(done - done % every + every, *(end for end in ends if end > done))
             yield done
@@ -159,10 +161,10 @@ class Spec(ABC, Generic[R, H]):
         return 1
 
 
-def look_interval(rounds: int, unit: int) -> int:
-    """Cut a run into about LOOKS equal chunks, whole units where possible, so that one program serves them all."""
+def look_interval(rounds: int, unit: int, looks: int) -> int:
+    """Cut a run into about so many equal chunks, whole units where possible, so that one program serves them all."""
     units = rounds // unit
-    wanted = max(1, round(units / max(LOOKS, rounds / MOST_ROUNDS)))
+    wanted = max(1, round(units / max(looks, rounds / MOST_ROUNDS)))
     even = [size for size in range(1, min(units, 4 * wanted) + 1) if units % size == 0]
     return unit * (min(even, key=lambda size: abs(size - wanted)) if even[-1] * 4 > wanted else wanted)
 

@@ -134,8 +134,10 @@ class Cue(LifeTask):
 
 
 def _ranks(x: Float[Array, "n"]) -> Integer[Array, "n"]:
-    """The place of every number in their order."""
-    return jnp.argsort(jnp.argsort(x)).astype(jnp.int32)
+    """The place of every number in their order; of equal ones the first is before."""
+    own, place = x[:, None], jnp.arange(len(x), dtype=jnp.int32)
+    before = (x < own) | ((x == own) & (place < place[:, None]))
+    return jnp.sum(before, axis=1, dtype=jnp.int32)  # a sort of so few numbers takes longer, and longer to compile
 
 
 def _chance_of_trials(cues: int, length: int) -> Float[np.ndarray, "trials"]:
