@@ -1,8 +1,8 @@
 """Unit worlds on images: every rule names the class of one image at a time, is paid 1 or 0, and is judged on the rest.
 
     python studies/unit_images.py --search [--data DIR]     # learning rates, on splits 0 .. 2 (letters: 0 and 1)
-    python studies/unit_images.py [--data DIR] [--only RULE ...] [--seeds 10] [--letter-seeds 3]
-    python studies/unit_images.py --table                   # the table of docs/units.md, of what is done
+    python studies/unit_images.py [--data DIR] [--only RULE ...] [--seeds 10] [--letter-seeds 10]
+    python studies/unit_images.py --table                   # the table of docs/benchmark.md, of what is done
 
 A cell is one training by the preset of `synagents train TASK --world unit --learner RULE`, with a seed that also draws
 the split; it leaves one line in results/unit_images.jsonl and is never played twice. Splits 100 and later are those of
@@ -28,10 +28,14 @@ from synagents.cli.build import preset
 from synagents.loop import advance, evaluate
 from synagents.run.config import versions
 
-RULES = (
-    "backprop", "straight-through", "weight-maximization", "map-propagation", "boltzmann", "recurrent", "reinforce",
-    "uniform",
-)  # fmt: skip
+TOLD = {  # what a unit is told beside the activity that reaches it: the rules of every group
+    "nothing": ("uniform",),
+    "the team's reward": ("reinforce",),
+    "the team's reward, while units settle together": ("boltzmann", "recurrent"),
+    "the team's reward, and what the layers above make of its activity": ("map-propagation", "weight-maximization"),
+    "the team's reward, carried back by derivatives": ("straight-through", "backprop"),
+}
+RULES = tuple(rule for group in TOLD.values() for rule in group)
 RATES = {  # of the hidden layer and the output
     "digits": ("0.003,0.003", "0.01,0.01", "0.03,0.03", "0.003,3e-4", "0.01,0.001", "0.01,1e-4"),
     "notmnist": ("0.001,0.001", "0.003,0.003", "0.003,3e-4"),
@@ -87,25 +91,29 @@ def play(one: Cell, data: Path | None) -> dict[str, Any]:
 
 
 def table(rows: list[dict[str, Any]]) -> None:
-    """Held-out accuracy and cost of every rule on every task."""
-    print("| task | rule | seeds | held-out accuracy | in training | sample evaluations | seconds (median) |")
-    print("|---|---|---|---|---|---|---|")
-    for task, rule in product(RATES, RULES):
-        own = [row for row in rows if (row["task"], row["rule"]) == (task, rule)]
-        if not own:
-            continue
-        held_out = percent([row["held_out"] for row in own]) if len(own) > 1 else f"{100 * own[0]['held_out']:.1f}"
-        print(
-            f"| {task} | `{rule}` | {len(own)} | {held_out} | {100 * mean(row['train'] for row in own):.1f} "
-            f"| {own[0]['samples']:,} | {median(row['seconds'] for row in own):.1f} |"
-        )
+    """Held-out accuracy and cost of every rule on every task, by what a unit is told."""
+    print(f"| rule | {' | '.join(f'{task} (seeds) | in training | seconds' for task in RATES)} |")
+    print(f"|---|{'---|---|---|' * len(RATES)}")
+    for told, rules in TOLD.items():
+        print(f"| *{told}* |{' | | |' * len(RATES)}")
+        for rule in rules:
+            mine = [[row for row in rows if (row["task"], row["rule"]) == (task, rule)] for task in RATES]
+            print(f"| `{rule}` | {' | '.join(map(_columns, mine))} |")
+
+
+def _columns(rows: list[dict[str, Any]]) -> str:
+    """Of one rule on one task: held-out accuracy, accuracy in training, median seconds."""
+    if len(rows) < 2:
+        return " | | "
+    held_out, train = percent([row["held_out"] for row in rows]), mean(row["train"] for row in rows)
+    return f"{held_out} ({len(rows)}) | {100 * train:.1f} | {median(row['seconds'] for row in rows):.1f}"
 
 
 def found(rows: list[dict[str, Any]]) -> None:
     """Mean held-out accuracy over the splits of the search, by task, rule and rate."""
     for task, rates in RATES.items():
         print(f"\n| {task} | {' | '.join(rates)} |\n|{'---|' * (1 + len(rates))}")
-        for rule in RULES[:-1]:
+        for rule in [rule for rule in RULES if rule != "uniform"]:
             mine = [row for row in rows if (row["task"], row["rule"]) == (task, rule)]
             by_rate = [[row["held_out"] for row in mine if row["rate"] == rate] for rate in rates]
             print(f"| `{rule}` | {' | '.join(f'{100 * mean(own):.1f}' if own else '' for own in by_rate)} |")
@@ -117,7 +125,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder with the notMNIST images; without it the digits alone")
     parser.add_argument("--only", nargs="+", default=list(RULES), choices=RULES, help="rules, in this order")
     parser.add_argument("--seeds", type=int, default=10, help="splits of the digits")
-    parser.add_argument("--letter-seeds", type=int, default=3, help="splits of the letters")
+    parser.add_argument("--letter-seeds", type=int, default=10, help="splits of the letters")
     parser.add_argument("--search", action="store_true", help="try learning rates on other splits instead")
     parser.add_argument("--table", action="store_true", help="print what is done and play nothing")
     args = parser.parse_args()

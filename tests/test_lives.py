@@ -75,12 +75,13 @@ def test_a_bayesian_of_cue_earns_what_the_task_says(options: dict[str, int], ide
 
 def test_a_trial_of_cue_is_a_blank_its_cues_go_and_a_blank() -> None:
     task = cue(cues=4, bits=3, length=200)
+    stimulus, respond = jax.jit(task.stimulus), jax.jit(task.respond)
     state = task.init(jax.random.key(1))
     assert len(set(np.asarray(state.cues).tolist())) == 4 and int(state.cues.max()) < 8
     rows, rewards = [], []
     for t in range(200):
-        rows.append(np.asarray(task.stimulus(state)))
-        last, (state, answer) = state, task.respond(jax.random.key(t), state, jnp.int32(1))
+        rows.append(np.asarray(stimulus(state)))
+        last, (state, answer) = state, respond(jax.random.key(t), state, jnp.int32(1))
         rewards.append(float(answer.reward))
         if rows[-1][3]:
             shown = {int(c) for c in last.trial.shown if c < 4}

@@ -71,18 +71,18 @@ def test_evolution_goes_the_gradients_way_on_a_quadratic() -> None:
 
     start = jax.tree.map(jnp.zeros_like, centre)
     method = Evolve(population=4096, deviation=0.01)
-    _, memory, lived = method.step(KEY, start, method.init(start), live)
+    _, memory, lived = jax.jit(method.step, static_argnums=3)(KEY, start, method.init(start), live)
     way = optax.tree.get(memory, "mu")  # Adam's mean of what it was given
     gradient = ravel_pytree(jax.grad(lambda theta: live(theta).objective)(start))[0]
     assert float(way @ gradient / jnp.linalg.norm(way) / jnp.linalg.norm(gradient)) > 0.99
     assert float(lived.objective) == pytest.approx(14, rel=0.01)
     method = Evolve(0.05, population=32, deviation=0.05)
-    theta, memory = start, method.init(start)
-    for generation in range(200):
-        theta, memory, lived = jax.jit(method.step, static_argnums=3)(
-            jax.random.fold_in(KEY, generation), theta, memory, live
-        )
-    assert float(live(theta).objective) < 0.01
+    end, _ = jax.lax.scan(
+        lambda now, key: (method.step(key, *now, live)[:2], None),
+        (start, method.init(start)),
+        jax.random.split(KEY, 200),
+    )
+    assert float(live(end[0]).objective) < 0.01
 
 
 def test_the_usual_objective_is_what_its_docstring_says() -> None:

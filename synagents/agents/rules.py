@@ -8,10 +8,11 @@ Within a life a rule does not change; what it knows, such as a rate, is improved
 from abc import abstractmethod
 from typing import ClassVar
 
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from synagents.agents.plasticity import Felt
-from synagents.hyperparameters import require
+from synagents.hyperparameters import require, settings
 from synagents.world import Group, Learner, Metrics, Mind, RoundNumber, Transition, Tree
 
 _GIVEN_BY = {
@@ -59,3 +60,18 @@ class Rule(Learner):
         """Nothing is learned within a life."""
         del key, transition, last_obs, t
         return mind, {}
+
+
+@settings
+class RatedRule(Rule):
+    """A rule that knows one rate, the same for all synapses; it is improved between lives.
+
+    Attributes:
+        eta: the rate before the first life.
+    """
+
+    eta: float = 0.1
+
+    def init(self, key: Key[Array, ""], groups: tuple[Group, ...]) -> Mind:
+        """The rate."""
+        return super().init(key, groups) | {"eta": jnp.asarray(self.eta, jnp.float32)}
