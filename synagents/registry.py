@@ -144,6 +144,7 @@ def task_kind(task: str) -> type:
     return kind
 
 
+@cache
 def _kind_of(constructor: Callable[..., Any]) -> type | None:
     """What a constructor makes: itself, or what its return annotation says; None where it says nothing."""
     if isinstance(constructor, type):

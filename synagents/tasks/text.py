@@ -127,10 +127,9 @@ def text(*, file: Path | None = None, length: int = 50) -> Text:
         f"{name} has {len(content):,} characters, of which a tenth is held out, too few for a life of {length} rounds: "
         "give a longer text or a shorter length.",
     )
-    symbols = "".join(sorted(set(content)))
-    numbers = {symbol: number for number, symbol in enumerate(symbols)}
-    require(len(symbols) > 1, f"{name} repeats one character, so there is nothing to forecast: give another text.")
-    return Text(jnp.asarray([numbers[symbol] for symbol in content], jnp.uint16), symbols, name, length)
+    points, numbers = np.unique(np.frombuffer(content.encode("utf-32-le"), np.uint32), return_inverse=True)
+    require(len(points) > 1, f"{name} repeats one character, so there is nothing to forecast: give another text.")
+    return Text(jnp.asarray(numbers, jnp.uint16), "".join(map(chr, points)), name, length)
 
 
 def _read(file: Path | None) -> tuple[str, str]:
