@@ -55,7 +55,7 @@ def cells() -> Iterator[Cell]:
         yield Cell("middle", "cue", rule, MIDDLE, 1500, 5)
     for rule in ("fixed", "neuromodulated"):
         yield Cell("maze", "maze", rule, {}, 2500, 6)
-    yield Cell("maze", "maze", "fixed", {}, 17_000, 6)  # about the time that the modulated ones take
+    yield Cell("maze", "maze", "fixed", {}, 22_000, 6)  # the time that the modulated ones take
     for rule in ("fixed", "hebbian", "neuromodulated"):
         yield Cell("text", "text", rule, {}, 1000, 3)
     yield Cell("evolve", "cue", "neuromodulated", {"outer": "evolve"}, 1500, 3)
@@ -92,15 +92,18 @@ def table(done: list[dict[str, Any]]) -> Iterator[str]:
     for study in dict.fromkeys(row["study"] for row in done):
         own = [row for row in done if row["study"] == study]
         levels = ", ".join(f"{name} {level:.4g}" for name, level in own[0]["levels"].items())
-        yield f"\n{study} ({levels})\n"
-        yield "| rule | lives of a run | reward of a fresh life | every run | runs >= 5 | seconds, all runs |"
-        yield "|---|---|---|---|---|---|"
+        settings = ", ".join(f"{name}={value}" for name, value in own[0]["settings"].items())
+        judged = study in ("cue", "evolve")
+        yield f"\n**{study}**{f': {settings}' if settings else ''} ({levels})\n"
+        more = " runs >= 5 |" * judged
+        yield f"| rule | lives of a run | reward of a fresh life | every run |{more} seconds, all runs |"
+        yield f"|---|---|---|---|---|{'---|' * judged}"
         for row in own:
             final = sorted(row["final"], reverse=True)
             every = " ".join(f"{value:.3g}" for value in final)
-            solved = f"{sum(value >= SOLVED for value in final)} of {len(final)}" if study in ("cue", "evolve") else ""
+            solved = f" {sum(value >= SOLVED for value in final)} of {len(final)} |" * judged
             told = f"{mean(final):.3g} +- {interval(final):.2g}"
-            yield f"| {row['rule']} | {row['lives']:,} | {told} | {every} | {solved} | {row['seconds']:,.0f} |"
+            yield f"| `{row['rule']}` | {row['lives']:,} | {told} | {every} |{solved} {row['seconds']:,.0f} |"
 
 
 def main() -> None:
