@@ -80,7 +80,7 @@ def play(cell: Cell, seed: int = 0) -> dict[str, Any]:
         **cell._asdict(),
         "curve": curve,
         "final": curve[-1][1],
-        "lives": cell.updates * spec.lives,
+        "lives": cell.updates * spec.lives_per_step // cell.runs,
         "seconds": round(seconds, 1),
         "levels": dict(task.levels),
         "versions": versions(),

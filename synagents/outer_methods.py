@@ -110,6 +110,11 @@ class AdvantageActorCritic(Objective):
 class Method(ABC):
     """How theta is improved: write `class Mine(Method)` with `@synagents.settings` above it."""
 
+    @property
+    def tries(self) -> int:
+        """How often an update lives its lives, each time with another theta."""
+        return 1
+
     @abstractmethod
     def init(self, theta: Theta) -> PyTree:
         """What the method remembers before the first update."""
@@ -194,6 +199,11 @@ class Evolve(Method):
         require_whole("population", self.population, 2)
         require(self.population % 2 == 0, f"population must be even, but is {self.population}.")
         require_between("deviation", self.deviation, 0, above=True)
+
+    @property
+    def tries(self) -> int:
+        """Everybody's of a population."""
+        return self.population
 
     def init(self, theta: Theta) -> PyTree:
         """The strategy's."""

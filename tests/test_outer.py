@@ -165,6 +165,7 @@ def test_evolution_is_chosen_by_name_and_changes_what_the_gradient_would() -> No
     run, history = spec.advance(spec.begin(), 3)
     assert history.reward.shape == (1, 3) and np.all(np.asarray(history.change) > 0)
     assert spec.begin().method.population == 4 and run.t == 3
+    assert spec.lives_per_step == 4 * short(num_runs=1).lives_per_step  # each of four lives them
 
 
 def test_a_plastic_world_without_an_outer_loop_is_a_run_of_rounds() -> None:

@@ -51,6 +51,18 @@ def test_a_trace_is_the_sum_of_what_fired_together() -> None:
     assert np.abs(by_hand).max() > 0.01
 
 
+@pytest.mark.parametrize("rule", [Hebbian, Oja])
+def test_a_constant_rate_is_not_learned_and_gives_the_same_first_life(rule: Any) -> None:
+    world = suited("hebbian")
+    constant, learned = rule(eta=0.3, learned_eta=False), rule(eta=0.3)
+    known = [each.init(KEY, world.groups) for each in (constant, learned)]
+    assert known[0] == {} and float(known[1]["eta"]) == pytest.approx(0.3)
+    traces = [lived(world, each, mind, 5)[5].trace for each, mind in zip((constant, learned), known, strict=True)]
+    np.testing.assert_array_equal(*traces)
+    assert np.abs(traces[0]).max() > 0.01
+    assert "learned_eta must be" in refused(lambda: rule(learned_eta=1))
+
+
 def test_simple_neuromodulation_is_the_modulator_times_what_fires_together_now() -> None:
     felt = lived(suited("neuromodulated"), Neuromodulated(), {}, 4)
     by_hand = sum(float(each.modulator[0, 0]) * np.outer(each.pre, each.post) for each in felt[:4])

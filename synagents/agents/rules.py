@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from synagents.agents.plasticity import Felt
-from synagents.hyperparameters import require, settings
+from synagents.hyperparameters import require, settings, static
 from synagents.world import Group, Learner, Metrics, Mind, RoundNumber, Transition, Tree
 
 _GIVEN_BY = {
@@ -64,14 +64,24 @@ class Rule(Learner):
 
 @settings
 class RatedRule(Rule):
-    """A rule that knows one rate, the same for all synapses; it is improved between lives.
+    """A rule that knows one rate, the same for all synapses.
 
     Attributes:
-        eta: the rate before the first life.
+        eta: the rate, before the first life where it is learned.
+        learned_eta: whether the outer loop improves it.
     """
 
     eta: float = 0.1
+    learned_eta: bool = static(default=True)
+
+    def __post_init__(self) -> None:
+        require(isinstance(self.learned_eta, bool), f"learned_eta must be True or False, but is {self.learned_eta!r}.")
 
     def init(self, key: Key[Array, ""], groups: tuple[Group, ...]) -> Mind:
-        """The rate."""
-        return super().init(key, groups) | {"eta": jnp.asarray(self.eta, jnp.float32)}
+        """The rate, where it is learned."""
+        known = {"eta": jnp.asarray(self.eta, jnp.float32)} if self.learned_eta else {}
+        return super().init(key, groups) | known
+
+    def rate(self, mind: Mind) -> Float[Array, ""]:
+        """As it is now."""
+        return mind["eta"] if self.learned_eta else jnp.asarray(self.eta, jnp.float32)

@@ -82,8 +82,8 @@ class OuterSpec(Spec[OuterRun, OuterHistory]):
 
     @property
     def lives_per_step(self) -> int:
-        """Of all runs."""
-        return self.lives * self.num_runs
+        """Of all runs and of everything that the method tries."""
+        return self.lives * self.num_runs * self.method.tries
 
     def begin(self) -> OuterRun:
         """Fresh networks and rules, nothing lived yet; ValueError if the rule does not fit the agents."""

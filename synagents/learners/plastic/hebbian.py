@@ -2,7 +2,8 @@
 
     action_ij = eta pre_i post_j
 
-eta is one number for all, improved between lives. (Miconi, Clune & Stanley 2018, arXiv 1804.02464, equation 2.)
+eta is one number for all, constant or improved between lives. (Miconi, Clune & Stanley 2018, arXiv 1804.02464, equation
+2.)
 """
 
 from jaxtyping import Array, Float
@@ -21,4 +22,4 @@ class Hebbian(RatedRule):
 
     def change(self, mind: Mind, felt: Felt) -> Float[Array, "n m"]:
         """Eta pre post."""
-        return mind["eta"] * product(felt)
+        return self.rate(mind) * product(felt)

@@ -22,4 +22,4 @@ class Oja(RatedRule):
 
     def change(self, mind: Mind, felt: Felt) -> Float[Array, "n m"]:
         """Eta (pre post - post^2 trace)."""
-        return mind["eta"] * (product(felt) - felt.post**2 * felt.trace)
+        return self.rate(mind) * (product(felt) - felt.post**2 * felt.trace)
