@@ -352,8 +352,8 @@ def world(task: str | LifeTask | Task = "cue", **options: Any) -> Any:
         ValueError: if anything is out of range, or there is no task or option of that name.
     """
     kind = registry.task_kind(task) if isinstance(task, str) else type(task)
-    fitting = [how.world for how in PLAYS if issubclass(kind, how.kind)]
-    return (fitting or [lives])[0](task, **options)  # who plays lives says best what is missing
+    how = registry.fitting(kind, PLAYS) or PLAYS[0]  # who plays lives says best what is missing
+    return how.world(task, **options)
 
 
 def settings_for(learner: str) -> dict[str, Any]:

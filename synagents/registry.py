@@ -117,20 +117,26 @@ def how_played(task: str, family: str) -> Plays:
         ValueError: if there is no such family, or it does not play the task.
     """
     require(family in worlds(), f"No world is called {family!r}: {nearest(family, worlds())}.")
-    fits, there = _ranked(task_kind(task), worlds()[family].PLAYS), players(task)
-    require(
-        bool(fits),
-        f"{task} is not played in worlds of {family} agents, but in those of {' and '.join(there)} agents: leave "
-        "--world out.",
-    )
-    return fits[0][1]
+    how = fitting(task_kind(task), worlds()[family].PLAYS)
+    if how is None:
+        raise ValueError(
+            f"{task} is not played in worlds of {family} agents, but in those of {' and '.join(players(task))} agents: "
+            "leave --world out."
+        )
+    return how
+
+
+def fitting(kind: type, plays: Iterable[Plays]) -> Plays | None:
+    """How a world plays tasks of a kind; None if it does not."""
+    return next((how for _, how in _ranked(kind, plays)), None)
 
 
 def decided(task: str, plays: Iterable[Plays]) -> Values:
     """The options of a named task that are decided by a world that adapts it, by parameter name."""
     constructor = find("tasks", task)
     kind = _kind_of(constructor)
-    values = next((how.decides or {} for _, how in _ranked(kind, plays)), {}) if kind else {}
+    how = fitting(kind, plays) if kind else None
+    values = (how and how.decides) or {}
     return {name: value for name, value in values.items() if name in inspect.signature(constructor).parameters}
 
 

@@ -22,7 +22,7 @@ from synagents.cli.sections import (
     OBJECTIVE,
     OUTER,
     Names,
-    default,
+    defaults,
     family_of,
     how_played,
     known_settings,
@@ -227,7 +227,7 @@ def build(names: Names, given: Values, *, rounds: int, seed: int = 0, by_preset:
     given = {name: value for name, value in given.items() if value is not None}
     for name in given:
         require(name in known, _unknown(name, names, known))
-    chosen = {name: default(flag, names, by_preset=by_preset) for name, flag in known.items()} | given
+    chosen = defaults(known, names, by_preset=by_preset) | given
     if "split_seed" in known and "split_seed" not in given:
         chosen["split_seed"] = seed
     if "table" in known and "table" not in given:
@@ -291,7 +291,7 @@ def _plays(names: Names) -> bool:
 
 def _usual(known: dict[str, Flag], names: Names) -> Values:
     """What settings are by the preset, as constructors take them."""
-    chosen = {name: default(flag, names) for name, flag in known.items()}
+    chosen = defaults(known, names)
     if "table" in known:
         chosen["table"] = usual_table(chosen)
     read = {name: flags.read(known[name], own) if isinstance(own, str) else own for name, own in chosen.items()}

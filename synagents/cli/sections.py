@@ -7,7 +7,7 @@ given by hand, the preset of the task and learner in that world (`synagents.cli.
 
 import contextlib
 import inspect
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from synagents import registry
 from synagents.cli import flags, presets
@@ -107,12 +107,11 @@ def all_flags() -> list[Flag]:
     return [flag for part in kinds for flag in part.values()]
 
 
-def default(flag: Flag, names: Names, *, by_preset: bool = True) -> Any:
-    """What a setting is when nobody gives it: the preset's value, or the constructor's default."""
-    if not by_preset:
-        return flag.default
-    suited = registry.worlds()[family_of(names)].settings_for(names.learner)
-    return (suited | recommended(names)).get(flag.parameter, flag.default)
+def defaults(known: dict[str, Flag], names: Names, *, by_preset: bool = True) -> Values:
+    """What settings are when nobody gives them: the preset's values, or the constructors' defaults."""
+    suited = registry.worlds()[family_of(names)].settings_for
+    usual = suited(names.learner) | recommended(names) if by_preset else {}
+    return {name: usual.get(name, flag.default) for name, flag in known.items()}
 
 
 def recommended(names: Names) -> Values:

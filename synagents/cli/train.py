@@ -128,16 +128,16 @@ class Train(click.Command):
         """The run's flags, then those of the world, the network, the task and the learner with their defaults."""
         from synagents.cli.flags import MISSING, option, plain
         from synagents.cli.kinds import OneSchedule, Schedules
-        from synagents.cli.sections import default, sections
+        from synagents.cli.sections import defaults, sections
 
         names: Names = ctx.meta[NAMES]
         with formatter.section("Run"):
             formatter.write_dl(self._own_rows(ctx, names))
         has_schedule = False
         for title, flags in sections(names).items():
-            rows = []
-            for flag in flags.values():
-                shown, usual = option(flag), default(flag, names)
+            rows, chosen = [], defaults(flags, names)
+            for name, flag in flags.items():
+                shown, usual = option(flag), chosen[name]
                 has_schedule |= isinstance(shown.type, OneSchedule | Schedules)
                 record = shown.get_help_record(ctx) or ("", "")
                 more = "must be given" if usual is MISSING else f"default: {plain(usual)}"
