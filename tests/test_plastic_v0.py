@@ -61,6 +61,8 @@ def test_a_constant_rate_is_not_learned_and_gives_the_same_first_life(rule: Any)
     np.testing.assert_array_equal(*traces)
     assert np.abs(traces[0]).max() > 0.01
     assert "learned_eta must be" in refused(lambda: rule(learned_eta=1))
+    for wrong in ([None], "", {}, 2, float("nan")):
+        assert "eta must" in refused(lambda wrong=wrong: rule(eta=wrong))
 
 
 def test_simple_neuromodulation_is_the_modulator_times_what_fires_together_now() -> None:
@@ -140,6 +142,20 @@ def test_a_rule_of_ones_own_in_the_dictionary_face_lives_the_built_in_rules_life
     there = np.array([trace for _, _, trace, _, _ in seen.values()])
     np.testing.assert_allclose(there, own.end.felt.trace.reshape(-1), atol=1e-6)
     assert np.abs(there).max() > 1e-3
+
+
+@pytest.mark.parametrize("cell", ["rate", "lstm"])
+def test_a_rule_of_ones_own_lives_the_same_life_bit_for_bit_by_names_and_by_arrays(cell: str) -> None:
+    options = SMALL | plastic_v0.settings_for("retroactive") | {"cell": cell}
+    named, arrays = plastic_v0.parallel_env("cue", **options), plastic_v0.vector_env("cue", **options, num_envs=1)
+    (seen, _), (felt, _) = named.reset(seed=5), arrays.reset(seed=5)
+    for _ in range(SMALL["length"] - 1):
+        assert same_bits(np.stack(list(seen.values())), felt)
+        acts = {agent: modulator * eligibility for agent, (_, _, _, eligibility, modulator) in seen.items()}
+        seen, earned, *_ = named.step(acts)
+        felt, rewards, *_ = arrays.step(felt[:, 4] * felt[:, 3])
+        assert list(earned.values()) == rewards.tolist()
+    assert np.abs(felt[:, 2]).max() > 1e-3
 
 
 def test_the_faces_hold_to_their_libraries_rules() -> None:

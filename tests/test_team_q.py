@@ -208,3 +208,11 @@ def test_a_frozen_table_trains_and_stays_as_it_is() -> None:
 )
 def test_what_cannot_be_is_refused_in_one_sentence(make: Any, sentence: str) -> None:
     assert sentence in refused(make)
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [(3.5e38, "has shape ()"), ([[1e39] * 3] * 2, "has shape (2, 3)"), ("zeros", "an array of numbers")],
+)
+def test_what_is_no_table_of_these_agents_is_refused_in_a_sentence(table: Any, told: str) -> None:
+    assert told in refused(lambda: TeamQ(table=table).init(KEY, synapses()))

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from synagents.agents.plasticity import Felt
-from synagents.hyperparameters import require, settings, static
+from synagents.hyperparameters import require, require_between, settings, static
 from synagents.world import Group, Learner, Metrics, Mind, RoundNumber, Transition, Tree
 
 _GIVEN_BY = {
@@ -67,7 +67,7 @@ class RatedRule(Rule):
     """A rule that knows one rate, the same for all synapses.
 
     Attributes:
-        eta: the rate, before the first life where it is learned.
+        eta: the rate, before the first life where it is learned, in [-1, 1].
         learned_eta: whether the outer loop improves it.
     """
 
@@ -75,6 +75,7 @@ class RatedRule(Rule):
     learned_eta: bool = static(default=True)
 
     def __post_init__(self) -> None:
+        require_between("eta", self.eta, -1, 1)
         require(isinstance(self.learned_eta, bool), f"learned_eta must be True or False, but is {self.learned_eta!r}.")
 
     def init(self, key: Key[Array, ""], groups: tuple[Group, ...]) -> Mind:

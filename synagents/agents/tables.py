@@ -77,7 +77,8 @@ def begin_values(
         )
         table = table.values
     try:
-        start = jnp.asarray(table, jnp.float32)
+        with np.errstate(over="ignore"):  # a number too large for 32 bits is no warning where its shape is refused
+            start = jnp.asarray(table, jnp.float32)
     except (TypeError, ValueError) as error:
         raise ValueError("The table must be an array of numbers, such as `load_table` gives.") from error
     require(
