@@ -112,7 +112,7 @@ class ParallelView(ParallelEnv):
         self._np_random_seed: int | None = None
         self._env_state: EnvState | None = None
         self._turn = 0
-        self._renderer = Renderer() if render_mode else None
+        self._renderer = Renderer(world.groups[0].action_space) if render_mode else None
 
     @property
     def max_cycles(self) -> int:

@@ -1,11 +1,13 @@
 """A picture of an episode: every weight, what its synapse did last, and the loss so far.
 
-Blue and red are negative and positive weights; orange moved up, violet moved down, white rested.
+Blue and red are negative and positive weights; orange moved up, violet moved down, white rested. Where actions name
+levels, or are any numbers, violet is low and orange is high.
 """
 
 from typing import Any
 
 import numpy as np
+from gymnasium import spaces
 from jaxtyping import UInt8
 
 from synagents.world import Params
@@ -15,10 +17,15 @@ COLOURS = ["#5e3c99", "#f7f7f7", "#e66101"]
 
 
 class Renderer:
-    """Collects what a picture shows and plots it; needs matplotlib, the package's extra `plot`."""
+    """Collects what a picture shows and plots it; needs matplotlib, the package's extra `plot`.
 
-    def __init__(self) -> None:
+    Args:
+        actions: the space of an agent's action.
+    """
+
+    def __init__(self, actions: spaces.Space) -> None:
         self._figure: Any = None
+        self._space = actions
         self.restart()
 
     def restart(self) -> None:
@@ -47,11 +54,11 @@ class Renderer:
         grid = figure.add_gridspec(3, max(len(names), 1), height_ratios=[3, 3, 2])
         for column, name in enumerate(names):
             image = _as_image(np.asarray(weights[name]))
-            moved = self._actions.get(name, np.ones(image.size)).reshape(image.shape)
+            moved = self._actions.get(name, np.full(image.size, self._rest)).reshape(image.shape)
             extreme = float(np.abs(image).max()) or 1.0
             above, below = (figure.add_subplot(grid[row, column]) for row in (0, 1))
             _plot_image(above, image, f"{name}, +-{extreme:.2g}", "RdBu_r", (-extreme, extreme))
-            _plot_image(below, moved, "last actions", _actions_map(), (0, 2))
+            _plot_image(below, moved, "last actions", *self._colours(moved))
         curve = figure.add_subplot(grid[2, :])
         curve.plot(np.arange(1, len(self._losses) + 1), self._losses, color="black", linewidth=0.8)
         curve.set_xlabel("round", fontsize=8)
@@ -63,6 +70,21 @@ class Renderer:
             figure.canvas.flush_events()
             return None
         return np.asarray(figure.canvas.buffer_rgba())[:, :, :3].copy()
+
+    @property
+    def _rest(self) -> float:
+        """An action in the middle, for agents that have not acted."""
+        return (float(self._space.n) - 1) / 2 if isinstance(self._space, spaces.Discrete) else 0.0
+
+    def _colours(self, moved: np.ndarray) -> tuple[Any, tuple[float, float]]:
+        """The colours of actions, low to high, and the numbers of the first and the last."""
+        from matplotlib.colors import ListedColormap
+
+        if not isinstance(self._space, spaces.Discrete):
+            extreme = float(np.abs(moved).max()) or 1.0
+            return "PuOr_r", (-extreme, extreme)
+        count = int(self._space.n)
+        return ListedColormap(COLOURS) if count == len(COLOURS) else "PuOr_r", (0, count - 1)
 
     def close(self) -> None:
         """Close the window, if there is one."""
@@ -82,12 +104,6 @@ def _plot_image(axis: Any, image: np.ndarray, title: str, colours: Any, span: tu
 
 def _as_image(array: np.ndarray) -> np.ndarray:
     return array.reshape(array.shape[0], -1) if array.ndim > 1 else array.reshape(1, -1)
-
-
-def _actions_map() -> Any:
-    from matplotlib.colors import ListedColormap
-
-    return ListedColormap(COLOURS)
 
 
 def _canvas() -> Any:

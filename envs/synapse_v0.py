@@ -14,13 +14,15 @@
 |             | `layer0_bias`, ..., agents `<group>_<i>` with i the row-major index in [fan_in, fan_out]          |
 | Sharing     | agents are alike: a client that trains one policy for all plays the published game                |
 | Observation | the agent's own last n actions and the team's last n rewards (`synagents.agents.codes`):          |
-|             | `discrete`, Discrete(9^n); `multi-discrete`, their 2n digits 0, 1, 2; `box`, one-hots f32[6n];    |
+|             | `discrete`, Discrete(9^n); `multi-discrete`, their 2n digits 0, 1, 2; `box`, one-hots f32[6n]; of |
+|             | A actions Discrete((3 A)^n), A digits for each action, and f32[(3 + A) n];                        |
 |             | `features` adds four numbers that the published agents do not see (`SynapseWorld`)                |
 | History     | `history="trace"` shows each agent's evidence instead (`synagents.agents.evidence`): a trace of   |
 |             | its rewarded actions in standard errors, as one of 9 buckets or, with `box`, as a number in       |
 |             | [-3, 3]; for each of 1 to 3 `history_decay`, and before the last `memory` actions and rewards     |
 | State       | for central critics: f32[N + n + 1], all weights, the last n rewards, the present loss            |
-| Action      | Discrete(3): 0, 1, 2 = down, leave, up by `step_size`; biases move `bias_gain` times as far       |
+| Action      | Discrete(3): 0, 1, 2 = down, leave, up by `step_size`; biases move `bias_gain` times as far; with |
+|             | `moves="set"` Discrete(2^k): the level of a weight of k <= 3 bits (`synagents.agents.moves`)      |
 | Reward      | one number for the whole team: the sign of the loss decrease, or (`delta`) the decrease itself    |
 | Info        | `loss`: of the moved network on the batch in use                                                  |
 | Episode     | the training of one network; it never ends by itself and is truncated after `max_cycles` rounds   |
@@ -48,12 +50,13 @@ from synagents import keys, registry, schedules
 from synagents.agents import codes, evidence
 from synagents.agents.evidence import Evidence
 from synagents.agents.histories import Form, Histories
+from synagents.agents.moves import MoveKind, Moves, Nudge, set_level
 from synagents.envs.faces import Faces
 from synagents.hyperparameters import require, require_between, require_whole, settings, static
 from synagents.networks.mlp import MLP, Activation
 from synagents.registry import Plays
 from synagents.schedules import Schedule
-from synagents.task import require_fit
+from synagents.task import require_fit, require_kinds, require_scoring
 from synagents.world import (
     Group,
     LearnerBase,
@@ -82,7 +85,7 @@ class SynapseState(NamedTuple):
     """A network in training and what its synapses remember."""
 
     weights: Params  # {group: f32[shape]}
-    actions: Tree  # {group: uint8[n]} every synapse's last actions, base 3
+    actions: Tree  # {group: uint8[n]} every synapse's last actions, in base A, the number of actions
     rewards: Integer[Array, ""]  # the team's last rewards, base 3
     loss: Float[Array, ""]  # at the end of the last round
     task: TaskState  # the task's own state: the batch in use
@@ -96,8 +99,11 @@ class SynapseWorld(World):
     Attributes:
         network: two pure functions; every parameter array is a group of agents.
         task: hands out the batches and answers outputs with a loss; the network fits its samples and outputs.
-        step_size: weight change per action, >= 0; a number or a schedule over rounds.
-        bias_gain: how many times further groups whose name ends in "bias" move, >= 0; 2 in the original [C].
+        moves: what an action does: "nudge" a weight down, leave it, or up, as published, or "set" it to one of its
+            levels, which a network of few bits has.
+        step_size: of nudges, weight change per action, >= 0; a number or a schedule over rounds; by default 1e-4.
+        bias_gain: of nudges, how many times further groups whose name ends in "bias" move, >= 0; by default 2, as in
+            the original [C].
         history: "codes", the last n actions and rewards, as published, or "trace", evidence of which way to go: an
             eligibility trace of rewarded actions in standard errors (`synagents.agents.evidence`).
         memory: rounds n whose actions and rewards an agent sees: 1 .. 9, by default 2; with "trace" 0 .. 9 beside the
@@ -119,8 +125,9 @@ class SynapseWorld(World):
 
     network: Network
     task: Task
-    step_size: Schedule = 1e-4
-    bias_gain: float = 2.0
+    moves: MoveKind = static(default="nudge")
+    step_size: Schedule | None = None
+    bias_gain: float | None = None
     history: History = static(default="codes")
     memory: int = static(default=None)
     history_decay: tuple[float, ...] | None = None
@@ -132,21 +139,33 @@ class SynapseWorld(World):
     features: bool = static(default=False)
 
     def __post_init__(self) -> None:
-        schedules.require_range("step_size", self.step_size, 0)
-        require_between("bias_gain", self.bias_gain, 0)
+        self._check_moves()
         self._check_history()
         require_whole("interval", self.interval, 0)
         require_whole("candidates", self.candidates, 1)
         require(isinstance(self.features, bool), f"features must be True or False, but is {self.features!r}.")
         require(not self.features or self.observation == "box", "Features are real numbers: use observation='box'.")
-        _require_kinds(self.network, self.task)
         require_fit(self.network, self.task)
+
+    def _check_moves(self) -> None:
+        require_kinds(self.network, self.task)
+        if self.moves == "nudge":
+            for name, usual in (("step_size", 1e-4), ("bias_gain", 2.0)):
+                if getattr(self, name) is None:
+                    object.__setattr__(self, name, usual)
+            schedules.require_range("step_size", self.step_size, 0)
+            require_between("bias_gain", self.bias_gain, 0)
+            return
+        for name in ("step_size", "bias_gain"):
+            require(getattr(self, name) is None, f"{name} is of nudges: leave it out with moves='set'.")
+        require(self.history == "codes", "history='trace' is evidence of nudges: use history='codes' with moves='set'.")
+        set_level(self.network)
 
     def _check_history(self) -> None:
         traced = self.history == "trace"
         if self.memory is None:
             object.__setattr__(self, "memory", 0 if traced else 2)
-        require_whole("memory", self.memory, 0 if traced else 1, codes.MAX_MEMORY)
+        require_whole("memory", self.memory, 0 if traced else 1, codes.most_memory(self._moves.count))
         if traced and self.history_decay is None:
             object.__setattr__(self, "history_decay", (0.98,))
         require(traced or self.history_decay is None, "history_decay is of traces: use it with history='trace'.")
@@ -157,13 +176,19 @@ class SynapseWorld(World):
             for decay in self._decays:
                 require_between("history_decay", decay, 0, 1)
 
+    @cached_property
+    def _moves(self) -> Moves:
+        if self.moves == "set":
+            return set_level(self.network)
+        return Nudge(self.step_size, self.bias_gain)  # type: ignore[arg-type]
+
     @property
     def _kept(self) -> int:
         return max(self.memory, 1)  # rounds; the last action moves weights and traces also where nobody sees it
 
     @property
     def _histories(self) -> Histories:
-        return Histories(self.memory, len(self._decays))
+        return Histories(self.memory, len(self._decays), self._moves.count)
 
     @property
     def _decays(self) -> tuple[float, ...]:
@@ -178,7 +203,7 @@ class SynapseWorld(World):
             shapes.update({name: array.shape for name, array in self.network.init(jax.random.key(0)).items()})
 
         jax.eval_shape(note_shapes)
-        choice = spaces.Discrete(codes.NUM_ACTIONS)
+        choice = spaces.Discrete(self._moves.count)
         about = self._histories
         seen = about.space(self.observation, self.features)
         return tuple(Group(name, shape, seen, choice, about=about) for name, shape in shapes.items())
@@ -196,15 +221,18 @@ class SynapseWorld(World):
     def reset(self, key: Key[Array, ""], task_state: TaskState = None) -> SynapseState:
         """A new network, a first batch (or the given one) and the loss on it; nobody has acted yet."""
         own = keys.reset_keys(key)
-        weights = self.network.init(own.network)
+        weights, acted = self._moves.begin(self.network.init(own.network))
         task_state = self.task.init(own.task) if task_state is None else task_state
         task_state, loss = self._forward(weights, task_state, own.loss)
-        blank = codes.start_digits(self._kept)
-        digits = codes.smallest_dtype(3**self._kept)
+        count = self._moves.count
+        times, digits = codes.repeated(1, self._kept, count), codes.smallest_dtype(count**self._kept)
         return SynapseState(
             weights=weights,
-            actions={name: jnp.full(array.size, blank, digits) for name, array in weights.items()},
-            rewards=jnp.asarray(blank, digits),
+            actions={
+                name: jnp.broadcast_to((times * acted[name]).astype(digits), array.size)
+                for name, array in weights.items()
+            },
+            rewards=jnp.asarray(codes.start_digits(self._kept), codes.smallest_dtype(3**self._kept)),
             loss=loss,
             task=task_state,
             evidence=evidence.begin(weights, self._decays) if self._decays else (),
@@ -220,17 +248,14 @@ class SynapseWorld(World):
         return seen
 
     def move(self, state: SynapseState, actions: Tree, t: RoundNumber, turn: int = 0) -> SynapseState:
-        """Nudge every weight by step_size times its action, and remember the actions."""
+        """Nudge every weight, or set it to the level that is named, and remember the actions."""
         del turn
-        step = schedules.at(self.step_size, t)
-        remembered = {name: codes.push(own, actions[name], self._kept) for name, own in state.actions.items()}
-        weights = {}
-        for name, weight in state.weights.items():
-            gain = self.bias_gain * step if name.endswith("bias") else step
-            # The action is read back from memory. If the weights used it directly, XLA would fuse the agents' choice
-            # into both of its uses and compute it twice.
-            action = remembered[name].reshape(weight.shape) % 3
-            weights[name] = weight + gain * (action.astype(weight.dtype) - 1)
+        base = self._moves.count
+        remembered = {name: codes.push(own, actions[name], self._kept, base) for name, own in state.actions.items()}
+        # The action is read back from memory. If the weights used it directly, XLA would fuse the agents' choice into
+        # both of its uses and compute it twice.
+        last = {name: own % base for name, own in remembered.items()}
+        weights = self.network.project(self._moves.make(state.weights, last, t))
         return state._replace(weights=weights, actions=remembered)
 
     def resolve(self, key: Key[Array, ""], state: SynapseState) -> tuple[SynapseState, Outcome]:
@@ -285,8 +310,9 @@ def world(
     hidden: tuple[int, ...] = (32,),
     activation: Activation = "relu",
     init_scale: float = 0.1,
-    step_size: Schedule = 1e-4,
-    bias_gain: float = 2.0,
+    moves: MoveKind = "nudge",
+    step_size: Schedule | None = None,
+    bias_gain: float | None = None,
     history: History = "codes",
     memory: int | None = None,
     history_decay: tuple[float, ...] | None = None,
@@ -306,8 +332,10 @@ def world(
         hidden: units of the hidden layers, each >= 1; none for a perceptron.
         activation: of the hidden units: relu, tanh, sigmoid or identity.
         init_scale: half-width of the uniform initial weights, >= 0.
-        step_size: weight change per action, >= 0; a number or a schedule over rounds.
-        bias_gain: how many times further biases move than weights, >= 0; 2 in the original.
+        moves: nudge (a weight goes down, stays, or goes up, as published) or set (the action names the weight's level,
+            of a network of 1 to 3 bits).
+        step_size: of nudges, weight change per action, >= 0; a number or a schedule over rounds; by default 1e-4.
+        bias_gain: of nudges, how many times further biases move than weights, >= 0; by default 2, as in the original.
         history: codes (the last n actions and rewards, as published) or trace (which way the agent went when the team
             did better than usual, in standard errors).
         memory: rounds n whose actions and rewards an agent sees, 1 .. 9, by default 2 as published; with trace 0 .. 9
@@ -329,12 +357,13 @@ def world(
     require(
         isinstance(hidden, tuple | list), f"hidden must be a tuple of layer sizes such as (32,), but is {hidden!r}."
     )
-    chosen = _scoring(registry.make_task(task, task_options, world))
+    chosen = require_scoring(registry.make_task(task, task_options, world))
     if network is None:
         network = MLP((math.prod(chosen.in_shape), *hidden, chosen.out_size), activation, init_scale)
     return SynapseWorld(
         network=network,
         task=chosen,
+        moves=moves,
         step_size=step_size,
         bias_gain=bias_gain,
         history=history,
@@ -353,33 +382,13 @@ PLAYS = (Plays(Task, world, learner="team-q"),)
 
 
 def settings_for(learner: str) -> dict[str, str]:
-    """The settings with which this world pays the learner of that name as it needs; none where a function makes it."""
+    """The settings with which this world suits the learner of that name; none where a function makes it."""
     constructor: Any = registry.find("learners", learner)
     is_class = isinstance(constructor, type) and issubclass(constructor, LearnerBase)
     needs = constructor.needs if is_class else RewardKind()
-    graded = {"reward": "delta"} if needs.graded else {}
-    return graded | ({"batch_change": "reevaluate"} if needs.same_batch else {})
-
-
-def _scoring(task: Any) -> Task:
-    if not isinstance(task, Task):
-        raise ValueError(
-            f"This {type(task).__name__} is no task that answers outputs with a loss: play a task of decisions in "
-            "synagents.envs.unit_v0, or derive your own class from synagents.Task."
-        )
-    return task
-
-
-def _require_kinds(network: Any, task: Any) -> None:
-    """Raise ValueError unless these are a network and a task that JAX knows."""
-    require(
-        isinstance(network, Network),
-        f"A network is an object of a class derived from synagents.Network, but this is {network!r:.60}: derive yours "
-        "from it, or make one of a Flax or Equinox module by `from_module`.",
-    )
-    for part in (network, _scoring(task)):
-        name = type(part).__name__
-        require(not jax.tree_util.all_leaves((part,)), f"JAX does not know the class {name}: write @settings above it.")
+    paid = {"reward": "delta"} if needs.graded else {}
+    paid |= {"batch_change": "reevaluate"} if needs.same_batch else {}
+    return paid | ({"moves": "set"} if is_class and constructor.sets_weights else {})
 
 
 faces = Faces(world, "synapse_v0")

@@ -40,6 +40,7 @@ SPLITS = {"digits-0": 4, "digits-16": 4, "notmnist-0": 1, "notmnist-32": 1}
 SPLITS |= {"digits-0-tenth": 6, "digits-16-tenth": 6, "notmnist-0-tenth": 2, "notmnist-32-tenth": 2}
 RUNS = {"xor": 40, "boundary": 10}  # where nothing is split
 PASSES = 2
+BIAS_GAIN = 2.0  # as published, for all agents that nudge
 Worth = tuple[float, float]  # accuracy at the last look, and of all looks
 
 COORDINATES = (
@@ -228,6 +229,7 @@ def complete(task: suite.BenchmarkTask, line: str, settings: Values) -> Values:
     usual = {name: flag.default for name, flag in line_settings.known_settings(line, task).items()}
     if not line_settings.is_optimizer(line):
         usual |= synapse_v0.settings_for(line_settings.learner_of(line)) | ({} if task.batched else {"interval": 0})
+        usual |= {"bias_gain": BIAS_GAIN} if "bias_gain" in usual else {}
         if "table" in usual:
             usual["table"] = usual_table(usual | settings)
     return {name: flags.plain(value) for name, value in (usual | settings).items()}

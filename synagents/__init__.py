@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from synagents.loop import train as train
     from synagents.networks.mlp import MLP as MLP
     from synagents.networks.modules import from_module as from_module
+    from synagents.networks.quantized import Quantized as Quantized
     from synagents.outer_methods import Ascend as Ascend
     from synagents.outer_methods import Evolve as Evolve
     from synagents.outer_methods import Method as Method
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from synagents.task import Answer as Answer
     from synagents.task import DecisionTask as DecisionTask
     from synagents.task import ForecastTask as ForecastTask
+    from synagents.task import Levels as Levels
     from synagents.task import LifeTask as LifeTask
     from synagents.task import Network as Network
     from synagents.task import Task as Task
@@ -70,6 +72,7 @@ _HOMES = {
     "loop": ["History", "Run", "advance", "begin", "evaluate", "train"],
     "networks.mlp": ["MLP"],
     "networks.modules": ["from_module"],
+    "networks.quantized": ["Quantized"],
     "outer_methods": ["Ascend", "Evolve", "Method", "Objective"],
     "report.plot": ["plot_run"],
     "run.checkpoints": ["load", "save"],
@@ -83,7 +86,7 @@ _HOMES = {
     "tasks.from_gymnasium": ["from_gymnasium"],
     "tasks.arrays": ["from_arrays", "from_batches"],
     "groups": ["Group"],
-    "task": ["Answer", "DecisionTask", "ForecastTask", "LifeTask", "Network", "Task"],
+    "task": ["Answer", "DecisionTask", "ForecastTask", "Levels", "LifeTask", "Network", "Task"],
     "world": ["Learner", "LifeWorld", "MemoryLearner", "Outcome", "Policy", "RewardKind", "Transition", "World"],
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

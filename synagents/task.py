@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from gymnasium import spaces
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Bool, Float, Integer, Key
 
 from synagents.groups import TaskState
 from synagents.hyperparameters import require
@@ -28,6 +28,23 @@ Part = Literal["train", "held_out"]
 
 # Attributes with a default are cached properties. Unlike a property, a cached property gives way to a dataclass field
 # of the same name in a subclass.
+
+
+class Levels(NamedTuple):
+    """Evenly spaced numbers."""
+
+    low: float
+    high: float
+    count: int  # >= 2
+
+    def at(self, index: Integer[Array, "..."]) -> Float[Array, "..."]:
+        """The number with an index in 0 .. count - 1."""
+        return jnp.float32(self.low) + jnp.float32((self.high - self.low) / (self.count - 1)) * index
+
+    def nearest(self, number: Float[Array, "..."]) -> Integer[Array, "..."]:
+        """The index of the nearest one; from halfway between two it goes up."""
+        place = (number - self.low) / (self.high - self.low) * (self.count - 1)
+        return jnp.clip(jnp.floor(place + 0.5), 0, self.count - 1).astype(jnp.int32)
 
 
 class Network(ABC):
@@ -43,13 +60,26 @@ class Network(ABC):
         """Units of every layer, input first, for reports. By default empty: not a chain of layers."""
         return ()
 
+    @cached_property
+    def normalises(self) -> bool:
+        """Whether a sample's output depends on the others of its batch. By default False: on its own sample alone."""
+        return False
+
+    def project(self, params: Params) -> Params:
+        """The nearest parameters that the network may have; whoever moves them calls it. By default the same ones."""
+        return params
+
+    def levels(self) -> dict[str, Levels]:
+        """The numbers that the weights of each group may be, where they are few. By default empty: any numbers."""
+        return {}
+
     @abstractmethod
     def init(self, key: Key[Array, ""]) -> Params:
         """Fresh parameters, {group: f32[...]}; the order of the names is the order of the groups."""
 
     @abstractmethod
     def apply(self, params: Params, x: Float[Array, "B ..."]) -> Float[Array, "B out"]:
-        """The outputs for a batch of inputs; each row depends on its own sample alone."""
+        """The outputs for a batch of inputs, a row for each sample."""
 
 
 class Task(ABC):
@@ -212,6 +242,28 @@ def forward(
 ) -> tuple[TaskState, Float[Array, ""]]:
     """One forward pass: the task's state after it, and the loss of these weights on the batch in use."""
     return task.respond(key, task_state, network.apply(weights, task.stimulus(task_state)))
+
+
+def require_scoring(task: Any) -> Task:
+    """The task; ValueError if it is none that answers outputs with a loss."""
+    if not isinstance(task, Task):
+        raise ValueError(
+            f"This {type(task).__name__} is no task that answers outputs with a loss: play a task of decisions in "
+            "synagents.envs.unit_v0, or derive your own class from synagents.Task."
+        )
+    return task
+
+
+def require_kinds(network: Any, task: Any) -> None:
+    """Raise ValueError unless these are a network and a task that JAX knows."""
+    require(
+        isinstance(network, Network),
+        f"A network is an object of a class derived from synagents.Network, but this is {network!r:.60}: derive yours "
+        "from it, or make one of a Flax or Equinox module by `from_module`.",
+    )
+    for part in (network, require_scoring(task)):
+        name = type(part).__name__
+        require(not jax.tree_util.all_leaves((part,)), f"JAX does not know the class {name}: write @settings above it.")
 
 
 def require_fit(network: Network, task: Task) -> None:

@@ -38,7 +38,19 @@ from synagents.groups import (
     turns_of,
     unflat,
 )
-from synagents.task import Answer, DecisionTask, ForecastTask, LifeTask, Metrics, Network, Params, Part, Task, forward
+from synagents.task import (
+    Answer,
+    DecisionTask,
+    ForecastTask,
+    Levels,
+    LifeTask,
+    Metrics,
+    Network,
+    Params,
+    Part,
+    Task,
+    forward,
+)
 
 RoundNumber: TypeAlias = int | UInt32[Array, ""]  # rounds played before this one
 Credit = Literal["agent", "team"]
@@ -233,6 +245,9 @@ class LearnerBase(ABC):
     needs: ClassVar[RewardKind] = RewardKind()
     """What rewards must say for this learner. By default nothing; `begin` refuses a world whose rewards say less."""
 
+    sets_weights: ClassVar[bool] = False
+    """Whether its actions name what a weight becomes, and do not nudge it. By default False."""
+
     credit: ClassVar[Credit] = "agent"
     """Whose rewards its action values speak of: an agent's, or what a deviation adds to the team's surprise."""
 
@@ -351,6 +366,7 @@ __all__ = [
     "Group",
     "Learner",
     "LearnerBase",
+    "Levels",
     "LifeTask",
     "LifeWorld",
     "Memory",

@@ -35,6 +35,7 @@ from tests.test_data import write_pair
 KEY = jax.random.key(0)
 NEEDED: dict[str, dict[str, Any]] = {  # the least that a constructor asks for; a new file rarely needs a line
     "mlp": {"sizes": (4, 3, 2)},
+    "quantized": {"sizes": (4, 3, 2)},
     "from-module": {"make": lambda key: eqx.nn.MLP(4, 2, 3, 1, key=key), "in_shape": (4,)},
     "digits": {"batch_size": 32},
     "notmnist": {"batch_size": 32},
@@ -81,6 +82,7 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {  # a small example of each w
 }
 OTHER: dict[str, tuple[str, dict[str, Any]]] = {  # of learners whose world of their family is another than the example
     "perturbation": ("xor", {"hidden": (), "interval": 0}),
+    "evidence": ("xor", {"hidden": (), "interval": 0}),
 }
 assert set(FAMILIES) == set(registry.worlds())
 AT_HOME = [
@@ -271,15 +273,30 @@ def test_a_network_is_two_pure_functions_over_named_arrays(name: str) -> None:
     assert same_bits(params, network.init(KEY)) and not same_bits(params, network.init(jax.random.key(1)))
     out = network.apply(params, jnp.ones((5, 4)))
     assert out.shape == (5, 2) and np.isfinite(out).all()
-    assert same_bits(out[:2], network.apply(params, jnp.ones((5, 4)))[:2])
+    assert same_bits(out, network.apply(params, jnp.ones((5, 4))))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_network_treats_the_samples_of_a_batch_alike_and_apart(name: str) -> None:
+def test_a_network_treats_the_samples_of_a_batch_alike_and_apart_unless_it_says_that_it_normalises(name: str) -> None:
     network = network_of(name)
     params, x = network.init(KEY), jax.random.normal(KEY, (5, 4))
+    together = network.apply(params, x)
+    np.testing.assert_allclose(network.apply(params, x[::-1])[::-1], together, rtol=1e-5, atol=1e-6)
     apart = jnp.concatenate([network.apply(params, x[i : i + 1]) for i in range(5)])
-    np.testing.assert_allclose(network.apply(params, x), apart, rtol=1e-5, atol=1e-6)
+    assert np.allclose(together, apart, rtol=1e-5, atol=1e-6) != network.normalises
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_may_have_the_weights_it_begins_with_and_its_levels(name: str) -> None:
+    network = network_of(name)
+    params = network.init(KEY)
+    assert same_bits(network.project(params), params)
+    levels = network.levels()
+    assert set(levels) in (set(), set(params))
+    for group, own in levels.items():
+        every = {**params, group: jnp.broadcast_to(own.at(jnp.arange(own.count))[0], params[group].shape)}
+        np.testing.assert_allclose(network.project(every)[group], every[group], rtol=1e-6)
+        assert own.nearest(own.at(jnp.arange(own.count))).tolist() == list(range(own.count))
 
 
 SIZED = [name for name in NETWORKS if "sizes" in inspect.signature(registry.find("networks", name)).parameters]

@@ -9,6 +9,7 @@ from gymnasium import spaces
 
 from synagents import data
 from synagents.hyperparameters import settings
+from synagents.networks.quantized import Quantized
 from synagents.tasks.datasets import from_dataset
 from synagents.tasks.samples import Samples
 from synagents.world import Group, Metrics, Outcome, World
@@ -26,6 +27,7 @@ OBSERVATIONS = ["discrete", "multi-discrete", "box"]
 # What agents of synapse_v0 may see, and what they are paid.
 MODES: list[dict[str, Any]] = [{"observation": name} for name in OBSERVATIONS]
 MODES += [{"observation": "box", "features": True}, {"memory": 1}, {"memory": 4, "reward": "delta"}]
+MODES += [{"moves": "set", "step_size": None, "network": Quantized((6, 3), weight_bits=2)}]
 MODES += [{"history": "trace"}, {"history": "trace", "observation": "box", "memory": 1, "history_decay": (0.9, 0.99)}]
 
 

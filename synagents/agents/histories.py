@@ -27,20 +27,27 @@ class Histories(NamedTuple):
 
     memory: int  # rounds n whose actions and rewards are seen
     decays: int = 0  # traces D that are seen before them
+    actions: int = codes.NUM_ACTIONS  # A that an agent chooses from
 
     @property
     def size(self) -> int:
-        """How many there are in the discrete form: 9^(D + n)."""
-        return evidence.NUM_BUCKETS**self.decays * codes.num_codes(self.memory)
+        """How many there are in the discrete form: 9^D (3 A)^n."""
+        return evidence.NUM_BUCKETS**self.decays * codes.num_codes(self.memory, self.actions)
+
+    @property
+    def bases(self) -> list[int]:
+        """How many values each digit has: of the evidence, of actions, of rewards."""
+        return [evidence.NUM_BUCKETS] * self.decays + [self.actions] * self.memory + [3] * self.memory
 
     def space(self, form: Form, features: bool = False) -> spaces.Space:
         """Of one agent's observation, with the four numbers of `codes.places` after it or not."""
         if form == "discrete":
             return spaces.Discrete(self.size)
         if form == "multi-discrete":
-            return spaces.MultiDiscrete([evidence.NUM_BUCKETS] * self.decays + [3] * 2 * self.memory)
-        low = [-evidence.LARGEST] * self.decays + [0] * 6 * self.memory
-        high = [evidence.LARGEST] * self.decays + [1] * 6 * self.memory
+            return spaces.MultiDiscrete(self.bases)
+        hot = (self.actions + 3) * self.memory
+        low = [-evidence.LARGEST] * self.decays + [0] * hot
+        high = [evidence.LARGEST] * self.decays + [1] * hot
         if features:
             low, high = [*low, 0, 0, 0, -np.inf], [*high, 1, 1, 1, np.inf]
         return spaces.Box(np.array(low, np.float32), np.array(high, np.float32))
@@ -50,7 +57,7 @@ class Histories(NamedTuple):
 
         Args:
             form: of the observations.
-            actions: {group: [n]} their last actions, base 3.
+            actions: {group: [n]} their last actions, base A.
             rewards: the team's last rewards, base 3.
             known: the evidence, of D decays.
 
@@ -58,14 +65,14 @@ class Histories(NamedTuple):
             {group: [n]} codes, or {group: [n, ...]} digits or numbers.
         """
         see = {"discrete": codes.encode, "multi-discrete": codes.digits, "box": codes.one_hots}[form]
-        seen = {name: see(own, rewards, self.memory) for name, own in actions.items() if self.memory}
+        seen = {name: see(own, rewards, self.memory, self.actions) for name, own in actions.items() if self.memory}
         if not isinstance(known, Evidence):
             return seen
         shown = evidence.show(known, form)
         if not self.memory:
             return shown
         if form == "discrete":
-            base, dtype = codes.num_codes(self.memory), codes.smallest_dtype(self.size)
+            base, dtype = codes.num_codes(self.memory, self.actions), codes.smallest_dtype(self.size)
             return {name: shown[name].astype(dtype) * dtype.type(base) + own for name, own in seen.items()}
         return {name: jnp.concatenate([shown[name], own], axis=1) for name, own in seen.items()}
 
@@ -84,6 +91,8 @@ def require_codes(groups: tuple[Group, ...], learner: str) -> int:
 def mirrored(groups: tuple[Group, ...], learner: str) -> Integer[np.ndarray, "S"]:
     """For every history the one in which all actions were opposite, and the evidence says the opposite.
 
+    The opposite of action a of A is A - 1 - a.
+
     ValueError where the groups do not say what their observations are made of.
     """
     about = groups[0].about
@@ -91,7 +100,7 @@ def mirrored(groups: tuple[Group, ...], learner: str) -> Integer[np.ndarray, "S"
         isinstance(about, Histories),
         f"{learner} must know what agents see, and these do not say: let Group.about be histories.Histories.",
     )
-    bases = [evidence.NUM_BUCKETS] * about.decays + [3] * 2 * about.memory
+    bases = about.bases
     flipped = [True] * (about.decays + about.memory) + [False] * about.memory
     digits = np.stack(np.unravel_index(np.arange(np.prod(bases)), bases))
     mirror = [base - 1 - digit if flip else digit for base, digit, flip in zip(bases, digits, flipped, strict=True)]

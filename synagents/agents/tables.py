@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from synagents.agents.codes import NUM_ACTIONS
 from synagents.agents.histories import Histories
 from synagents.groups import Group
 from synagents.hyperparameters import require, settings, static
@@ -22,8 +23,8 @@ class Table:
     """Action values for every history.
 
     Attributes:
-        values: f32[S, A], S = 9^(traces + rounds) in the order of observations ("discrete"), A = 3.
-        histories: rounds and traces that a history is made of.
+        values: f32[S, A], S = 9^traces (3 A)^rounds in the order of observations ("discrete").
+        histories: rounds and traces that a history is made of, and A.
         credit: "agent", discounted rewards of single agents, or "team", what a deviation adds to the team's surprise.
     """
 
@@ -38,10 +39,10 @@ class Table:
 
 
 def described(histories: Histories) -> str:
-    """What agents see, in words: "2 rounds", "1 trace and 1 round"."""
+    """What agents see, in words: "2 rounds", "1 trace and 1 round", "2 rounds of 4 actions"."""
     parts = [f"{histories.decays} trace" + "s" * (histories.decays > 1)] if histories.decays else []
     parts += [f"{histories.memory} round" + "s" * (histories.memory > 1)] if histories.memory else []
-    return " and ".join(parts)
+    return " and ".join(parts) + (f" of {histories.actions} actions" if histories.actions != NUM_ACTIONS else "")
 
 
 def begin_values(

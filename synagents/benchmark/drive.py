@@ -161,7 +161,8 @@ class _Seed(NamedTuple):
         def one_step(i: Array, state: PyTree) -> PyTree:
             progress = (share - (now.owed - i * price) / (self.quota * self.looks)).astype(jnp.float32)
             drawn = keys.learner_key(keys.round_key(self.key, now.t + i))
-            return self.optimizer.step(drawn, self.problem, now.batch, state, progress)[0]
+            state = self.optimizer.step(drawn, self.problem, now.batch, state, progress)[0]
+            return state._replace(weights=self.problem.network.project(state.weights))
 
         state, t = jax.lax.fori_loop(0, steps, one_step, now.state), now.t + steps
         due = (steps > 0) & is_due(t, interval) if interval else now.due

@@ -20,6 +20,7 @@ from synagents.envs import synapse_v0
 from synagents.envs.plastic_samples import PerturbedWorld
 from synagents.envs.synapse_v0 import SynapseWorld
 from synagents.hyperparameters import Values, nearest, require
+from synagents.world import LearnerBase
 
 REFERENCE = "q-table"  # the reference paper's line
 FAMILIES = ("synapse", "plastic")  # whose worlds are played in; a learner that is for both plays in the first
@@ -31,8 +32,14 @@ Played: TypeAlias = SynapseWorld | PerturbedWorld
 def players() -> list[str]:
     """The lines that learners play: all of worlds of synapses, variants, and others that the asset has settings for."""
     there = {line for of_task in _written().values() for line in of_task if not is_optimizer(line)}
-    own = {name for name in registry.offers("learners") if "synapse" in registry.families(name)}
+    learners = registry.offers("learners")
+    own = {name for name in learners if "synapse" in registry.families(name) and not _sets_weights(learners[name])}
     return sorted(there | own)
+
+
+def _sets_weights(learner: Any) -> bool:
+    """Whether it names levels of weights, which the networks of the benchmark do not have."""
+    return isinstance(learner, type) and issubclass(learner, LearnerBase) and learner.sets_weights
 
 
 def is_optimizer(line: str) -> bool:
@@ -52,6 +59,10 @@ def world_of(line: str, task: BenchmarkTask) -> Callable[..., Played]:
         ValueError: if there is no such learner, or it plays in other worlds.
     """
     there = [family for family in FAMILIES if family in registry.families(learner_of(line))]
+    require(
+        not _sets_weights(registry.find("learners", learner_of(line))),
+        f"{line} names levels of weights, but those of the benchmark's networks may be any number: score another one.",
+    )
     require(
         bool(there),
         f"The benchmark is played in worlds of {' or '.join(FAMILIES)} agents, for which {line} is not made: score "

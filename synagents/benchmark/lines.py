@@ -66,7 +66,8 @@ def play(
     """
     if is_optimizer(line):
         return _driven(task, line, given or {}, runs, seed, data)
-    require(":" in line or line in lines(), f"No line is called {line!r}: {nearest(line, lines())}.")
+    there = {*lines(), *registry.offers("learners")}  # of a learner that plays elsewhere, `score` says so
+    require(":" in line or line in there, f"No line is called {line!r}: {nearest(line, lines())}.")
     return score(task, line, given or {}, runs=runs, seed=seed, data=data)
 
 

@@ -230,8 +230,7 @@ def build(names: Names, given: Values, *, rounds: int, seed: int = 0, by_preset:
     chosen = defaults(known, names, by_preset=by_preset) | given
     if "split_seed" in known and "split_seed" not in given:
         chosen["split_seed"] = seed
-    if "table" in known and "table" not in given:
-        chosen["table"] = usual_table(chosen)
+    chosen |= _following(known, chosen, given)
     for name, value in chosen.items():
         require(value is not flags.MISSING, f"{names.learner} on {names.task} needs a value: give {known[name].name}.")
         chosen[name] = flags.read(known[name], value) if isinstance(value, str) else value
@@ -292,10 +291,17 @@ def _plays(names: Names) -> bool:
 def _usual(known: dict[str, Flag], names: Names) -> Values:
     """What settings are by the preset, as constructors take them."""
     chosen = defaults(known, names)
-    if "table" in known:
-        chosen["table"] = usual_table(chosen)
+    chosen |= _following(known, chosen, {})
     read = {name: flags.read(known[name], own) if isinstance(own, str) else own for name, own in chosen.items()}
     return {name: flags.value(known[name], own, 1) for name, own in read.items()}
+
+
+def _following(known: Iterable[str], chosen: Values, given: Values) -> Values:
+    """What follows from other settings where it is not given itself."""
+    follows: Values = {"table": usual_table(chosen)}
+    if chosen.get("moves") == "set":
+        follows |= dict.fromkeys(presets.OF_NUDGES)  # what presets say of them means nothing here
+    return {name: value for name, value in follows.items() if name in known and name not in given}
 
 
 def usual_table(chosen: Values) -> str:

@@ -21,6 +21,7 @@ from synagents.run.tables import load_table
 from synagents.schedules import Schedule
 
 MISSING = inspect.Parameter.empty
+ONE_SCHEDULE = (Schedule, Schedule | None)
 
 
 class Flag(NamedTuple):
@@ -86,7 +87,7 @@ def read(flag: Flag, text: Any) -> Any:
 
 def value(flag: Flag, given: Any, rounds: int) -> Any:
     """What the constructor is to get for what the command line, a preset or Python gave."""
-    if flag.kind == Schedule and isinstance(given, str):
+    if flag.kind in ONE_SCHEDULE and isinstance(given, str):
         return schedules.parse(given, rounds)
     if flag.kind == tuple[Schedule, ...] and isinstance(given, str):
         return () if given == "none" else tuple(schedules.parse(part, rounds) for part in given.split(","))
@@ -176,7 +177,7 @@ def _click_type(flag: Flag) -> click.ParamType | None:
     """How a flag's value is read; None where it cannot be typed."""
     if flag.parameter == "table":
         return kinds.Table()
-    if flag.kind == Schedule:
+    if flag.kind in ONE_SCHEDULE:
         return kinds.OneSchedule()
     if flag.kind == tuple[Schedule, ...]:
         return kinds.Schedules()

@@ -85,6 +85,8 @@ TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is r
         "xor": _PERTURBED_TOYS | {"hidden": (4,), "step_size": "exponential:0.3:0.03"},
     },
 }
+OF_NUDGES = ("step_size", "bias_gain")
+NETWORKS = {"evidence": "quantized"}  # of learners that need another than the world's own
 ROUNDS = 10_000  # where a preset does not say
 LIVES = 30  # of an update of an outer loop, where a preset does not say
 
@@ -131,6 +133,13 @@ _TEAM_DIGITS: Values = {
     "rounds": 50_000,
 }
 _LEARNING_DIGITS: Values = _TEAM_DIGITS | {"batch_size": 500, "interval": 100, "rounds": 30_000}  # from zeros
+_SET_DIGITS: Values = {
+    "hidden": (64,),
+    "batch_size": 100,
+    "interval": 200,
+    "epsilon": "exponential:3e-3:3e-4",
+    "rounds": 150_000,
+}
 _TRACED_LETTERS: Values = {"batch_size": 1000, "interval": 100, "step_size": "exponential:3e-4:2e-5"}
 _MAP_CONTROL: Values = {"hidden": (64, 32), "variance": (0.03, 0.1), "num_worlds": 1}
 _WEIGHTS_CONTROL: Values = {"hidden": (64, 32), "units": "bit", "num_worlds": 1, "trace_decay": 0.0}
@@ -228,6 +237,7 @@ MEASURED: dict[tuple[str, str], Values] = {
         for task in ("boundary", "perceptron")
         for learner in ("trace", "team-q")
     },
+    ("digits", "evidence"): _SET_DIGITS,
     ("digits", "trace"): _TRACED_DIGITS,
     ("digits", "team-q"): _TEAM_DIGITS,
     **{(task, "trace"): _TRACED_LETTERS for task in ("idx", "notmnist")},

@@ -45,7 +45,7 @@ def named(
             loop is asked for where there is none.
     """
     learner = learner or registry.usual_learner(task, world)
-    names = Names(task, learner, network, world)
+    names = Names(task, learner, network or presets.NETWORKS.get(learner), world)
     names = names._replace(world=family_of(names))
     if not how_played(names).outer:
         require(outer is None, f"{learner} on {task} has no outer loop: leave --outer out.")

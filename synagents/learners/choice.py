@@ -54,6 +54,17 @@ def explore_around(key: Key[Array, ""], actions: Tree, epsilon: Float[Array, ""]
     return chosen
 
 
+def explore_others(key: Key[Array, ""], actions: Tree, epsilon: Float[Array, ""], num_actions: int) -> Tree:
+    """Every agent's given action, or with probability `epsilon` one of the others; arguments as `explore_around`."""
+    others = num_actions - 1
+    edges = [jnp.round(epsilon * k / others * RESOLUTION).astype(jnp.uint32) for k in range(1, num_actions)]
+    drawn = _drawn(key, actions)
+    # Whoever has passed all edges goes once around: back to the given action.
+    return {
+        name: (own.astype(jnp.uint8) + 1 + _place(drawn[name], edges)) % num_actions for name, own in actions.items()
+    }
+
+
 def epsilon_greedy(table: Float[Array, "S A"], epsilon: Float[Array, ""]) -> Float[Array, "S A"]:
     """The policy that takes argmax_a table[s, a], or any action with probability `epsilon`; ties go to the lowest."""
     greedy = jax.nn.one_hot(jnp.argmax(table, axis=1), table.shape[1], dtype=jnp.float32)

@@ -34,11 +34,7 @@ class MLP(Network):
     init_scale: float = 0.1
 
     def __post_init__(self) -> None:
-        whole = all(isinstance(size, numbers.Integral) and size >= 1 for size in self.sizes)
-        require(
-            len(self.sizes) >= 2 and whole,
-            f"A network needs an input and an output layer and at least one unit in each, but sizes are {self.sizes}.",
-        )
+        require_layers(self.sizes)
         require_between("init_scale", self.init_scale, 0)
 
     def init(self, key: Key[Array, ""]) -> Params:
@@ -74,3 +70,12 @@ class MLP(Network):
             if layer < last:
                 h = ACTIVATIONS[self.activation](h)
         return h, tuple(given)
+
+
+def require_layers(sizes: tuple[int, ...]) -> None:
+    """Raise ValueError unless these are the units of two layers or more."""
+    whole = all(isinstance(size, numbers.Integral) and size >= 1 for size in sizes)
+    require(
+        len(sizes) >= 2 and whole,
+        f"A network needs an input and an output layer and at least one unit in each, but sizes are {sizes}.",
+    )

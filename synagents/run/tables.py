@@ -3,6 +3,8 @@
     {"format": "synagents-q-table/2", "rounds": n, "traces": D, "edges": [of a trace's buckets], "credit": "agent",
      "table": [[Q(-), Q(0), Q(+)], ... one row per history], "about": {where it comes from}}
 
+A table of agents who name one of A levels says "actions": A, and has A columns.
+
 Rows are in the order of "discrete" observations: traces before rounds, the first most significant
 (`synagents.agents.codes`, `evidence`). Files of version 1, which were all over n = "memory" rounds, and the reference
 paper's published table (`axes` with the action first) are understood too.
@@ -16,7 +18,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from synagents.agents.codes import MAX_MEMORY, NUM_ACTIONS, num_codes
+from synagents.agents.codes import MAX_MEMORY, MOST_LEVELS, NUM_ACTIONS, num_codes
 from synagents.agents.evidence import EDGES
 from synagents.agents.histories import Histories
 from synagents.agents.tables import Table, described
@@ -78,7 +80,7 @@ def save_table(path: str | Path, table: Table, about: Json | None = None) -> Non
 
     Args:
         path: the file to write, in a directory that is there.
-        table: with finite values f32[S, 3].
+        table: with finite values f32[S, A].
         about: where it comes from: anything JSON can say.
 
     Raises:
@@ -98,6 +100,7 @@ def table_text(table: Table, about: Json | None = None) -> bytes:
     rows = ",\n".join(json.dumps([float(f"{value:.7g}") for value in row]) for row in values)
     head: Json = {"format": FORMAT, "rounds": histories.memory, "traces": histories.decays}
     head |= {"edges": list(EDGES)} if histories.decays else {}
+    head |= {"actions": histories.actions} if histories.actions != NUM_ACTIONS else {}
     written = json.dumps(head | {"credit": table.credit, "about": about or {}}, indent=1)
     return f'{written.removesuffix("}").rstrip()},\n "table": [\n{rows}\n]}}\n'.encode()
 
@@ -134,14 +137,15 @@ def _understand(content: object) -> tuple[Table, Json]:
     credit: Credit = "agent" if old or said.get("credit") == "agent" else "team"
     if credit == "team" and said.get("credit") != "team":
         raise TableError(f"credits {said.get('credit')!r:.40} instead of 'agent' or 'team'")
-    table = _checked(_array(said.get("table")), Histories(rounds, traces), credit)
+    actions = _whole(said, "actions", MOST_LEVELS, 2) if "actions" in said else NUM_ACTIONS
+    table = _checked(_array(said.get("table")), Histories(rounds, traces, actions), credit)
     return table, about if isinstance(about, dict) else {}
 
 
-def _whole(said: Json, name: str, most: int) -> int:
+def _whole(said: Json, name: str, most: int, least: int = 0) -> int:
     number = said.get(name)
-    if type(number) is not int or not 0 <= number <= most:
-        raise TableError(f"has {name} {number!r:.40} instead of a whole number from 0 to {most}")
+    if type(number) is not int or not least <= number <= most:
+        raise TableError(f"has {name} {number!r:.40} instead of a whole number from {least} to {most}")
     return number
 
 
@@ -159,8 +163,8 @@ def _checked(values: np.ndarray, histories: Histories, credit: Credit) -> Table:
 
 
 def _check(values: np.ndarray, histories: Histories) -> None:
-    shape = (histories.size, NUM_ACTIONS)
-    if not any(histories):
+    shape = (histories.size, histories.actions)
+    if not (histories.memory or histories.decays):
         raise TableError("is over neither rounds nor traces")
     if values.shape != shape:
         raise TableError(f"has shape {values.shape} instead of {shape} for {described(histories)}")

@@ -37,8 +37,8 @@ def from_arrays(
         x: samples [n, ...] of any shape; kept as f32, or as uint8.
         target: whole numbers [n] are classes from 0 on; floats [n] or [n, C] are values, and [n] becomes [n, 1], so
             that it has the shape of the outputs.
-        loss: "cross-entropy", "mean-squared-error", "p-norm[:ORDER]" or a function (outputs f32[B, out_size],
-            targets int32[B] or f32[B, C]) -> f32[].
+        loss: "cross-entropy", "mean-squared-error", "squared-hinge", "p-norm[:ORDER]" or a function (outputs
+            f32[B, out_size], targets int32[B] or f32[B, C]) -> f32[].
         batch_size: samples per batch, 1 .. the training part.
         held_out: share of the samples held out, in (0, 1).
         split_seed: seed of the split, 0 .. 2^32 - 1; classes are split alike, values at random.

@@ -36,7 +36,7 @@ def from_dataset(
         batch_size: images per batch, at least 1, at most the training part.
         held_out: share of the images held out, in (0, 1); a published test part is used where the data set has one.
         split_seed: seed of the stratified split, 0 .. 2^32 - 1.
-        loss: "cross-entropy", "mean-squared-error", "p-norm[:ORDER]" or a function of (logits, labels).
+        loss: "cross-entropy", "mean-squared-error", "squared-hinge", "p-norm[:ORDER]" or a function (logits, labels).
 
     Raises:
         ValueError: if the batch is larger than the training part, or the share leaves a part empty.
@@ -78,7 +78,7 @@ def digits(
         batch_size: images per batch, 1 .. the training part (1,348 by default).
         held_out: share of the images held out, in (0, 1).
         split_seed: seed of the stratified split, 0 .. 2^32 - 1.
-        loss: cross-entropy, mean-squared-error or p-norm[:ORDER].
+        loss: cross-entropy, mean-squared-error, squared-hinge or p-norm[:ORDER].
         scale: what pixels are divided by, > 0; by default 16, the largest.
     """
     _check_scale(scale)
@@ -102,7 +102,7 @@ def notmnist(
         batch_size: images per batch, 1 .. the training part.
         held_out: share of the images held out, in (0, 1); the paper's is 0.25.
         split_seed: seed of the stratified split, 0 .. 2^32 - 1.
-        loss: cross-entropy, mean-squared-error or p-norm[:ORDER].
+        loss: cross-entropy, mean-squared-error, squared-hinge or p-norm[:ORDER].
         scale: what pixels are divided by, > 0; by default inferred: 255 for the published files.
     """
     require(data is None or isinstance(data, str | Path), f"data is the name of a folder, and not {data!r}.")
@@ -128,7 +128,7 @@ def idx(
         batch_size: images per batch, 1 .. the training part.
         held_out: share of the images held out, in (0, 1), where there is no published test part.
         split_seed: seed of the stratified split, 0 .. 2^32 - 1.
-        loss: cross-entropy, mean-squared-error or p-norm[:ORDER].
+        loss: cross-entropy, mean-squared-error, squared-hinge or p-norm[:ORDER].
         scale: what pixels are divided by, > 0; by default the largest up to 16, else 255.
     """
     if not isinstance(data, str | Path):

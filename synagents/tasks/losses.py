@@ -28,6 +28,11 @@ def mean_squared_error(out: Float[Array, "B C"], target: Num[Array, "B *C"]) -> 
     return jnp.mean((out - _values(target, out)) ** 2)
 
 
+def squared_hinge(out: Float[Array, "B C"], target: Num[Array, "B *C"]) -> Float[Array, ""]:
+    """Mean over batch and outputs of max(0, 1 - y out)^2, y = 2 target - 1 in {-1, +1} (as in BinaryNet)."""
+    return jnp.mean(jnp.maximum(0, 1 - (2 * _values(target, out) - 1) * out) ** 2)
+
+
 @dataclass(frozen=True)
 class PNorm:
     """The original's loss ||out - target||_p / B, the norm taken over the whole batch (SynRL; p = 2 there).
@@ -47,7 +52,7 @@ class PNorm:
 
 
 def named(loss: str | Loss) -> Loss:
-    """A loss by its name ("cross-entropy", "mean-squared-error", "p-norm", "p-norm:1.5"); a function stays what it is.
+    """A loss by its name ("cross-entropy", "squared-hinge", "p-norm:1.5"); a function stays what it is.
 
     Raises:
         ValueError: if there is no loss of that name.
@@ -62,7 +67,11 @@ def named(loss: str | Loss) -> Loss:
             return PNorm(float(order or 2))
         except ValueError as error:
             raise ValueError(f"The order of the p-norm must be a number >= 1, but is {order!r}.") from error
-    plain = {"cross-entropy": cross_entropy, "mean-squared-error": mean_squared_error}
+    plain = {
+        "cross-entropy": cross_entropy,
+        "mean-squared-error": mean_squared_error,
+        "squared-hinge": squared_hinge,
+    }
     if loss not in plain:
         raise ValueError(f"No loss is called {loss!r}: {nearest(loss, [*plain, 'p-norm'])}.")
     return plain[loss]

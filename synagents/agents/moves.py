@@ -1,0 +1,93 @@
+"""What an action does to a weight: nudge it, or set it to a level.
+
+    nudge   w <- w + step_size a,   a in {-1, 0, +1}; biases move bias_gain times as far
+    set     w <- level_a,           a in 0 .. A - 1, where the network's weights may be A evenly spaced numbers
+
+The first is the published move (Bhargava et al. 2022). With the second the joint action is the network itself, as in a
+bandit with one arm for every network.
+"""
+
+from typing import Literal, NamedTuple, TypeAlias
+
+import jax.numpy as jnp
+
+from synagents import schedules
+from synagents.agents.codes import MOST_LEVELS, NUM_ACTIONS
+from synagents.groups import Tree
+from synagents.hyperparameters import require
+from synagents.schedules import Schedule
+from synagents.task import Levels, Network, Params
+from synagents.world import RoundNumber
+
+MoveKind = Literal["nudge", "set"]
+
+
+class Nudge(NamedTuple):
+    """Down, leave, up."""
+
+    step_size: Schedule
+    bias_gain: float
+
+    @property
+    def count(self) -> int:
+        """How many actions there are."""
+        return NUM_ACTIONS
+
+    def begin(self, weights: Params) -> tuple[Params, Tree]:
+        """The weights a life begins with, and every agent's last action, {group: [n] or []}: none."""
+        return weights, {name: jnp.uint8(1) for name in weights}
+
+    def make(self, weights: Params, actions: Tree, t: RoundNumber) -> Params:
+        """The weights after these actions, {group: [n]} in 0 .. 2."""
+        step, moved = schedules.at(self.step_size, t), {}
+        for name, weight in weights.items():
+            gain = self.bias_gain * step if name.endswith("bias") else step
+            moved[name] = weight + gain * (actions[name].reshape(weight.shape).astype(weight.dtype) - 1)
+        return moved
+
+
+class SetLevel(NamedTuple):
+    """The weight becomes the level that is named."""
+
+    levels: dict[str, Levels]
+
+    @property
+    def count(self) -> int:
+        """How many actions there are."""
+        return next(iter(self.levels.values())).count
+
+    def begin(self, weights: Params) -> tuple[Params, Tree]:
+        """Weights rounded to levels, and every agent's last action: it has named the level that its weight has."""
+        named = {name: self.levels[name].nearest(weight) for name, weight in weights.items()}
+        return {name: self.levels[name].at(index) for name, index in named.items()}, {
+            name: index.reshape(-1) for name, index in named.items()
+        }
+
+    def make(self, weights: Params, actions: Tree, t: RoundNumber) -> Params:
+        """The weights after these actions, {group: [n]} in 0 .. A - 1."""
+        del t
+        return {
+            name: self.levels[name].at(actions[name]).reshape(weight.shape).astype(weight.dtype)
+            for name, weight in weights.items()
+        }
+
+
+Moves: TypeAlias = Nudge | SetLevel
+
+
+def set_level(network: Network) -> SetLevel:
+    """Moves that name levels; ValueError where the network's weights have none, or too many."""
+    levels = network.levels()
+    kind = type(network).__name__
+    require(
+        bool(levels),
+        f"moves='set' names one of a weight's few levels, but weights of this {kind} may be any number: take a network "
+        "of few bits, such as quantized, or moves='nudge'.",
+    )
+    counts = sorted({own.count for own in levels.values()})
+    require(
+        len(counts) == 1 and counts[0] <= MOST_LEVELS,
+        f"moves='set' names one of at most {MOST_LEVELS} levels, but weights of this {kind} have "
+        f"{' and '.join(map(str, counts))}: take fewer bits, or moves='nudge'.",
+    )
+    return SetLevel(levels)
