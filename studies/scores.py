@@ -43,7 +43,8 @@ def freeze(scores: results.Scores) -> None:
 def best_agents(scores: results.Scores) -> list[str]:
     """The reference, and the three other lines of agents with the highest mean accuracy on all other tasks."""
     cheap = [scores.get(task.id, {}) for task in suite.SUITE.values() if task.name != DEAREST]
-    learners = [line for line in lines.lines() if not is_optimizer(line) and line != "q-table"]
+    every = lines.fitting(suite.SUITE[DEAREST])
+    learners = [line for line in every if not is_optimizer(line) and line != "q-table"]
     learners = [line for line in learners if all(line in played for played in cheap)]  # a forecast comes before scores
     mean = {line: np.mean([played[line].accuracy[:, -1].mean() for played in cheap]) for line in learners}
     return ["q-table", *sorted(learners, key=lambda line: -mean[line])[:3]]
@@ -52,7 +53,7 @@ def best_agents(scores: results.Scores) -> list[str]:
 def players_of(task: suite.BenchmarkTask, scores: results.Scores) -> list[str]:
     """The lines that play a task."""
     if DEAREST not in task.name:
-        return list(lines.lines())
+        return lines.fitting(task)
     return best_agents(scores) + [line for line in lines.lines() if is_optimizer(line)]
 
 

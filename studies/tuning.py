@@ -212,7 +212,7 @@ def choose(cell: Callable[..., Worth]) -> dict[str, dict[str, Values]]:
     written = json.loads(CHOSEN.read_text())
     chosen: dict[str, dict[str, Values]] = {}
     for task in suite.TASKS.values():
-        for line in lines.lines():
+        for line in lines.fitting(task):
             like = ALIKE.get(line, line)
             known = line_settings.known_settings(line, task)
             try:
@@ -256,7 +256,7 @@ def main() -> None:
     args = parser.parse_args()
     done = Cells(RESULTS / "tuning.jsonl")
     tasks = [suite.TASKS[name] for name in args.task or suite.TASKS]
-    players = [line for line in args.line or lines.lines() if line not in ALIKE]
+    players = [line for line in args.line or lines.fitting(tasks[0]) if line not in ALIKE]
     quiet = args.table or args.choose
 
     def cell(task: suite.BenchmarkTask, line: str, settings: Values) -> Worth:

@@ -103,7 +103,7 @@ def test_settings_are_chosen_on_a_fifth_of_the_training_part_of_another_split() 
 def test_every_setting_of_every_line_is_written_in_the_asset(name: str) -> None:
     task = suite.find(name)
     of_task = set(inspect.signature(registry.find("tasks", task.task)).parameters) - {"data"}
-    for line in lines.lines():
+    for line in lines.fitting(task):
         written = set(line_settings.chosen(task, line))
         assert written == set(line_settings.known_settings(line, task)), line
         assert not written & set(task.frozen), line
@@ -118,7 +118,8 @@ def objects(task: suite.BenchmarkTask, line: str) -> list[str]:
 
 @pytest.mark.parametrize("name", ["xor", "boundary", "digits-0"])
 def test_presets_may_change_without_a_score_changing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    task, agents = suite.find(name), [line for line in lines.lines() if not line_settings.is_optimizer(line)]
+    task = suite.find(name)
+    agents = [line for line in lines.fitting(task) if not line_settings.is_optimizer(line)]
     before = {line: objects(task, line) for line in agents}
     nonsense = {"step_size": "7", "interval": 3, "reward": "sign", "batch_size": 9, "epsilon": "0.9", "gamma": 0.1}
     named = {name: value for name, value in vars(presets).items() if name.isupper() and isinstance(value, dict)}
@@ -151,7 +152,7 @@ def test_a_setting_without_a_value_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 # Scores
 
 
-@pytest.mark.parametrize("line", lines.lines())
+@pytest.mark.parametrize("line", lines.fitting(suite.SUITE["xor"]))
 def test_every_line_plays_a_task_and_spends_no_more_than_its_budget(line: str) -> None:
     played = lines.play(SMALL, line, runs=2)
     assert played.accuracy.shape == played.loss.shape == (2, 101)
@@ -162,6 +163,34 @@ def test_every_line_plays_a_task_and_spends_no_more_than_its_budget(line: str) -
 def test_all_lines_begin_with_the_same_networks_and_the_same_batches() -> None:
     first = [lines.play(SMALL, line, runs=2).loss[:, 0] for line in ("uniform", "adam")]
     np.testing.assert_allclose(*first, rtol=1e-6)
+
+
+def test_another_network_makes_another_task_that_agents_and_gradients_play_and_perceptrons_rules_do_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    task = suite.find("xor").on("quantized", {"weight_bits": 2})
+    assert task.id == "synapse/xor+quantized,weight_bits=2-v0" and suite.is_variant(task.id)
+    there = lines.fitting(task)
+    assert {"evidence", "trace", "team-q", "uniform", "adam", "sgd", "spsa"} <= set(there)
+    assert not {"perturbation", "node-perturbation"} & set(there)
+    world, _ = scoring.build(task, "evidence", {}, 100, None)
+    assert world.moves == "set" and world.network.weight_bits == 2 and world.network.sizes == (2, 4, 2)
+    monkeypatch.setitem(suite.SUITE, "xor", SMALL)
+    monkeypatch.setitem(suite.TASKS, "xor", SMALL)
+    out = tmp_path / "scores.json"
+    arguments = ["bench", "--network", "quantized", "--set", "weight-bits=2", "--task", "xor", "--num-runs", "2"]
+    assert _run(monkeypatch, [*arguments, "--learner", "evidence", "--learner", "adam", "--out", str(out)]) == 0
+    assert "xor+quantized,weight_bits=2" in capsys.readouterr().out
+    (curves,) = [of_lines["evidence"] for of_lines in results.read(out).values()]
+    assert curves.accuracy.shape == (2, 101)
+    for odd, hint in (
+        ("weight-bits=99", "weight_bits must be"),
+        ("hidden=3", "fixes hidden"),
+        ("bits=3", "no setting"),
+    ):
+        asked = ["bench", "--network", "quantized", "--set", odd, "--task", "xor", "--out", str(out)]
+        assert _run(monkeypatch, asked) == 2
+        assert hint in capsys.readouterr().err
 
 
 def test_runs_are_those_of_the_training_loop() -> None:
@@ -279,7 +308,7 @@ def test_every_line_is_told_what_its_group_says() -> None:
     assert {"team-q", "trace", "spsa", "snes", "antithetic-es"} <= set(groups["size"])
     assert set(groups) <= set(GROUPS)
     assert all("told" in vars(optimizer) for optimizer in registry.offers("benchmark.optimizers").values())
-    for line in (line for line in told if not line_settings.is_optimizer(line)):  # as its world pays it
+    for line in (line for line in lines.fitting(XOR) if not line_settings.is_optimizer(line)):  # as its world pays it
         paid = line_settings.chosen(XOR, line).get("reward")  # none where units are perturbed
         assert {"delta": "size", "sign": "sign", None: "samples"}[paid] == told[line], line
 

@@ -102,7 +102,7 @@ def test_agents_that_nudge_are_refused_and_the_usual_network_has_levels() -> Non
 
 
 def test_the_benchmark_of_networks_of_any_numbers_has_no_such_line() -> None:
-    assert "evidence" not in lines.lines()
+    assert "evidence" not in lines.fitting(suite.find("xor"))
     assert "names levels of weights" in refused(lambda: lines.play(suite.find("xor"), "evidence", runs=1))
 
 

@@ -7,6 +7,7 @@ batches) that the benchmark task leaves open. A learner that the asset does not 
 line, with rewards of the kind that it needs and with its own defaults.
 """
 
+import inspect
 import json
 from collections.abc import Callable
 from functools import cache
@@ -14,8 +15,8 @@ from importlib.resources import files
 from typing import Any, TypeAlias
 
 from synagents import registry
-from synagents.benchmark.suite import BenchmarkTask
-from synagents.cli import flags
+from synagents.benchmark.suite import USUAL_NETWORK, BenchmarkTask
+from synagents.cli import by_name, flags, presets
 from synagents.envs import synapse_v0
 from synagents.envs.plastic_samples import PerturbedWorld
 from synagents.envs.synapse_v0 import SynapseWorld
@@ -32,13 +33,13 @@ Played: TypeAlias = SynapseWorld | PerturbedWorld
 def players() -> list[str]:
     """The lines that learners play: all of worlds of synapses, variants, and others that the asset has settings for."""
     there = {line for of_task in _written().values() for line in of_task if not is_optimizer(line)}
-    learners = registry.offers("learners")
-    own = {name for name in learners if "synapse" in registry.families(name) and not _sets_weights(learners[name])}
+    own = {name for name in registry.offers("learners") if "synapse" in registry.families(name)}
     return sorted(there | own)
 
 
-def _sets_weights(learner: Any) -> bool:
-    """Whether it names levels of weights, which the networks of the benchmark do not have."""
+def names_levels(line: str) -> bool:
+    """Whether a learner's line names levels of weights, which the benchmark's perceptrons do not have."""
+    learner = registry.find("learners", learner_of(line))
     return isinstance(learner, type) and issubclass(learner, LearnerBase) and learner.sets_weights
 
 
@@ -60,20 +61,27 @@ def world_of(line: str, task: BenchmarkTask) -> Callable[..., Played]:
     """
     there = [family for family in FAMILIES if family in registry.families(learner_of(line))]
     require(
-        not _sets_weights(registry.find("learners", learner_of(line))),
-        f"{line} names levels of weights, but those of the benchmark's networks may be any number: score another one.",
+        task.network != USUAL_NETWORK or not names_levels(line),
+        f"{line} names levels of weights, but those of the benchmark's perceptrons may be any number: score it on a "
+        "network of few bits, such as --network quantized.",
     )
     require(
         bool(there),
         f"The benchmark is played in worlds of {' or '.join(FAMILIES)} agents, for which {line} is not made: score "
         "another one.",
     )
-    return registry.how_played(task.task, there[0]).world
+    builder = registry.how_played(task.task, there[0]).world
+    require(
+        task.network == USUAL_NETWORK or "network" in inspect.signature(builder).parameters,
+        f"{line} plays in a world that builds its own network: leave --network out, or score another one.",
+    )
+    return builder
 
 
 def world_settings(line: str, task: BenchmarkTask) -> dict[str, flags.Flag]:
     """The settings of a line's world and of the task in it that the benchmark leaves open, by parameter name."""
-    known = flags.flags_of(world_of(line, task), but=("task", "network"))
+    of_usual = () if task.network == USUAL_NETWORK else by_name.network_flags(USUAL_NETWORK)
+    known = flags.flags_of(world_of(line, task), but=("task", "network", *of_usual))
     known |= flags.flags_of(registry.find("tasks", task.task), but=("data",))
     return {name: flag for name, flag in known.items() if name not in task.frozen}
 
@@ -101,7 +109,8 @@ def chosen(task: BenchmarkTask, line: str) -> Values:
         return dict(there[line])
     world = {name: value for name, value in there[REFERENCE].items() if name in world_settings(line, task)}
     own = {name: flag.default for name, flag in flags.flags_of(registry.find("learners", learner_of(line))).items()}
-    return world | synapse_v0.settings_for(learner_of(line)) | own
+    settings = world | synapse_v0.settings_for(learner_of(line)) | own
+    return settings | (dict.fromkeys(presets.OF_NUDGES) if names_levels(line) else {})
 
 
 def complete(task: BenchmarkTask, line: str, given: Values, rounds: int) -> Values:

@@ -6,25 +6,66 @@ parts (`BenchmarkTask.design`), never on what is held out here: `studies/tuning.
 `assets/bench_settings.json`.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from synagents import registry
 from synagents.benchmark import results
-from synagents.benchmark.drive import drive
-from synagents.benchmark.line_settings import BATCH, complete, is_optimizer, known_settings, learner_of, players
-from synagents.benchmark.optimizers import Problem, Told
+from synagents.benchmark.drive import drive, prices_of
+from synagents.benchmark.line_settings import (
+    BATCH,
+    complete,
+    is_optimizer,
+    known_settings,
+    learner_of,
+    names_levels,
+    players,
+)
+from synagents.benchmark.optimizers import Optimizer, Problem, Told
 from synagents.benchmark.results import Curves, Scores
-from synagents.benchmark.scoring import score
-from synagents.benchmark.suite import ACTIVATION, INIT_SCALE, POINTS, BenchmarkTask
+from synagents.benchmark.scoring import build, score
+from synagents.benchmark.suite import POINTS, USUAL_NETWORK, BenchmarkTask
 from synagents.benchmark.workers import spread
-from synagents.cli import flags
+from synagents.cli import by_name, flags
 from synagents.envs import synapse_v0
 from synagents.hyperparameters import Values, nearest, require
-from synagents.networks.mlp import MLP
+
+
+def fitting(task: BenchmarkTask, data: Path | None = None) -> list[str]:
+    """The lines that can play a task: all on the benchmark's own perceptrons, fewer on another network.
+
+    Args:
+        task: of the suite.
+        data: folder with the notMNIST images.
+
+    Raises:
+        ValueError: if none can, as the last one says.
+    """
+    if task.network == USUAL_NETWORK:
+        return [line for line in lines() if is_optimizer(line) or not names_levels(line)]
+    there, reason = [], None
+    for line in lines():
+        try:
+            _try(task, line, data)
+            there.append(line)
+        except ValueError as error:
+            reason = error
+    if reason and not there:
+        raise reason
+    return there
+
+
+def _try(task: BenchmarkTask, line: str, data: Path | None) -> None:
+    """Raise ValueError if a line cannot begin on a task; nothing is computed."""
+    if is_optimizer(line):
+        prices_of(*_optimizing(task, line, {}, data))
+        return
+    world, learner = build(task, line, {}, 1, data)
+    jax.eval_shape(lambda key: learner.init(key, world.groups), jax.eval_shape(lambda: jax.random.key(0)))
 
 
 def lines() -> dict[str, Told]:
@@ -133,12 +174,36 @@ def typed(players: Sequence[str], tasks: Sequence[BenchmarkTask], pairs: Sequenc
     return given
 
 
+def on_network(
+    tasks: Sequence[BenchmarkTask], network: str, pairs: Sequence[str]
+) -> tuple[list[BenchmarkTask], list[str]]:
+    """The same tasks on another network, and the pairs NAME=VALUE that are none of the network's settings.
+
+    Raises:
+        ValueError: if there is no such network, or a value cannot be read.
+    """
+    known, settings, others = by_name.network_flags(network), {}, []
+    for pair in pairs:
+        name, _, text = pair.partition("=")
+        name = name.replace("-", "_")
+        if name in known:
+            settings[name] = flags.read(known[name], text)
+        else:
+            others.append(pair)
+    return [task.on(network, settings) for task in tasks], others
+
+
 def _driven(task: BenchmarkTask, line: str, given: Values, runs: int, seed: int, data: Path | None) -> Curves:
     """An optimizer's curves; its schedules run over the share of the budget that is spent."""
+    optimizer, problem = _optimizing(task, line, given, data)
+    curve = drive(seed, optimizer, problem, task.budget, num_runs=runs, looks=POINTS)
+    return Curves(curve.cost, curve.held_out["accuracy"], curve.held_out["loss"])
+
+
+def _optimizing(task: BenchmarkTask, line: str, given: Values, data: Path | None) -> tuple[Optimizer, Problem]:
+    """The optimizer with its settings, and what it is to learn."""
     values = complete(task, line, given, 1)
     batch_size, interval = (values.pop(name, 0) for name in BATCH)
     made = task.make(batch_size, data=data)
-    network = MLP((math.prod(made.in_shape), *task.hidden, made.out_size), ACTIVATION, INIT_SCALE)
     optimizer = registry.find("benchmark.optimizers", line)(**values)
-    curve = drive(seed, optimizer, Problem(network, made, interval), task.budget, num_runs=runs, looks=POINTS)
-    return Curves(curve.cost, curve.held_out["accuracy"], curve.held_out["loss"])
+    return optimizer, Problem(task.network_for(made), made, interval)

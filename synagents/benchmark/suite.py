@@ -7,18 +7,21 @@ likes, since every sample is charged. Held-out accuracy is looked at every 1 % o
 one, never the best. (The unit follows the reference paper's argument: no gradient, one forward pass per step.)
 """
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from synagents import registry
+from synagents.cli import by_name, flags
 from synagents.hyperparameters import Values, nearest, require
-from synagents.networks.mlp import Activation
+from synagents.networks.mlp import MLP, Activation
 from synagents.tasks.samples import Samples, validation
-from synagents.world import Task
+from synagents.world import Network, Task
 
 VERSION = "v0"
 POINTS = 100  # looks at a run, beside the one before it begins
+USUAL_NETWORK = "mlp"
 ACTIVATION: Activation = "relu"  # of the hidden units, and the half-width of the initial weights, of the networks that
 INIT_SCALE = 0.1  # optimizers train; those of the agents are among their own settings
 
@@ -34,6 +37,8 @@ class BenchmarkTask:
         fixed: the task's options that are part of the benchmark: the split, the scale of pixels, the teacher.
         budget: sample evaluations a run may spend.
         designing: whether what is held out is cut from the training part, for choosing settings.
+        network: the name of the network, or module:Name; another than "mlp" makes another task, with an id of its own.
+        of_network: its settings.
     """
 
     name: str
@@ -42,11 +47,30 @@ class BenchmarkTask:
     fixed: tuple[tuple[str, Any], ...]
     budget: int
     designing: bool = False
+    network: str = USUAL_NETWORK
+    of_network: tuple[tuple[str, Any], ...] = ()
 
     @property
     def id(self) -> str:
-        """`synapse/<name>-v0`."""
-        return f"synapse/{self.name}-{VERSION}"
+        """`synapse/<name>-v0`, or `synapse/<name>+quantized,weight_bits=2-v0` on another network."""
+        settings = "".join(f",{name}={flags.plain(value)}" for name, value in self.of_network)
+        other = "" if self.network == USUAL_NETWORK else f"+{self.network}{settings}"
+        return f"synapse/{self.name}{other}-{VERSION}"
+
+    def on(self, network: str, settings: Values) -> "BenchmarkTask":
+        """The same task on another network; ValueError where the network has no such setting, or the task fixes it."""
+        known = by_name.network_flags(network)
+        for name in settings:
+            require(name not in self.frozen, f"The benchmark fixes {name} of {self.id}: leave it out.")
+            require(name in known, f"The network {network} has no setting {name!r}: {nearest(name, known)}.")
+        return replace(self, network=network, of_network=tuple(sorted(settings.items())))
+
+    def network_for(self, task: Task) -> Network:
+        """The network that is trained, for the shapes of the task that `make` gives."""
+        if self.network == USUAL_NETWORK:
+            return MLP((math.prod(task.in_shape), *self.hidden, task.out_size), ACTIVATION, INIT_SCALE)
+        own = {"hidden": self.hidden} if "hidden" in by_name.network_flags(self.network) else {}
+        return by_name.make_network(self.network, task, own | dict(self.of_network))
 
     def split(self, seed: int) -> "BenchmarkTask":
         """The same with another data split, for studies over splits; itself where nothing is split."""
@@ -114,3 +138,9 @@ def find(name: str) -> BenchmarkTask:
     short = name.removeprefix("synapse/").removesuffix(f"-{VERSION}")
     require(short in TASKS, f"The benchmark has no task {name!r}: {nearest(short, TASKS)}.")
     return TASKS[short]
+
+
+def is_variant(task_id: str) -> bool:
+    """Whether an id is that of a task of this version on another network."""
+    name, plus, _ = task_id.removeprefix("synapse/").partition("+")
+    return bool(plus) and name in TASKS and task_id.endswith(f"-{VERSION}")

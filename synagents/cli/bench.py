@@ -1,7 +1,7 @@
 """The commands `synagents bench` and `synagents bench compare`: the frozen benchmark, and scores side by side."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from synagents.cli.options import SEED, count, result_file
 @count("--num-runs", 10, "Independent runs of each line, >= 1.")
 @SEED
 @click.option("--data", type=kinds.Place(), help="Folder with the notMNIST images.")
+@click.option("--network", help="Another network than the benchmark's perceptrons: scores of tasks of their own.")
 @click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="A setting, as `synagents train` has it.")
 @count("--workers", 1, "Scores made at a time, each in a process with its share of the cores, >= 1.")
 @result_file(
@@ -27,8 +28,9 @@ from synagents.cli.options import SEED, count, result_file
     show_default=True,
 )
 @click.pass_context
-def bench(ctx: click.Context, players: tuple[str, ...], names: tuple[str, ...], pairs: tuple[str, ...], out: Path,
-          num_runs: int, seed: int, data: Path | None, workers: int) -> None:  # fmt: skip
+def bench(ctx: click.Context, players: tuple[str, ...], names: tuple[str, ...], network: str | None,
+          pairs: tuple[str, ...], out: Path, num_runs: int, seed: int, data: Path | None,
+          workers: int) -> None:  # fmt: skip
     """Score learners on the frozen tasks, against cost (docs/benchmark.md)."""
     if ctx.invoked_subcommand:
         return
@@ -38,8 +40,11 @@ def bench(ctx: click.Context, players: tuple[str, ...], names: tuple[str, ...], 
     from synagents.benchmark import lines, suite
 
     chosen = [suite.find(name) for name in names or suite.SUITE]
-    played = players or tuple(lines.lines())
-    given = lines.typed(played, chosen, pairs)
+    others: Sequence[str] = pairs
+    if network:
+        chosen, others = lines.on_network(chosen, network, pairs)
+    played = players or tuple(lines.fitting(chosen[0], data))
+    given = lines.typed(played, chosen, others)
     with entry.interruptible():
         scores = lines.fill(
             out, chosen, played, given, runs=num_runs, seed=seed, data=data,

@@ -12,7 +12,7 @@ from synagents.benchmark import statistics
 from synagents.benchmark.line_settings import is_optimizer
 from synagents.benchmark.results import Curves, Scores
 from synagents.benchmark.statistics import Estimate, bootstrap
-from synagents.benchmark.suite import SUITE, TENTHS
+from synagents.benchmark.suite import SUITE, TENTHS, is_variant
 from synagents.hyperparameters import require
 
 OWN = "own"
@@ -39,7 +39,7 @@ def _accuracy_at(task: str, place: float) -> float:
 def markdown(scores: Scores, told: Mapping[str, str]) -> str:
     """Mean last accuracies in percent, task by task, and the normalised IQM over all tasks of the suite.
 
-    The tasks with a tenth of the budget have a table of their own below.
+    The tasks with a tenth of the budget, and those on other networks, have tables of their own below.
 
     Args:
         scores: {task id: {line: curves}}.
@@ -52,6 +52,8 @@ def markdown(scores: Scores, told: Mapping[str, str]) -> str:
     for suite in (SUITE, TENTHS):
         if tasks := [task.id for task in suite.values() if task.id in scores]:
             tables.append(_table(scores, told, tasks, overall=suite is SUITE))
+    if others := [task for task in scores if is_variant(task)]:
+        tables.append(_table(scores, told, others, overall=False))
     require(bool(tables), "These files hold no task of this version of the benchmark.")
     return "\n\n".join(tables)
 
@@ -118,7 +120,7 @@ def plot(scores: Scores, told: Mapping[str, str], out: Path) -> None:
         from matplotlib.figure import Figure
     except ImportError:
         raise ValueError("Pictures need matplotlib: pip install 'synagents[plot]'.") from None
-    tasks = [task.id for task in SUITE.values() if task.id in scores]
+    tasks = [task.id for task in SUITE.values() if task.id in scores] or list(scores)
     across = min(len(tasks), 3)
     down = -(-len(tasks) // across)
     figure = Figure(figsize=(4.4 * across, 0.8 + 3.2 * down), layout="constrained")
