@@ -56,7 +56,7 @@ class Cell(NamedTuple):
     width: str  # of WIDTHS
     method: str  # a learner's preset, or "adam"
     seed: int
-    samples: int = 0  # that pass through the network forward: of agents, or of Adam where it is not EPOCHS
+    asked: int = 0  # sample evaluations of agents, or samples that Adam is shown; 0: as EPOCHS says
     gradient_bits: int = 32
     rounding: Rounding = "nearest"
 
@@ -95,7 +95,7 @@ def _by_rule(one: Cell, data: Path | None) -> tuple[float, int]:
     task = registry.find("tasks", one.task)(**options | ({"data": data} if one.task == "notmnist" else {}))
     network = Quantized((math.prod(task.in_shape), *one.hidden, task.out_size), *WIDTHS[one.width])
     adam = Adam(Exponential(3e-3, 3e-5, 1.0), one.gradient_bits, one.rounding)
-    samples = one.samples or epochs * len(task.target)
+    samples = one.asked or epochs * len(task.target)
     budget = 3 * batch_size * (samples // batch_size)
     curve = drive(one.seed, adam, Problem(network, task, 1), budget, looks=1)
     return float(curve.held_out["accuracy"][0, -1]), budget
@@ -111,7 +111,7 @@ def _by_agents(one: Cell, data: Path | None) -> tuple[float, int]:
     more = sets if one.method == "uniform" else {}
     made = preset(one.task, one.method, network="quantized", hidden=one.hidden, seed=one.seed, **bits, **more)
     size = made.world.task.batch_size
-    rounds = one.samples // size // CHUNK * CHUNK
+    rounds = one.asked // size // CHUNK * CHUNK
     spec = preset(
         one.task, one.method, network="quantized", hidden=one.hidden, seed=one.seed, rounds=rounds, **bits, **more
     )
@@ -122,32 +122,44 @@ def _by_agents(one: Cell, data: Path | None) -> tuple[float, int]:
 
 
 def table(rows: list[dict[str, Any]]) -> None:
-    """Held-out accuracy: mean +- half the 95 % interval, the range over seeds, and the seconds of a run."""
-    print("| part | task | hidden | bits | by | evaluations | gradient | held out, % | range | seeds | seconds |")
-    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    """A table for each part: means over splits +- half their 95 % intervals, and the lowest and the highest split."""
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in rows:
-        names = ("part", "task", "hidden", "width", "method", "gradient_bits", "rounding")
-        groups.setdefault((*(str(row[name]) for name in names), row["samples_asked"]), []).append(row)
-    for (part, task, hidden, width, method, bits, rounding, _), own in groups.items():
-        reached = [row["held_out"] for row in own]
-        spread = percent(reached) if len(reached) > 1 else f"{100 * reached[0]:.1f}"
-        cost, seconds = median(row["samples"] for row in own), median(row["seconds"] for row in own)
-        gradient = f"{bits} bits, {rounding}" if method == "adam" else "none"
-        row = f"| {part} | {task} | {hidden} | {width} | `{method}` | {cost / 1e6:.2f} M | {gradient} | {spread}"
-        print(f"{row} | {100 * min(reached):.1f} .. {100 * max(reached):.1f} | {len(own)} | {seconds:.1f} |")
-    _paired(rows)
+        groups.setdefault(tuple(str(row[name]) for name in Cell._fields if name != "seed"), []).append(row)
+    by_part = {part: [own for own in groups.values() if own[0]["part"] == part and len(own) > 1] for part in PARTS}
+    floats = {(row["task"], row["seed"]): row["held_out"] for row in rows if row["width"] == "float"}
+    if by_part["rule"]:
+        print("\n| task | network | bits | held out, % | splits | points below float | at most | seconds |")
+        print("|---|---|---|---|---|---|---|---|")
+    for own in by_part["rule"]:
+        below = [100 * (floats[row["task"], row["seed"]] - row["held_out"]) for row in own]
+        apart = f"{mean(below):.1f} +- {interval(below):.1f} | {max(below):.1f}" if any(below) else " | "
+        print(f"| {own[0]['task']} | {_units(own)} | {own[0]['width']} | {_spread(own)} | {apart} | {_seconds(own)} |")
+    if by_part["gradient"]:
+        print("\n| bits of a gradient's number | rounding | held out, % | splits |\n|---|---|---|---|")
+    for own in by_part["gradient"]:
+        print(f"| {own[0]['gradient_bits']} | {own[0]['rounding']} | {_spread(own)} |")
+    if by_part["agents"]:
+        print("\n| network | bits | trained by | sample evaluations | held out, % | splits | seconds |")
+        print("|---|---|---|---|---|---|---|")
+    for own in by_part["agents"]:
+        cost = f"{median(row['samples'] for row in own) / 1e6:.1f} M"
+        told = f"{_units(own)} | {own[0]['width']} | `{own[0]['method']}` | {cost}"
+        print(f"| {told} | {_spread(own)} | {_seconds(own)} |")
 
 
-def _paired(rows: list[dict[str, Any]]) -> None:
-    """How far each width is below numbers of 32 bits on the same split, in points: mean, interval, worst."""
-    by = {(row["task"], row["width"], row["seed"]): row["held_out"] for row in rows if row["part"] == "rule"}
-    print("\n| task | bits | points below float on the same split | worst |\n|---|---|---|---|")
-    for task, width in product(EPOCHS, list(WIDTHS)[1:]):
-        seeds = [seed for name, own, seed in by if (name, own) == (task, width) and (task, "float", seed) in by]
-        below = [100 * (by[task, "float", seed] - by[task, width, seed]) for seed in seeds]
-        if len(below) > 1:
-            print(f"| {task} | {width} | {mean(below):.1f} +- {interval(below):.1f} | {max(below):.1f} |")
+def _units(own: list[dict[str, Any]]) -> str:
+    inputs = {"digits": 64, "notmnist": 784}[own[0]["task"]]
+    return "-".join(map(str, (inputs, *own[0]["hidden"], 10)))
+
+
+def _spread(own: list[dict[str, Any]]) -> str:
+    reached = [row["held_out"] for row in own]
+    return f"{percent(reached)} | {100 * min(reached):.1f} .. {100 * max(reached):.1f} ({len(own)})"
+
+
+def _seconds(own: list[dict[str, Any]]) -> str:
+    return f"{median(row['seconds'] for row in own):.1f}"
 
 
 def main() -> None:
@@ -165,8 +177,7 @@ def main() -> None:
         if args.table or one.key in done or (one.task == "notmnist" and args.data is None):
             continue
         got = play(one, args.data)
-        about = one._asdict() | {"samples_asked": one.samples}
-        done.add({"key": one.key, **about, **got, "versions": versions()})
+        done.add({"key": one.key, **one._asdict(), **got, "versions": versions()})
         print(one.key, json.dumps(got), file=sys.stderr, flush=True)
         jax.clear_caches()
     table([row for row in done.rows.values() if row["part"] in args.only and row["seed"] in seeds])

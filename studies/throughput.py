@@ -122,7 +122,7 @@ class NumpyWorld:
             (np.asarray(weights[f"layer{i}_weight"]).copy(), np.asarray(weights[f"layer{i}_bias"]).copy())
             for i in range(len(world.network.sizes) - 1)
         ]
-        self.x, self.labels = np.asarray(x), np.asarray(labels)
+        self.x, self.labels = np.asarray(x).reshape(len(x), -1), np.asarray(labels)
         self.greedy = np.asarray(table.values).argmax(axis=1).astype(np.uint8)
         self.rng = np.random.default_rng(0)
         self.agents = sum(w.size + b.size for w, b in self.layers)

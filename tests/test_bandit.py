@@ -42,7 +42,7 @@ def test_the_whole_team_is_paid_for_the_class_that_the_output_names() -> None:
 def test_questions_are_the_training_samples_with_their_classes_each_about_as_often() -> None:
     samples = pictures()
     asked = jax.vmap(with_bandit_feedback(samples).init)(jax.random.split(KEY, 3600))
-    places = [np.flatnonzero((np.asarray(samples.x) == x).all(axis=1)) for x in np.asarray(asked.x)]
+    places = [np.flatnonzero((np.asarray(samples.x) == x).all(axis=(1, 2))) for x in np.asarray(asked.x)]
     assert all(len(place) == 1 for place in places)
     places = np.concatenate(places)
     assert (np.asarray(asked.target) == np.asarray(samples.target)[places]).all()
@@ -74,10 +74,10 @@ def test_every_sample_of_a_part_is_judged_once(at_once: int, part: Part, monkeyp
     x, target = (samples.x, samples.target) if part == "train" else (samples.held_out_x, samples.held_out_target)
     right = 0
     for one, its_class in zip(np.asarray(x), np.asarray(target), strict=True):
-        right += int(np.argmax(one @ weights) == its_class)
+        right += int(np.argmax(one.ravel() @ weights) == its_class)
 
     def by_weights(key: Any, memory: Any, state: Question) -> Any:
-        return jnp.argmax(state.x @ weights), memory
+        return jnp.argmax(state.x.ravel() @ weights), memory
 
     accuracy = right / len(target)
     assert 0 < accuracy < 1

@@ -23,16 +23,21 @@ KEY = jax.random.key(0)
 NUMBERED = data.from_arrays("numbered", np.arange(40, dtype=np.uint8).reshape(40, 1, 1), np.arange(40) % 2)
 
 
+def test_a_sample_keeps_the_shape_of_its_picture_and_a_perceptron_takes_it_flat() -> None:
+    assert digits().in_shape == (8, 8) and digits(batch_size=5).init(KEY).x.shape == (5, 8, 8)
+    assert synapse_v0.world("digits").network.sizes == (64, 32, 10)
+
+
 def test_a_batch_is_drawn_without_replacement_from_the_training_part() -> None:
     task = from_dataset(NUMBERED, batch_size=20)
     train, _ = data.split(NUMBERED.labels)
-    drawn = np.round(np.asarray(task.init(KEY).x[:, 0]) * 255).astype(int)
+    drawn = np.round(np.asarray(task.init(KEY).x[:, 0, 0]) * 255).astype(int)
     assert len(set(drawn.tolist())) == 20 and set(drawn.tolist()) <= set(train.tolist())
 
 
 def test_a_batch_keeps_pictures_and_labels_together() -> None:
     batch = from_dataset(NUMBERED, batch_size=20).init(KEY)
-    drawn = np.round(np.asarray(batch.x[:, 0]) * 255).astype(int)
+    drawn = np.round(np.asarray(batch.x[:, 0, 0]) * 255).astype(int)
     np.testing.assert_array_equal(batch.target, drawn % 2)
 
 
@@ -75,7 +80,7 @@ def test_the_same_images_are_the_same_task_whatever_white_is_in_the_file(kind: s
     assert same_bits(task.init(KEY), plain.init(KEY))
     parts: tuple[Part, ...] = ("train", "held_out")
     for part in parts:
-        assert same_bits(*(each.evaluate(each.init(KEY), lambda x: x[:, :3], part) for each in (task, plain)))
+        assert same_bits(*(each.evaluate(each.init(KEY), lambda x: x[:, 0], part) for each in (task, plain)))
     assert scales(task) == [SAME[kind].max(), SAME[kind].max()]
 
 
@@ -115,11 +120,11 @@ def test_both_parts_are_evaluated_whole_and_apart() -> None:
 
         def apply(x: jax.Array, part: str = part) -> jax.Array:
             seen[part] = len(x)
-            return x[:, :3]
+            return x[:, 1]
 
         metrics = task.evaluate(state, apply, part)
         x, labels = (task.x, task.target) if part == "train" else (task.held_out_x, task.held_out_target)
-        assert float(metrics["loss"]) == pytest.approx(float(losses.cross_entropy(x[:, :3], labels)))
+        assert float(metrics["loss"]) == pytest.approx(float(losses.cross_entropy(x[:, 1], labels)))
     assert seen == {"train": 36, "held_out": 12}
 
 

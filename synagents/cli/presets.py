@@ -135,10 +135,10 @@ _TEAM_DIGITS: Values = {
 _LEARNING_DIGITS: Values = _TEAM_DIGITS | {"batch_size": 500, "interval": 100, "rounds": 30_000}  # from zeros
 _SET_DIGITS: Values = {
     "hidden": (64,),
-    "batch_size": 100,
-    "interval": 200,
+    "batch_size": 50,
+    "interval": 50,
     "epsilon": "exponential:3e-3:3e-4",
-    "rounds": 150_000,
+    "rounds": 300_000,
 }
 _TRACED_LETTERS: Values = {"batch_size": 1000, "interval": 100, "step_size": "exponential:3e-4:2e-5"}
 _MAP_CONTROL: Values = {"hidden": (64, 32), "variance": (0.03, 0.1), "num_worlds": 1}

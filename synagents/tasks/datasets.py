@@ -1,11 +1,10 @@
 """Images and their classes by name: the bundled digits, notMNIST, and any folder of MNIST-like files.
 
-    x = pixels / scale in [0, 1],  a share of every class held out
+    x = pixels / scale in [0, 1], [rows, columns];   a share of every class held out
 
 (Digits: Alpaydin and Kaynak 1998. notMNIST: Bulatov 2011. The files of MNIST: LeCun, Cortes and Burges 1998.)
 """
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +43,13 @@ def from_dataset(
     train, test = files.split(dataset.labels, held_out=held_out, seed=split_seed, published_test=dataset.published_test)
     how = "published" if dataset.published_test else f"stratified, seed {split_seed}"
     require_batch(batch_size, len(train), dataset.name)
-    rows = dataset.images.reshape(len(dataset.images), -1)
     return Samples(
-        x=jnp.asarray(rows[train]),
+        x=jnp.asarray(dataset.images[train]),
         target=jnp.asarray(dataset.labels[train]),
-        held_out_x=jnp.asarray(rows[test]),
+        held_out_x=jnp.asarray(dataset.images[test]),
         held_out_target=jnp.asarray(dataset.labels[test]),
         scale=dataset.scale,
-        in_shape=(math.prod(dataset.images.shape[1:]),),
+        in_shape=dataset.images.shape[1:],
         out_size=dataset.num_classes,
         batch_size=batch_size,
         loss=losses.named(loss),
