@@ -39,6 +39,13 @@ _ASKED_IMAGES: Values = {"hidden": (64,), "num_worlds": 128, "rounds": 4_000}  #
 TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is right in one says nothing in another
     "synapse": {
         "boundary": {"hidden": (8,), "interval": 0, "step_size": "0.01", "rounds": 10_000},
+        "chirp": {
+            "hidden": (32,),
+            "batch_size": 500,
+            "interval": 100,
+            "step_size": "exponential:2e-3:1e-4",
+            "rounds": 20_000,
+        },
         "digits": {
             "hidden": (32,),
             "batch_size": 1000,
@@ -54,6 +61,7 @@ TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is r
     "unit": {
         "acrobot": _CONTROL,
         "cartpole": _CONTROL,
+        "chirp": _ASKED_IMAGES,
         "cue": _FORGETFUL,
         "digits": _ASKED_IMAGES,
         "idx": _ASKED_IMAGES,
@@ -67,6 +75,7 @@ TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is r
     },
     "plastic": {
         "boundary": _PERTURBED_TOYS | {"hidden": (8,), "step_size": "exponential:0.6:0.06"},
+        "chirp": _PERTURBED_IMAGES,
         "cue": {"rounds": 2_000},
         "digits": _PERTURBED_IMAGES | {"step_size": "exponential:5e-2:5e-3"},
         "idx": _PERTURBED_IMAGES,
