@@ -153,7 +153,7 @@ class SynapseWorld(World):
             for name, usual in (("step_size", 1e-4), ("bias_gain", 2.0)):
                 if getattr(self, name) is None:
                     object.__setattr__(self, name, usual)
-            schedules.require_range("step_size", self.step_size, 0)
+            schedules.require_range("step_size", self.step_size, 0)  # type: ignore[arg-type]
             require_between("bias_gain", self.bias_gain, 0)
             return
         for name in ("step_size", "bias_gain"):
@@ -165,7 +165,7 @@ class SynapseWorld(World):
         traced = self.history == "trace"
         if self.memory is None:
             object.__setattr__(self, "memory", 0 if traced else 2)
-        require_whole("memory", self.memory, 0 if traced else 1, codes.most_memory(self._moves.count))
+        require_whole("memory", self.memory, 0 if traced else 1, codes.most_memory(self._moves.num_actions))
         if traced and self.history_decay is None:
             object.__setattr__(self, "history_decay", (0.98,))
         require(traced or self.history_decay is None, "history_decay is of traces: use it with history='trace'.")
@@ -188,7 +188,7 @@ class SynapseWorld(World):
 
     @property
     def _histories(self) -> Histories:
-        return Histories(self.memory, len(self._decays), self._moves.count)
+        return Histories(self.memory, len(self._decays), self._moves.num_actions)
 
     @property
     def _decays(self) -> tuple[float, ...]:
@@ -203,7 +203,7 @@ class SynapseWorld(World):
             shapes.update({name: array.shape for name, array in self.network.init(jax.random.key(0)).items()})
 
         jax.eval_shape(note_shapes)
-        choice = spaces.Discrete(self._moves.count)
+        choice = spaces.Discrete(self._moves.num_actions)
         about = self._histories
         seen = about.space(self.observation, self.features)
         return tuple(Group(name, shape, seen, choice, about=about) for name, shape in shapes.items())
@@ -224,7 +224,7 @@ class SynapseWorld(World):
         weights, acted = self._moves.begin(self.network.init(own.network))
         task_state = self.task.init(own.task) if task_state is None else task_state
         task_state, loss = self._forward(weights, task_state, own.loss)
-        count = self._moves.count
+        count = self._moves.num_actions
         times, digits = codes.repeated(1, self._kept, count), codes.smallest_dtype(count**self._kept)
         return SynapseState(
             weights=weights,
@@ -250,7 +250,7 @@ class SynapseWorld(World):
     def move(self, state: SynapseState, actions: Tree, t: RoundNumber, turn: int = 0) -> SynapseState:
         """Nudge every weight, or set it to the level that is named, and remember the actions."""
         del turn
-        base = self._moves.count
+        base = self._moves.num_actions
         remembered = {name: codes.push(own, actions[name], self._kept, base) for name, own in state.actions.items()}
         # The action is read back from memory. If the weights used it directly, XLA would fuse the agents' choice into
         # both of its uses and compute it twice.

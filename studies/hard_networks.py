@@ -104,13 +104,13 @@ def _by_rule(one: Cell, data: Path | None) -> tuple[float, int]:
 def _by_agents(one: Cell, data: Path | None) -> tuple[float, int]:
     del data
     weight_bits, activation_bits = WIDTHS[one.width]
-    bits = {"weight_bits": weight_bits, "activation_bits": activation_bits}
+    bits: dict[str, Any] = {"weight_bits": weight_bits, "activation_bits": activation_bits}
     # The control has the world and the batches of the learner that it controls.
     usual = preset(one.task, "evidence").about["settings"]
     sets = {name: usual[name] for name in ("batch_size", "interval")} | {"moves": "set"}
     more = sets if one.method == "uniform" else {}
     made = preset(one.task, one.method, network="quantized", hidden=one.hidden, seed=one.seed, **bits, **more)
-    size = made.world.task.batch_size
+    size = made.about["settings"]["batch_size"]
     rounds = one.asked // size // CHUNK * CHUNK
     spec = preset(
         one.task, one.method, network="quantized", hidden=one.hidden, seed=one.seed, rounds=rounds, **bits, **more

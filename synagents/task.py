@@ -35,16 +35,16 @@ class Levels(NamedTuple):
 
     low: float
     high: float
-    count: int  # >= 2
+    size: int  # >= 2
 
     def at(self, index: Integer[Array, "..."]) -> Float[Array, "..."]:
-        """The number with an index in 0 .. count - 1."""
-        return jnp.float32(self.low) + jnp.float32((self.high - self.low) / (self.count - 1)) * index
+        """The number with an index in 0 .. size - 1."""
+        return jnp.float32(self.low) + jnp.float32((self.high - self.low) / (self.size - 1)) * index
 
     def nearest(self, number: Float[Array, "..."]) -> Integer[Array, "..."]:
         """The index of the nearest one; from halfway between two it goes up."""
-        place = (number - self.low) / (self.high - self.low) * (self.count - 1)
-        return jnp.clip(jnp.floor(place + 0.5), 0, self.count - 1).astype(jnp.int32)
+        place = (number - self.low) / (self.high - self.low) * (self.size - 1)
+        return jnp.clip(jnp.floor(place + 0.5), 0, self.size - 1).astype(jnp.int32)
 
 
 class Network(ABC):

@@ -89,7 +89,7 @@ class Oracle:
 
 def forward(weights: Weights, x: np.ndarray, activation: str) -> np.ndarray:
     """Layer by layer, the last one linear."""
-    layers = len(weights) // 2
+    layers, x = len(weights) // 2, x.reshape(len(x), -1)
     for layer in range(layers):
         x = x @ weights[f"layer{layer}_weight"] + weights[f"layer{layer}_bias"]
         if layer < layers - 1:

@@ -20,7 +20,7 @@ def test_tones_glide_through_their_knots_and_noise_is_everywhere() -> None:
 
 
 def test_the_second_half_of_the_classes_are_the_first_half_backwards() -> None:
-    task = chirp(samples=4000, noise=0.0)
+    task = chirp(samples=4000, background=0.0)
     x, target = np.asarray(task.x, float), np.asarray(task.target)
     for word in range(5):
         forward, backward = x[target == word].mean(axis=0), x[target == word + 5].mean(axis=0)
@@ -51,8 +51,9 @@ def test_seeds_decide_the_words_and_how_they_are_said() -> None:
     assert not same_bits(one.x, chirp(samples=200, words_seed=1).x)
 
 
-@pytest.mark.parametrize(
-    ("option", "value"), [("words", 0), ("channels", 4), ("steps", 1), ("tracks", 0), ("samples", 10), ("noise", 0.9)]
-)
+ODD = {"words": 0, "channels": 4, "length": 1, "tracks": 0, "samples": 10, "background": 0.9}
+
+
+@pytest.mark.parametrize(("option", "value"), ODD.items())
 def test_numbers_out_of_range_are_refused_in_one_sentence(option: str, value: float) -> None:
     assert option in refused(lambda: chirp(**{option: value}))  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ from synagents.cli.main import run as command
 from synagents.run.session import Session
 from synagents.run.tables import SHIPPED, load_table
 from tests.test_data import write_pair
+from tests.test_presets import typed_networks
 
 TINY = ["xor", "--steps", "40", "--hidden", "2", "--quiet"]
 SUMMARY = {
@@ -411,10 +412,11 @@ def test_every_flag_of_every_task_and_learner_is_explained() -> None:
     from synagents.cli.sections import sections
 
     for names in offered():
-        network = "mlp" if (names.task, names.world) == ("digits", "synapse") else None
-        for flags in sections(names._replace(network=network)).values():
-            for flag in flags.values():
-                assert len(flag.help) > 15, (names, flag.name)
+        networks = [None, *typed_networks()] if (names.task, names.world) == ("digits", "synapse") else [None]
+        for network in networks:
+            for flags in sections(names._replace(network=network)).values():
+                for flag in flags.values():
+                    assert len(flag.help) > 15, (names, flag.name)
 
 
 def test_help_says_which_worlds_play_a_task_and_shows_the_flags_of_the_one_that_is_meant(synagents: Command) -> None:

@@ -295,9 +295,9 @@ def test_a_network_may_have_the_weights_it_begins_with_and_its_levels(name: str)
     levels = network.levels()
     assert set(levels) in (set(), set(params))
     for group, own in levels.items():
-        every = {**params, group: jnp.broadcast_to(own.at(jnp.arange(own.count))[0], params[group].shape)}
+        every = {**params, group: jnp.broadcast_to(own.at(jnp.arange(own.size))[0], params[group].shape)}
         np.testing.assert_allclose(network.project(every)[group], every[group], rtol=1e-6)
-        assert own.nearest(own.at(jnp.arange(own.count))).tolist() == list(range(own.count))
+        assert own.nearest(own.at(jnp.arange(own.size))).tolist() == list(range(own.size))
 
 
 SIZED = [name for name in NETWORKS if "sizes" in inspect.signature(registry.find("networks", name)).parameters]

@@ -232,7 +232,7 @@ def test_worlds_that_share_a_task_see_one_batch_and_runs_see_different_ones() ->
         np.testing.assert_allclose(shared.state.loss[1, w], loss, rtol=1e-5)
     later, history = advance(shared, 40)
     assert history.reward.shape == (2, 40, 3)
-    assert later.state.task.x.shape == shared.state.task.x.shape == (2, 16, 6)
+    assert later.state.task.x.shape == shared.state.task.x.shape == (2, 16, 2, 3)
     assert len({np.asarray(x)[k].tobytes() for x in (shared.state.task.x, later.state.task.x) for k in range(2)}) == 4
 
 

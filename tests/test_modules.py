@@ -282,7 +282,7 @@ def test_dropout_that_is_switched_off_is_no_state() -> None:
 def test_a_sample_of_the_wrong_shape_is_refused_by_the_module_and_by_the_world() -> None:
     assert "(9, 9)" in refused(lambda: from_module(Recurrent, (9, 9)))
     flat = from_module(linear, (3,))
-    assert "of shape (64,)" in refused(lambda: synapse_v0.world("digits", network=flat))
+    assert "of shape (8, 8)" in refused(lambda: synapse_v0.world("digits", network=flat))
 
 
 def test_outputs_of_the_wrong_shape_are_refused_by_the_module_and_by_the_world() -> None:

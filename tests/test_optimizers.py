@@ -176,7 +176,9 @@ def test_node_perturbation_blames_each_unit_sample_by_sample() -> None:
     batch, (first, second) = stepped(NodePerturbation(step_size=0.5, noise=0.05), toy())
     drawn = counter_key(jax.random.key(0))
     noise = [np.asarray(jax.random.normal(jax.random.fold_in(drawn, i), (16, n))) for i, n in enumerate((4, 3))]
-    gradient = node_oracle(first.weights, np.asarray(batch.x, np.float64), np.asarray(batch.target), noise)
+    gradient = node_oracle(
+        first.weights, np.asarray(batch.x, np.float64).reshape(16, 6), np.asarray(batch.target), noise
+    )
     for name, weight in first.weights.items():
         np.testing.assert_allclose(second.weights[name], weight - 0.5 * gradient[name], rtol=1e-2, atol=1e-5)
 

@@ -1,5 +1,6 @@
 """A preset is what the command line plays; what is published inherits nothing, and every pair that is offered runs."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from synagents import begin, fit, open_run, outer, preset, registry, schedules
 from synagents.cli import flags, presets
 from synagents.cli.build import learners_of, offered
-from synagents.cli.by_name import make_network
+from synagents.cli.by_name import make_network, network_flags
 from synagents.cli.sections import Names, family_of, known_settings, recommended, sections
 from synagents.cli.sections import named as as_named
 from synagents.cli.train import named
@@ -77,12 +78,22 @@ def test_presets_are_of_worlds_that_play_their_tasks() -> None:
     assert {(task, world) for world, tasks in presets.TASKS.items() for task in tasks} == set(PLAYED)
 
 
+def typed_networks() -> list[str]:
+    """Those that the command line can make."""
+    there = []
+    for network in registry.offers("networks"):
+        with contextlib.suppress(ValueError):
+            network_flags(network)
+            there.append(network)
+    return there
+
+
 def test_no_two_flags_of_one_command_line_share_a_name() -> None:
     from synagents.cli.main import train
 
     own = {word for param in train.own_params for word in (*param.opts, *param.secondary_opts)}  # type: ignore[attr-defined]
     for names in offered():
-        for network in [None, "mlp"] if names.world == "synapse" else [None]:
+        for network in [None, *typed_networks()] if names.world == "synapse" else [None]:
             titled = sections(names._replace(network=network)).values()
             words = [word for part in titled for flag in part.values() for word in flags.option(flag).opts]
             assert len(words) == len(set(words)) and not own & set(words), (names, network)

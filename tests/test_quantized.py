@@ -78,7 +78,7 @@ def test_a_weight_of_k_bits_has_2_to_the_k_levels_that_the_rounding_leaves_as_th
     for bits in (1, 2, 3):
         network = Quantized((4, 2), weight_bits=bits)
         levels = network.levels()["layer0_weight"]
-        assert levels.count == 2**bits and levels.high == -levels.low == pytest.approx(np.sqrt(1.5 / 6))
+        assert levels.size == 2**bits and levels.high == -levels.low == pytest.approx(np.sqrt(1.5 / 6))
         every = levels.at(jnp.arange(2**bits))
         np.testing.assert_allclose(rounded(every / levels.high, bits), every / levels.high, atol=1e-6)
     assert Quantized((4, 2), weight_bits=32).levels() == {} == MLP((4, 2)).levels()

@@ -96,7 +96,7 @@ def test_loops_skips_and_intrinsic_numbers_are_groups_of_agents_and_begin_as_if_
 
 
 def test_a_sample_of_one_axis_is_shown_in_every_step() -> None:
-    flat, rows = Spiking((3,), 2, hidden=(4,), steps=5), Spiking((5, 3), 2, hidden=(4,))
+    flat, rows = Spiking((3,), 2, hidden=(4,), exposure=5), Spiking((5, 3), 2, hidden=(4,))
     params, x = flat.init(KEY), jax.random.uniform(KEY, (2, 3))
     assert same_bits(flat.apply(params, x), rows.apply(params, jnp.repeat(x[:, None], 5, axis=1)))
     assert flat.sizes == rows.sizes == (3, 4, 2)
@@ -110,7 +110,7 @@ def test_a_sample_of_one_axis_is_shown_in_every_step() -> None:
         ({"membrane": 1.0}, "membrane"),
         ({"synapse": 0.5}, "synapse"),
         ({"window": 0}, "window"),
-        ({"steps": 0}, "steps"),
+        ({"exposure": 0}, "exposure"),
     ],
 )
 def test_numbers_out_of_range_are_refused_in_one_sentence(options: dict[str, Any], hint: str) -> None:
@@ -118,9 +118,9 @@ def test_numbers_out_of_range_are_refused_in_one_sentence(options: dict[str, Any
 
 
 def test_agents_train_it_row_by_row_and_uniform_agents_do_not(optimized: None) -> None:
-    shared: dict[str, Any] = {"network": "spiking", "hidden": (24,), "batch_size": 500, "interval": 100}
+    shared: dict[str, Any] = {"network": "spiking", "hidden": (48,), "batch_size": 500, "interval": 100}
     shared |= {"step_size": "exponential:2e-2:2e-3", "rounds": 3_000}
-    spec, control = preset("digits", "trace", trace_decay=0.99, **shared), preset("digits", "uniform", **shared)
-    assert spec.world.network.sizes == (8, 24, 10)
+    spec, control = preset("digits", "trace", trace_decay=0.98, **shared), preset("digits", "uniform", **shared)
+    assert spec.world.network.sizes == (8, 48, 10)
     reached = [float(evaluate(advance(each.begin(), 3_000)[0])["accuracy"][0, 0]) for each in (spec, control)]
     assert reached[0] > 0.3 and reached[1] < 0.2

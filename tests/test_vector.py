@@ -60,7 +60,7 @@ def test_vectors_lie_in_their_space_and_belong_to_the_caller(options: dict[str, 
     kept = obs.copy()
     for _ in range(3):
         obs[:] = 0
-        obs, *rest, _ = env.step(np.ones(21, int))
+        obs, *rest, _ = env.step(np.ones(env.num_envs, int))
         assert env.observation_space.contains(obs)
         for part in rest:
             part[:] = 0

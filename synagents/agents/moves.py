@@ -29,8 +29,8 @@ class Nudge(NamedTuple):
     bias_gain: float
 
     @property
-    def count(self) -> int:
-        """How many actions there are."""
+    def num_actions(self) -> int:
+        """A."""
         return NUM_ACTIONS
 
     def begin(self, weights: Params) -> tuple[Params, Tree]:
@@ -52,9 +52,9 @@ class SetLevel(NamedTuple):
     levels: dict[str, Levels]
 
     @property
-    def count(self) -> int:
-        """How many actions there are."""
-        return next(iter(self.levels.values())).count
+    def num_actions(self) -> int:
+        """A."""
+        return next(iter(self.levels.values())).size
 
     def begin(self, weights: Params) -> tuple[Params, Tree]:
         """Weights rounded to levels, and every agent's last action: it has named the level that its weight has."""
@@ -84,7 +84,7 @@ def set_level(network: Network) -> SetLevel:
         f"moves='set' names one of a weight's few levels, but weights of this {kind} may be any number: take a network "
         "of few bits, such as quantized, or moves='nudge'.",
     )
-    counts = sorted({own.count for own in levels.values()})
+    counts = sorted({own.size for own in levels.values()})
     require(
         len(counts) == 1 and counts[0] <= MOST_LEVELS,
         f"moves='set' names one of at most {MOST_LEVELS} levels, but weights of this {kind} have "

@@ -36,7 +36,7 @@ class Spiking(Network):
     """A feed-forward network of spiking layers; parameters are `layer0_weight`, and `layer<i>_skip`, `_loop`, ...
 
     Attributes:
-        in_shape: of a sample: [T, ...] is read in T steps, of one axis all numbers in each of `steps` steps.
+        in_shape: of a sample: [T, ...] is read in T steps, of one axis all numbers in each of `exposure` steps.
         out_size: outputs.
         hidden: units of the hidden layers, each >= 1.
         self_recurrence: whether every unit hears its own last current, by a weight of its own (`_loop`).
@@ -45,7 +45,7 @@ class Spiking(Network):
         readout: leaky, the outputs are membranes that never fire, or spikes, they are currents of units that do; the
             mean over the last `window` steps.
         window: steps that are read out, >= 1; all where there are fewer.
-        steps: of a sample of one axis, >= 1.
+        exposure: steps in which a sample of one axis is shown, >= 1.
         membrane: tau, time constant of membranes in steps, > 1.
         synapse: tau_s, time constant of currents in steps, >= 1.
         init_scale: standard deviation of fresh weights, times the root of the fan-in, >= 0.
@@ -59,7 +59,7 @@ class Spiking(Network):
     intrinsic: bool = static(default=False)
     readout: Readout = static(default="leaky")
     window: int = static(default=10)
-    steps: int = static(default=8)
+    exposure: int = static(default=8)
     membrane: float = 5.0
     synapse: float = 3.0
     init_scale: float = 3.0
@@ -70,7 +70,7 @@ class Spiking(Network):
             all(type(units) is int and units >= 1 for units in self.hidden),
             f"Every hidden layer needs a unit, but hidden is {self.hidden}.",
         )
-        for name in ("out_size", "window", "steps"):
+        for name in ("out_size", "window", "exposure"):
             require_whole(name, getattr(self, name), 1)
         require_between("membrane", self.membrane, 1, above=True)
         require_between("synapse", self.synapse, 1)
@@ -119,7 +119,7 @@ class Spiking(Network):
     def _currents(self, x: Float[Array, "B ..."]) -> Float[Array, "T B n"]:
         """The sample, step by step, through synapses."""
         if len(self.in_shape) == 1:
-            shown = jnp.broadcast_to(x.reshape(x.shape[0], -1), (self.steps, x.shape[0], self.sizes[0]))
+            shown = jnp.broadcast_to(x.reshape(x.shape[0], -1), (self.exposure, x.shape[0], self.sizes[0]))
         else:
             shown = jnp.moveaxis(x.reshape(x.shape[0], self.in_shape[0], -1), 1, 0)
 
