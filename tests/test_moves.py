@@ -116,6 +116,14 @@ def test_learners_of_any_number_of_actions_play_where_levels_are_named(learner: 
         assert table.shape == (6**2, 2) and table.histories.actions == 2
 
 
+@pytest.mark.parametrize("policy", ["greedy", "boltzmann"])
+def test_a_shared_table_learns_where_levels_are_named_and_its_graded_policy_is_refused(policy: str) -> None:
+    more = {"network": "quantized", "moves": "set", "history": "codes", "adaptive": True, "hidden": (3,), "rounds": 5}
+    run, _ = advance(preset("xor", "team-q", policy=policy, **more).begin(), 5)
+    assert np.isfinite(tables_of(run)[0].values).all() and tables_of(run)[0].values.any()
+    assert "policy='greedy'" in refused(lambda: preset("xor", "team-q", policy="graded", **more))
+
+
 @pytest.mark.parametrize("learner", ["trace", "repeat-undo"])
 def test_learners_of_nudges_are_refused_where_levels_are_named(learner: str) -> None:
     refused(lambda: preset("xor", learner, network="quantized", moves="set", history="codes"))

@@ -14,10 +14,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from synagents.agents.codes import NUM_ACTIONS
 from synagents.hyperparameters import require, require_between, settings, static
 from synagents.learners.synapse.team import TINY, Cells, TeamMemory, TeamMind, TeamTable, greedy
 from synagents.schedules import at
-from synagents.world import Metrics, RoundNumber, Transition, Tree
+from synagents.world import Group, Metrics, RoundNumber, Transition, Tree, require_discrete
 
 __all__ = ["TeamQ"]
 
@@ -49,6 +50,16 @@ class TeamQ(TeamTable):
             self.adaptive or self.table is not None,
             "A frozen TeamQ needs a table: give table=..., or adaptive=True to learn from zeros.",
         )
+
+    def init(self, key: Key[Array, ""], groups: tuple[Group, ...]) -> TeamMind:
+        """The values to start from; ValueError as in `TeamTable`, or where a graded policy has no down and up."""
+        _, actions = require_discrete(groups, "TeamQ")
+        require(
+            self.policy != "graded" or actions == NUM_ACTIONS,
+            f"The graded policy weighs up against down, but these agents have {actions} actions: use policy='greedy' "
+            "or 'boltzmann'.",
+        )
+        return super().init(key, groups)
 
     def update(
         self,
