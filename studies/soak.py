@@ -31,9 +31,10 @@ import safetensors.numpy
 ROWS = {  # name: what `synagents train` is to do
     "synapse, rule": "digits --batch-size 100 --interval 500",
     "synapse, table": "boundary --learner q-table --adaptive",
-    "synapse, worlds": "xor --learner q-table --worlds 8 --probe action_mix",
-    "unit, decisions": "multiplexer --bits 2 --hidden 16 --learner reinforce --worlds 8",
+    "synapse, worlds": "xor --learner q-table --num-worlds 8 --probe action_mix",
+    "unit, decisions": "multiplexer --bits 2 --hidden 16 --learner reinforce --num-worlds 8",
     "unit, episodes": "cartpole",
+    "plastic, samples": "xor --learner perturbation",
 }
 
 
