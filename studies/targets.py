@@ -93,7 +93,11 @@ def main() -> None:
     parser.add_argument("--design", action="store_true", help="on validation parts of splits 0-9")
     parser.add_argument("--runs", type=int, default=10, choices=range(2, 11))
     parser.add_argument("--only", nargs="+", default=list(GOALS), choices=list(GOALS))
-    parser.add_argument("--line", choices=list(lines.lines()), help="instead of the goal's, with settings of its own")
+    parser.add_argument(
+        "--line",
+        choices=lines.fitting(suite.find("notmnist-0")),
+        help="instead of the goal's, with settings of its own",
+    )
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="another setting")
     parser.add_argument("--rounds", type=int, help="instead of the goal's, a multiple of 10")
     parser.add_argument("--json", type=Path, help="write every run there")

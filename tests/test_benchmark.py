@@ -170,6 +170,7 @@ def test_another_network_makes_another_task_that_agents_and_gradients_play_and_p
 ) -> None:
     task = suite.find("xor").on("quantized", {"weight_bits": 2})
     assert task.id == "synapse/xor+quantized,weight_bits=2-v0" and suite.is_variant(task.id)
+    assert lines.on_network([XOR], "mlp", ["activation=tanh"]) == ([XOR], ["activation=tanh"])
     there = lines.fitting(task)
     assert {"evidence", "trace", "team-q", "uniform", "adam", "sgd", "spsa"} <= set(there)
     assert not {"perturbation", "node-perturbation"} & set(there)

@@ -110,7 +110,7 @@ def chosen(task: BenchmarkTask, line: str) -> Values:
     world = {name: value for name, value in there[REFERENCE].items() if name in world_settings(line, task)}
     own = {name: flag.default for name, flag in flags.flags_of(registry.find("learners", learner_of(line))).items()}
     settings = world | synapse_v0.settings_for(learner_of(line)) | own
-    return settings | (dict.fromkeys(presets.OF_NUDGES) if names_levels(line) else {})
+    return settings | presets.meaningless(settings)
 
 
 def complete(task: BenchmarkTask, line: str, given: Values, rounds: int) -> Values:

@@ -283,7 +283,7 @@ def _plays(names: Names) -> bool:
     except (ValueError, FileNotFoundError):  # its data are not here, which says nothing against the learner
         return True
     try:
-        return _misfit(*_made(names, chosen)) is None
+        return misfit(*_made(names, chosen)) is None
     except ValueError:
         return False
 
@@ -298,9 +298,7 @@ def _usual(known: dict[str, Flag], names: Names) -> Values:
 
 def _following(known: Iterable[str], chosen: Values, given: Values) -> Values:
     """What follows from other settings where it is not given itself."""
-    follows: Values = {"table": usual_table(chosen)}
-    if chosen.get("moves") == "set":
-        follows |= dict.fromkeys(presets.OF_NUDGES)  # what presets say of them means nothing here
+    follows = {"table": usual_table(chosen)} | presets.meaningless(chosen)
     return {name: value for name, value in follows.items() if name in known and name not in given}
 
 
@@ -325,7 +323,7 @@ def _task(names: Names, settings: Values) -> Any:
     return registry.called(registry.find("tasks", names.task), names.task, settings | fixed)
 
 
-def _misfit(world: World, learner: AnyLearner) -> str | None:
+def misfit(world: World, learner: AnyLearner) -> str | None:
     """Why a learner cannot begin in a world; None if it can. Nothing is computed."""
     if not (isinstance(learner, LearnerBase) and isinstance(world, World)):
         return None  # `synagents.begin` says so
@@ -338,7 +336,7 @@ def _misfit(world: World, learner: AnyLearner) -> str | None:
 
 def _require_fit(names: Names, world: World, learner: AnyLearner, *, by_hand: bool) -> None:
     """Raise ValueError where the learner cannot begin, with others that can if no given setting is the cause."""
-    reason = _misfit(world, learner)
+    reason = misfit(world, learner)
     if reason is None:
         return
     fitting = learners_of(names.task, family_of(names))

@@ -94,7 +94,6 @@ TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is r
         "xor": _PERTURBED_TOYS | {"hidden": (4,), "step_size": "exponential:0.3:0.03"},
     },
 }
-OF_NUDGES = ("step_size", "bias_gain")
 NETWORKS = {"evidence": "quantized"}  # of learners that need another than the world's own
 ROUNDS = 10_000  # where a preset does not say
 LIVES = 30  # of an update of an outer loop, where a preset does not say
@@ -112,6 +111,11 @@ def recommended(task: str, learner: str, world: str) -> Values:
     of_task = TASKS.get(world, {}).get(task, {})
     of_pair = PUBLISHED.get(pair, {}) | MEASURED.get(pair, {})
     return {"rounds": ROUNDS} | of_task | LEARNERS.get(learner, {}) | of_pair
+
+
+def meaningless(chosen: Values) -> Values:
+    """The settings of nudges, None each, where actions name levels instead: what presets say of them means nothing."""
+    return dict.fromkeys(("step_size", "bias_gain")) if chosen.get("moves") == "set" else {}
 
 
 # Learners that need units or wiring of their own.

@@ -112,8 +112,7 @@ def defaults(known: dict[str, Flag], names: Names, *, by_preset: bool = True) ->
     suited = registry.worlds()[family_of(names)].settings_for
     usual = suited(names.learner) | recommended(names) if by_preset else {}
     chosen = {name: usual.get(name, flag.default) for name, flag in known.items()}
-    nudging = chosen.get("moves") != "set"  # else what presets say of nudges means nothing
-    return {name: own if nudging or name not in presets.OF_NUDGES else None for name, own in chosen.items()}
+    return chosen | presets.meaningless(chosen)
 
 
 def recommended(names: Names) -> Values:
