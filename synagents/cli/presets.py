@@ -35,6 +35,7 @@ _PERTURBED_IMAGES: Values = {
     "rounds": 20_000,
 }
 _PERTURBED_TOYS: Values = {"interval": 0, "noise": 0.005, "rounds": 10_000}
+_SPIKING: Values = {"cell": "lif-forward", "units": 24, "learning_rate": "3e-3"}
 _ASKED_IMAGES: Values = {"hidden": (64,), "num_worlds": 128, "rounds": 4_000}  # one class is named of each
 TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is right in one says nothing in another
     "synapse": {
@@ -63,6 +64,7 @@ TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is r
         "cartpole": _CONTROL,
         "chirp": _ASKED_IMAGES,
         "cue": _FORGETFUL,
+        "evidence-accumulation": _FORGETFUL,
         "digits": _ASKED_IMAGES,
         "idx": _ASKED_IMAGES,
         "lunar-lander": _CONTROL,
@@ -70,6 +72,7 @@ TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is r
         "mountain-car": _CONTROL | {"temperature": 0.1},
         "multiplexer": {"hidden": (64,), "rounds": 2_000, "num_worlds": 128},
         "notmnist": _ASKED_IMAGES,
+        "spiking-cue": _FORGETFUL,
         "scalar-regression": {"hidden": (64,), "temperature": 0.1, "rounds": 2_000, "num_worlds": 128},
         "text": _FORGETFUL,
     },
@@ -77,6 +80,7 @@ TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is r
         "boundary": _PERTURBED_TOYS | {"hidden": (8,), "step_size": "exponential:0.6:0.06"},
         "chirp": _PERTURBED_IMAGES,
         "cue": {"rounds": 2_000},
+        "evidence-accumulation": _SPIKING | {"lives": 32, "rounds": 300},
         "digits": _PERTURBED_IMAGES | {"step_size": "exponential:5e-2:5e-3"},
         "idx": _PERTURBED_IMAGES,
         "maze": {
@@ -90,6 +94,7 @@ TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is r
         },
         "notmnist": _PERTURBED_IMAGES,
         "perceptron": _PERTURBED_TOYS | {"hidden": (), "step_size": "exponential:0.1:1e-3"},
+        "spiking-cue": _SPIKING | {"cell": "lif", "rounds": 2_000},
         "text": {"cell": "lstm", "units": 64, "rounds": 1_000},
         "xor": _PERTURBED_TOYS | {"hidden": (4,), "step_size": "exponential:0.3:0.03"},
     },
