@@ -30,7 +30,7 @@ SMALL: dict[str, Any] = {"cues": 1, "bins": 2, "delay": 3, "neurons": 2, "units"
 def test_a_spiking_cell_is_what_its_equations_say(forward: bool) -> None:
     rng = np.random.default_rng(0)
     cell: Any = ForwardLIF(3) if forward else LIF(3)
-    enter = rng.normal(size=(4, 3)).astype(np.float32)
+    enter = rng.normal(0.4, size=(4, 3)).astype(np.float32)
     w = enter if forward else rng.normal(size=(3, 3)).astype(np.float32)
     carry, fired = cell.begin(jnp.float32, 4), 0.0
     u, s, y, z = np.zeros(3), np.zeros(3), np.zeros(3), np.zeros(4)
@@ -82,6 +82,8 @@ def test_modulated_rules_are_the_modulator_times_the_plain_ones() -> None:
 
 def test_the_threshold_is_a_running_mean_of_the_square_of_post() -> None:
     world = plastic_v0.world("evidence-accumulation", **SMALL, **plastic_v0.settings_for("bcm"))
+    slow = world.init(KEY) | {"input_weight": jnp.full((8, 3), 2.0)}  # so that one spike is enough for another
+    world = replace(world, slow=slow)
     state, by_hand = world.reset(KEY), np.zeros((1, 3))
     for t in range(6):
         np.testing.assert_allclose(state.felt.threshold, by_hand, atol=1e-7)

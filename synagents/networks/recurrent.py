@@ -5,7 +5,8 @@
             c' = f c + i g,  h' = o tanh(c')                              pre = h, post = g
 
 W is what may be plastic: `pre` and `post` are the activities on its two sides. Spiking cells are in `lif.py`. (Elman
-1990; Hochreiter & Schmidhuber 1997 with the forget gate of Gers et al. 2000; which path is plastic: Miconi, Rawal, Clune & Stanley 2019.)
+1990; Hochreiter & Schmidhuber 1997 with the forget gate of Gers et al. 2000; which path is plastic: Miconi, Rawal,
+Clune & Stanley 2019.)
 """
 
 import math

@@ -5,8 +5,8 @@
 
 What is seen are spikes. Every sign of a cue has two neurons, of which one fires with probability 0.5 and the other with
 0.02 (where no cue is shown both with 0.02); GO, a last reward of +1, one of -1, and each last action have one, which
-fires with 0.5 where it is so and else with 0.02. (`tasks/cue.py`; as spikes after Schmidgall, Ashkanazy, Lawson & Hays 2021,
-"SpikePropamine", arXiv 2106.02681, whose code is not public: the encoding is ours.)
+fires with 0.5 where it is so and else with 0.02. (`tasks/cue.py`; as spikes after Schmidgall, Ashkanazy, Lawson & Hays
+2021, "SpikePropamine", arXiv 2106.02681, whose code is not public: the encoding is ours.)
 """
 
 from functools import cached_property
