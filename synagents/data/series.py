@@ -79,7 +79,8 @@ def read_ts(path: Path) -> Series:
     classes = told.get("classlabel", "false").split()[1:]
     if told.get("timestamps", "false") != "false" or not classes:
         raise DataError(f"{path} has time stamps or no classes, which are not read: save values in steps, and a class.")
-    values, labels = [], []
+    values: list[np.ndarray] = []
+    labels: list[str] = []
     for number, line in body:
         *channels, label = line.split(":")
         try:
