@@ -1,6 +1,6 @@
 """What batch norm of the hidden units gives agents: the benchmark's tasks with a hidden layer, with it and without.
 
-    python studies/batch_norm.py --data DIR [--runs 3] [--line team-q-frozen --line trace]
+    python studies/batch_norm.py --data DIR [--runs 3] [--task digits-16] [--line team-q-frozen --line trace]
 
 Prints the table of docs/hard_networks.md. Without: the scores of studies/scores.py, the first runs; with: played here
 by the same settings, which were searched without it, and kept in results/batch_norm.json.gz. The cost is that of 95 %
@@ -35,11 +35,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with the notMNIST images")
     parser.add_argument("--runs", type=int, default=3, help="of every line")
+    parser.add_argument("--task", action="append", choices=TASKS, help="by default both; give it again for more")
     parser.add_argument("--line", action="append", help="by default team-q-frozen and trace; give it again for more")
     args = parser.parse_args()
     players = args.line or ["team-q-frozen", "trace"]
     plain = results.read(RESULTS / "scores.json.gz")
-    normed = {name: suite.find(name).on("mlp", {"norm": "batch"}) for name in TASKS}
+    normed = {name: suite.find(name).on("mlp", {"norm": "batch"}) for name in args.task or TASKS}
     scores = lines.fill(
         RESULTS / "batch_norm.json.gz",
         list(normed.values()),
