@@ -27,7 +27,7 @@ def told(curves: Curves, runs: int, target: float) -> str:
     """Accuracy at the end of the budget, and the median cost in millions of sample evaluations."""
     accuracy = curves.accuracy[:runs]
     reached = [float(curves.cost[np.argmax(own >= target)]) if (own >= target).any() else np.inf for own in accuracy]
-    return f"{percent(accuracy[:, -1])} | {median(reached) / 1e6:.1f}"
+    return f"{percent(accuracy[:, -1].tolist())} | {median(reached) / 1e6:.1f}"
 
 
 def main() -> None:
