@@ -10,7 +10,6 @@ of the way from the untrained plain network to what Adam makes of it, in both.
 import argparse
 import sys
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 from common import RESULTS, percent
@@ -25,9 +24,8 @@ SHARE = 0.95
 
 def told(curves: Curves, runs: int, target: float) -> str:
     """Accuracy at the end of the budget, and the median cost in millions of sample evaluations."""
-    accuracy = curves.accuracy[:runs]
-    reached = [float(curves.cost[np.argmax(own >= target)]) if (own >= target).any() else np.inf for own in accuracy]
-    return f"{percent(accuracy[:, -1].tolist())} | {median(reached) / 1e6:.1f}"
+    spent = np.median(curves.cost_to(target)[:runs])
+    return f"{percent(curves.accuracy[:runs, -1].tolist())} | {spent / 1e6:.1f}"
 
 
 def main() -> None:

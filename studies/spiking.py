@@ -5,11 +5,11 @@
 
 Parts by the surrogate gradient: `words`, generated words and their reversals (`chirp`); `rows`, the digits read row by
 row; `speech`, Japanese vowels, which need `--data`, the folder with their `.ts` files. Part `agents`: synapse agents on
-the digits read row by row, which only run the network forward, with and without batch norm of what arrives at a unit.
-A cell is one training with a seed, which also draws words and splits where they are drawn; it leaves one line in
-results/spiking.jsonl and is never played twice. Controls that remember nothing: `counts`, a linear layer on how often
-each channel fired; `flat`, one on the whole sample, which sees time as so many more inputs. Settings were chosen on
-seeds 0 .. 3.
+the digits read row by row, which only run the network forward, and the gradient on the same network, with and without
+batch norm of what arrives at a unit. A cell is one training with a seed, which also draws words and splits where they
+are drawn; it leaves one line in results/spiking.jsonl and is never played twice. Controls that remember nothing:
+`counts`, a linear layer on how often each channel fired; `flat`, one on the whole sample, which sees time as so many
+more inputs. Settings were chosen on seeds 0 .. 3.
 """
 
 import argparse
@@ -52,7 +52,8 @@ STRUCTURES: dict[str, dict[str, Any]] = {
 }
 CONTROLS = ("counts", "flat")
 NORMS: tuple[Norm, ...] = ("none", "batch")
-AGENTS = {f"{learner}, norm {norm}": (learner, norm) for learner in ("team-q", "trace", "uniform") for norm in NORMS}
+METHODS = ("adam", "team-q", "trace", "uniform")
+AGENTS = {f"{method}, norm {norm}": (method, norm) for method in METHODS for norm in NORMS}
 ROUNDS, BATCH_SIZE, CHUNK = 25_000, 500, 1000  # of agents, samples of a round, rounds of one call of the loop
 
 
@@ -103,11 +104,14 @@ def counted(task: Samples) -> Samples:
 def play(part: str, structure: str, seed: int, data: Path | None) -> dict[str, Any]:
     """Train; return the held-out accuracy, and the seconds without compilation."""
     compiled, started = compilations(), time.perf_counter()
-    setting, task = PARTS[part], task_of(part, seed, data)
+    gradient = "rows" if part == "agents" else part
+    setting, task = PARTS[gradient], task_of(gradient, seed, data)
     task = counted(task) if structure == "counts" else task
     network: Network = MLP((math.prod(task.in_shape), task.out_size))
     if structure in STRUCTURES:
         network = Spiking(task.in_shape, task.out_size, HIDDEN, **STRUCTURES[structure])
+    elif structure in AGENTS:
+        network = Spiking(task.in_shape, task.out_size, (48,), norm=AGENTS[structure][1])
     adam = Adam(Exponential(setting.step, setting.step / 30, 1.0))
     budget = 3 * setting.batch_size * (setting.epochs * len(task.target) // setting.batch_size)
     curve = drive(seed, adam, Problem(network, task, 1), budget, looks=1)
@@ -153,7 +157,8 @@ def main() -> None:
             continue
         if seed == seeds[0]:
             jax.clear_caches()
-        got = by_agents(structure, seed) if part == "agents" else play(part, structure, seed, args.data)
+        led = structure in AGENTS and AGENTS[structure][0] != "adam"
+        got = by_agents(structure, seed) if led else play(part, structure, seed, args.data)
         done.add({"key": key, "part": part, "network": structure, "seed": seed, **got, "versions": versions()})
         print(key, json.dumps(got), file=sys.stderr, flush=True)
     table([row for row in done.rows.values() if row["part"] in args.only and row["seed"] in seeds])

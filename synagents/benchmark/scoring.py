@@ -74,8 +74,7 @@ def build(task: BenchmarkTask, learner: str, given: Values, rounds: int, data: P
     size = values.get("batch_size", 0)
     of_world = {name: value for name, value in values.items() if name not in own and name != "batch_size"}
     made = task.make(size, data=data)
-    usual = task.usual
-    shape: Values = {"hidden": task.hidden} if usual else {"network": task.network_for(made)}
+    shape: Values = {"hidden": task.hidden} if task.usual else {"network": task.network_for(made)}
     world = world_of(learner, task)(made, **shape, **of_world)
     return world, registry.find("learners", learner_of(learner))(**own)
 

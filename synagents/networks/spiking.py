@@ -1,10 +1,10 @@
 """Layers of leaky integrate-and-fire units that read a sample row by row, in time, through synapses that low-pass.
 
     I_t = a^{l-1}_t W + a^{l-2}_t S + r a_{t-1}       what arrives: from the layer below, past one layer, from itself
+    I <- .5 (I - mean) / sd                           on request, over a batch's samples and steps, before r a is added
     u <- (1 - 1 / tau) u + gain I_t                   membrane;   tau = 1 + softplus(rho + 5 leak),  gain = e^{5 gain}
     s = 1[u > 1],   u <- u (1 - s)                    spike and reset
     a <- a + (s - a) / tau_s                          what the synapses pass on (post-synaptic current)
-    I <- .5 (I - mean) / sd                           on request, over a batch's samples and steps, before r a is added
     ds / du = sigma'((u - 1) / .2) / .2               in place of the derivative that a step does not have
 
 S, r, and the intrinsic numbers leak and gain of every unit are there where they are asked for (ScSr-SNN with BIP, Zhang

@@ -7,13 +7,13 @@ networks are read out. (Japanese vowels: Kudo, Toyama & Shimbo 1999, 12 coeffici
 and 370 test utterances of 7 to 29 steps, published by the UCI repository.)
 """
 
-import hashlib
 from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from synagents.data.dataset import checksum
 from synagents.data.series import Series, load_series
 from synagents.tasks import losses
 from synagents.tasks.samples import Samples, counts, require_batch
@@ -51,6 +51,7 @@ def _made(task: str, data: Path | None, name: str | None, batch_size: int, loss:
     x, held_out_x = rows_of(train, test)
     place = {label: index for index, label in enumerate(train.classes)}
     target, held_out_target = (np.array([place[own] for own in part.labels], np.int32) for part in (train, test))
+    seen = checksum(x, held_out_x, target, held_out_target)
     return Samples(
         x=jnp.asarray(x),
         target=jnp.asarray(target),
@@ -61,13 +62,8 @@ def _made(task: str, data: Path | None, name: str | None, batch_size: int, loss:
         out_size=len(place),
         batch_size=batch_size,
         loss=losses.named(loss),
-        description=(*counts(name, target, held_out_target, "published"), ("checksum", _checksum(x, held_out_x))),
+        description=(*counts(name, target, held_out_target, "published"), ("checksum", seen)),
     )
-
-
-def _checksum(*parts: np.ndarray) -> str:
-    """sha256, in hexadecimal, over the bytes of the arrays, little-endian."""
-    return hashlib.sha256(b"".join(np.ascontiguousarray(part, "<f4").tobytes() for part in parts)).hexdigest()
 
 
 def rows_of(train: Series, test: Series) -> tuple[Float[np.ndarray, "n T R"], Float[np.ndarray, "m T R"]]:
