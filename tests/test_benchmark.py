@@ -338,6 +338,13 @@ def test_what_a_line_spent_is_the_median_over_runs_and_never_where_half_did_not_
     assert "xor" in rows[0] and [row.split(" | ")[-1] for row in rows[3:]] == ["**0** |", "never |"]
 
 
+def test_a_tenth_of_the_budget_is_held_to_what_adam_reaches_with_the_whole() -> None:
+    whole, tenth = {"synapse/digits-0-v0": {"a": curves(0.9)}}, {"synapse/digits-0-tenth-v0": {"a": curves(0.9)}}
+    short = costs(tenth, {}, 0.95).splitlines()
+    assert costs(whole | tenth, {}, 0.95).split("\n\n")[1].splitlines() == short
+    assert short[0].replace("-tenth", "") == costs(whole, {}, 0.95).splitlines()[0]
+
+
 def test_duels_are_over_the_tasks_that_both_have_played() -> None:
     scores = {XOR.id: {"a": curves(0.6, 0.7), "b": curves(0.8, 0.9)}, "synapse/boundary-v0": {"a": curves(0.7)}}
     assert [(line, chance.value) for line, chance in duels(scores, "a")] == [("b", 1.0)]
