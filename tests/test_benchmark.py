@@ -171,6 +171,9 @@ def test_another_network_makes_another_task_that_agents_and_gradients_play_and_p
     task = suite.find("xor").on("quantized", {"weight_bits": 2})
     assert task.id == "synapse/xor+quantized,weight_bits=2-v0" and suite.is_variant(task.id)
     assert lines.on_network([XOR], "mlp", ["activation=tanh"]) == ([XOR], ["activation=tanh"])
+    (normed,), rest = lines.on_network([XOR], "mlp", ["activation=tanh", "norm=batch"])
+    assert normed.id == "synapse/xor+mlp,norm=batch-v0" and not normed.usual and rest == ["activation=tanh"]
+    assert "trace" in (on_it := lines.fitting(normed)) and not {"evidence", "node-perturbation"} & set(on_it)
     there = lines.fitting(task)
     assert {"evidence", "trace", "team-q", "uniform", "adam", "sgd", "spsa"} <= set(there)
     assert not {"perturbation", "node-perturbation"} & set(there)
@@ -333,6 +336,13 @@ def test_what_a_line_spent_is_the_median_over_runs_and_never_where_half_did_not_
     reached, missed = curves(1.0, 1.0, 1.0, start=0.95), curves(1.0, 0.5, 0.5)
     rows = costs({XOR.id: {"a": missed, "b": reached}}, {}, 1.0).splitlines()
     assert "xor" in rows[0] and [row.split(" | ")[-1] for row in rows[3:]] == ["**0** |", "never |"]
+
+
+def test_a_tenth_of_the_budget_is_held_to_what_adam_reaches_with_the_whole() -> None:
+    whole, tenth = {"synapse/digits-0-v0": {"a": curves(0.9)}}, {"synapse/digits-0-tenth-v0": {"a": curves(0.9)}}
+    short = costs(tenth, {}, 0.95).splitlines()
+    assert costs(whole | tenth, {}, 0.95).split("\n\n")[1].splitlines() == short
+    assert short[0].replace("-tenth", "") == costs(whole, {}, 0.95).splitlines()[0]
 
 
 def test_duels_are_over_the_tasks_that_both_have_played() -> None:

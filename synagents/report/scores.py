@@ -12,7 +12,7 @@ from synagents.benchmark import statistics
 from synagents.benchmark.line_settings import is_optimizer
 from synagents.benchmark.results import Curves, Scores
 from synagents.benchmark.statistics import Estimate, bootstrap
-from synagents.benchmark.suite import SUITE, TENTHS, is_variant
+from synagents.benchmark.suite import SUITE, TENTH, TENTHS, is_variant
 from synagents.hyperparameters import require
 
 OWN = "own"
@@ -27,10 +27,10 @@ GROUPS = {  # by what a line is told after a forward pass, beside what it did it
 
 def normalised(task: str, curves: Curves) -> Float[np.ndarray, "runs"]:
     """Last accuracies on a scale on which the untrained network is 0 and Adam on the same network is 1."""
-    return (curves.accuracy[:, -1] - _accuracy_at(task, 0)) / (_accuracy_at(task, 1) - _accuracy_at(task, 0))
+    return (curves.accuracy[:, -1] - accuracy_at(task, 0)) / (accuracy_at(task, 1) - accuracy_at(task, 0))
 
 
-def _accuracy_at(task: str, place: float) -> float:
+def accuracy_at(task: str, place: float) -> float:
     """The accuracy at a place of that scale."""
     reference = json.loads((resources.files("synagents") / "assets" / "bench.json").read_text())[task]
     return reference["untrained"] + place * (reference["adam"] - reference["untrained"])
@@ -74,15 +74,29 @@ def _table(scores: Scores, told: Mapping[str, str], tasks: list[str], *, overall
 def costs(scores: Scores, told: Mapping[str, str], share: float) -> str:
     """What lines spent to reach a share of Adam's progress, in millions of sample evaluations: the median over runs.
 
-    The least of those who are told the same is bold.
+    The least of those who are told the same is bold. The tasks with a tenth of the budget have a table of their own:
+    settings are chosen by what they reach at the end, and those of a short run get to the same accuracy sooner.
 
     Args:
         scores: {task id: {line: curves}}.
         told: as in `markdown`.
-        share: what to reach, on the scale on which the untrained network is 0 and Adam on the same network is 1.
+        share: what to reach, on the scale on which the untrained network is 0 and Adam on the same network is 1, after
+            the whole budget.
     """
-    tasks = [task.id for task in SUITE.values() if task.id in scores]
-    targets = {task: _accuracy_at(task, share) for task in tasks}
+    tables = []
+    for suite in (SUITE, TENTHS):
+        targets = {
+            task.id: accuracy_at(SUITE[name.removesuffix(TENTH)].id, share)
+            for name, task in suite.items()
+            if task.id in scores
+        }
+        if targets:
+            tables.append(_costs(scores, told, targets))
+    return "\n\n".join(tables)
+
+
+def _costs(scores: Scores, told: Mapping[str, str], targets: Mapping[str, float]) -> str:
+    tasks = list(targets)
     heads = [f"{_short(task)}: {100 * targets[task]:.1f} %" for task in tasks]
     table = [_row(["line", "who", *heads]), "|" + "---|" * (2 + len(heads))]
     for title, lines in _by_group(_lines(scores, tasks), told):
