@@ -33,6 +33,16 @@ def product(felt: Felt) -> Float[Array, "n m"]:
     return felt.pre @ felt.post
 
 
+def oja(felt: Felt) -> Float[Array, "n m"]:
+    """Pre post - post^2 trace (Oja 1982)."""
+    return product(felt) - felt.post**2 * felt.trace
+
+
+def bcm(felt: Felt) -> Float[Array, "n m"]:
+    """Pre post (post - threshold) (Bienenstock, Cooper & Munro 1982)."""
+    return felt.pre * (felt.post * (felt.post - felt.threshold))
+
+
 def mean(old: Float[Array, "..."], new: Float[Array, "..."], rate: Float[Array, ""]) -> Float[Array, "..."]:
     """A running mean after one more."""
     return (1 - rate) * old + rate * new

@@ -36,7 +36,7 @@ _PERTURBED_IMAGES: Values = {
     "rounds": 20_000,
 }
 _PERTURBED_TOYS: Values = {"interval": 0, "noise": 0.005, "rounds": 10_000}
-_SPIKING: Values = {"cell": "lif-forward", "units": 24, "learning_rate": "3e-3"}
+_SPIKING: Values = {"units": 24, "learning_rate": "1e-2", "lives": 32}
 _ASKED_IMAGES: Values = {"hidden": (64,), "num_worlds": 128, "rounds": 4_000}  # one class is named of each
 _SPOKEN: Values = {  # not searched for real speech
     "hidden": (32,),
@@ -86,7 +86,7 @@ TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is r
         "boundary": _PERTURBED_TOYS | {"hidden": (8,), "step_size": "exponential:0.6:0.06"},
         "chirp": _PERTURBED_IMAGES,
         "cue": {"rounds": 2_000},
-        "evidence-accumulation": _SPIKING | {"lives": 32, "rounds": 300},
+        "evidence-accumulation": _SPIKING | {"cell": "lif-forward", "rounds": 600},
         "digits": _PERTURBED_IMAGES | {"step_size": "exponential:5e-2:5e-3"},
         "idx": _PERTURBED_IMAGES,
         "japanese-vowels": _PERTURBED_IMAGES,

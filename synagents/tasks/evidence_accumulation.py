@@ -52,7 +52,7 @@ class EvidenceAccumulation(ForecastTask):
     cues: int = static(default=5)
     bins: int = static(default=4)
     delay: int = static(default=80)
-    neurons: int = static(default=5)
+    neurons: int = static(default=10)
     noise: float = 0.0
     silence: bool = static(default=True)
 
@@ -128,7 +128,7 @@ def _majority(state: EvidenceLife) -> Integer[Array, ""]:
 
 
 def evidence_accumulation(
-    *, cues: int = 5, bins: int = 4, delay: int = 80, neurons: int = 5, noise: float = 0.0, silence: bool = True
+    *, cues: int = 5, bins: int = 4, delay: int = 80, neurons: int = 10, noise: float = 0.0, silence: bool = True
 ) -> EvidenceAccumulation:
     """Say, long after the last cue, on which side most cues were.
 

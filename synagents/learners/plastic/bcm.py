@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from jaxtyping import Array, Float
 
-from synagents.agents.plasticity import Felt
+from synagents.agents.plasticity import Felt, bcm
 from synagents.agents.rules import RatedRule
 from synagents.hyperparameters import settings
 
@@ -27,8 +27,3 @@ class BCM(RatedRule):
     def direction(self, felt: Felt) -> Float[Array, "n m"]:
         """Pre post (post - threshold)."""
         return bcm(felt)
-
-
-def bcm(felt: Felt) -> Float[Array, "n m"]:
-    """Pre post (post - threshold)."""
-    return felt.pre * (felt.post * (felt.post - felt.threshold))

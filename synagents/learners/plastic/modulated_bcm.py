@@ -10,10 +10,9 @@ from typing import ClassVar
 
 from jaxtyping import Array, Float
 
-from synagents.agents.plasticity import Felt
+from synagents.agents.plasticity import Felt, bcm
 from synagents.agents.rules import ModulatedRule
 from synagents.hyperparameters import settings
-from synagents.learners.plastic.bcm import bcm
 
 __all__ = ["ModulatedBCM"]
 

@@ -8,10 +8,9 @@ arXiv 2106.02681, whose equations are not public: this form is ours.)
 
 from jaxtyping import Array, Float
 
-from synagents.agents.plasticity import Felt
+from synagents.agents.plasticity import Felt, oja
 from synagents.agents.rules import ModulatedRule
 from synagents.hyperparameters import settings
-from synagents.learners.plastic.oja import oja
 
 __all__ = ["ModulatedOja"]
 

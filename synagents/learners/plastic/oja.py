@@ -8,7 +8,7 @@ Stanley 2018, arXiv 1804.02464, equation 3.)
 
 from jaxtyping import Array, Float
 
-from synagents.agents.plasticity import Felt, product
+from synagents.agents.plasticity import Felt, oja
 from synagents.agents.rules import RatedRule
 from synagents.hyperparameters import settings
 
@@ -22,8 +22,3 @@ class Oja(RatedRule):
     def direction(self, felt: Felt) -> Float[Array, "n m"]:
         """Pre post - post^2 trace."""
         return oja(felt)
-
-
-def oja(felt: Felt) -> Float[Array, "n m"]:
-    """Pre post - post^2 trace."""
-    return product(felt) - felt.post**2 * felt.trace
