@@ -37,6 +37,7 @@ KEY = jax.random.key(0)
 NEEDED: dict[str, dict[str, Any]] = {  # the least that a constructor asks for; a new file rarely needs a line
     "mlp": {"sizes": (4, 3, 2)},
     "quantized": {"sizes": (4, 3, 2)},
+    "recurrent": {"in_shape": (4,), "out_size": 2, "units": 3},
     "spiking": {"in_shape": (4,), "out_size": 2, "hidden": (3,)},
     "from-module": {"make": lambda key: eqx.nn.MLP(4, 2, 3, 1, key=key), "in_shape": (4,)},
     "digits": {"batch_size": 32},

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from synagents.hyperparameters import require_whole, settings, static
-from synagents.networks.recurrent import Cell, Stepped
+from synagents.networks.cells import Cell, Stepped
 from synagents.networks.spiking import fired
 from synagents.task import Params
 
