@@ -76,8 +76,8 @@ from synagents.counter import counter_key
 from synagents.envs import plastic_samples
 from synagents.envs.faces import Faces
 from synagents.hyperparameters import require, require_between, require_whole, settings, static
-from synagents.networks.lif import LIF, ForwardLIF
 from synagents.networks.cells import LSTM, Cell, Rate, linear
+from synagents.networks.lif import LIF, ForwardLIF
 from synagents.registry import Plays
 from synagents.world import (
     ForecastTask,
