@@ -61,7 +61,8 @@ def cells() -> Iterator[Cell]:
         yield Cell("text", "text", rule, {}, 1000, 3)
     yield Cell("evolve", "cue", "neuromodulated", {"outer": "evolve"}, 1500, 3)
     for rule in SPIKING:
-        yield Cell("evidence", "evidence-accumulation", rule, {}, 600, 10)
+        slower = {"learning_rate": 3e-3} if rule.endswith("bcm") else {}  # with the preset's gradients explode
+        yield Cell("evidence", "evidence-accumulation", rule, slower, 600, 10)
     # What is not cleared at the recall has decayed by then, unless units hear each other.
     yield Cell("evidence, activity kept", "evidence-accumulation", "fixed", {"silence": False}, 600, 10)
     yield Cell(
@@ -76,7 +77,8 @@ def cells() -> Iterator[Cell]:
         for rule in ("oja", "modulated-oja"):
             yield Cell(f"evidence, noise {noise}", "evidence-accumulation", rule, {"noise": noise}, 600, 5)
     for rule in SPIKING:
-        yield Cell("spiking-cue", "spiking-cue", rule, {}, 2000, 5)
+        slower = {"learning_rate": 3e-3} if rule.endswith("bcm") else {}
+        yield Cell("spiking-cue", "spiking-cue", rule, slower, 2000, 5)
 
 
 def play(cell: Cell) -> dict[str, Any]:
@@ -106,6 +108,11 @@ def play(cell: Cell) -> dict[str, Any]:
     }
 
 
+def words(settings: dict[str, Any]) -> str:
+    """Settings as a user types them."""
+    return ", ".join(f"{name}={value}" for name, value in settings.items())
+
+
 def judgement(study: str) -> tuple[str, Callable[[dict[str, Any]], str]]:
     """A column that only some studies have: its head, and what it says of a cell."""
     if study in ("cue", "evolve"):
@@ -120,7 +127,11 @@ def table(done: list[dict[str, Any]]) -> Iterator[str]:
     for study in dict.fromkeys(row["study"] for row in done):
         own = [row for row in done if row["study"] == study]
         levels = ", ".join(f"{name} {level:.4g}" for name, level in own[0]["levels"].items())
-        settings = ", ".join(f"{name}={value}" for name, value in own[0]["settings"].items())
+        first = own[0]["settings"]
+        shared = {
+            name: value for name, value in first.items() if all(row["settings"].get(name) == value for row in own)
+        }
+        settings = words(shared)
         column, judge = judgement(study)
         yield f"\n**{study}**{f': {settings}' if settings else ''} ({levels})\n"
         yield f"| rule | lives of a run | reward of a fresh life | every run |{column} seconds, all runs |"
@@ -129,7 +140,9 @@ def table(done: list[dict[str, Any]]) -> Iterator[str]:
             final = sorted(row["final"], reverse=True)
             every = " ".join(f"{value:.3g}" for value in final)
             told = f"{mean(final):.3g} +- {interval(final):.2g}"
-            yield f"| `{row['rule']}` | {row['lives']:,} | {told} | {every} |{judge(row)} {row['seconds']:,.0f} |"
+            alone = words({name: value for name, value in row["settings"].items() if name not in shared})
+            rule = f"`{row['rule']}`{f' ({alone})' if alone else ''}"
+            yield f"| {rule} | {row['lives']:,} | {told} | {every} |{judge(row)} {row['seconds']:,.0f} |"
 
 
 def main() -> None:
