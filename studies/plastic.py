@@ -61,7 +61,7 @@ def cells() -> Iterator[Cell]:
         yield Cell("text", "text", rule, {}, 1000, 3)
     yield Cell("evolve", "cue", "neuromodulated", {"outer": "evolve"}, 1500, 3)
     for rule in SPIKING:
-        slower = {"learning_rate": 3e-3} if rule.endswith("bcm") else {}  # with the preset's gradients explode
+        slower = {"learning_rate": 1e-3} if rule.endswith("bcm") else {}  # with the preset's gradients explode
         yield Cell("evidence", "evidence-accumulation", rule, slower, 600, 10)
     # What is not cleared at the recall has decayed by then, unless units hear each other.
     yield Cell("evidence, activity kept", "evidence-accumulation", "fixed", {"silence": False}, 600, 10)
@@ -77,7 +77,7 @@ def cells() -> Iterator[Cell]:
         for rule in ("oja", "modulated-oja"):
             yield Cell(f"evidence, noise {noise}", "evidence-accumulation", rule, {"noise": noise}, 600, 5)
     for rule in SPIKING:
-        slower = {"learning_rate": 3e-3} if rule.endswith("bcm") else {}
+        slower = {"learning_rate": 1e-3} if rule.endswith("bcm") else {}
         yield Cell("spiking-cue", "spiking-cue", rule, slower, 2000, 5)
 
 
