@@ -35,6 +35,7 @@ from tests.test_data import write_pair
 KEY = jax.random.key(0)
 NEEDED: dict[str, dict[str, Any]] = {  # the least that a constructor asks for; a new file rarely needs a line
     "mlp": {"sizes": (4, 3, 2)},
+    "integer-mlp": {"sizes": (4, 3, 2)},
     "quantized": {"sizes": (4, 3, 2)},
     "spiking": {"in_shape": (4,), "out_size": 2, "hidden": (3,)},
     "from-module": {"make": lambda key: eqx.nn.MLP(4, 2, 3, 1, key=key), "in_shape": (4,)},

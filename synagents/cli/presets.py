@@ -113,9 +113,14 @@ def recommended(task: str, learner: str, world: str) -> Values:
     return {"rounds": ROUNDS} | of_task | LEARNERS.get(learner, {}) | of_pair
 
 
-def meaningless(chosen: Values) -> Values:
-    """The settings of nudges, None each, where actions name levels instead: what presets say of them means nothing."""
-    return dict.fromkeys(("step_size", "bias_gain")) if chosen.get("moves") == "set" else {}
+def meaningless(chosen: Values, *, integer: bool = False) -> Values:
+    """The settings of nudges by real numbers, None each, where there are none: what presets say of them means nothing.
+
+    Args:
+        chosen: settings by parameter name, where actions may name levels.
+        integer: whether the network is of whole numbers.
+    """
+    return dict.fromkeys(("step_size", "bias_gain")) if integer or chosen.get("moves") == "set" else {}
 
 
 # Learners that need units or wiring of their own.
@@ -153,6 +158,8 @@ _SET_DIGITS: Values = {
     "epsilon": "exponential:3e-3:3e-4",
     "rounds": 300_000,
 }
+# One level of an int8 weight is about 0.008: fewer agents move, in place of a step that falls.
+_WHOLE_DIGITS: Values = {"active": "exponential:0.1:3e-3", "step_size": "8e-3", "rounds": 40_000}
 _TRACED_LETTERS: Values = {"batch_size": 1000, "interval": 100, "step_size": "exponential:3e-4:2e-5"}
 _MAP_CONTROL: Values = {"hidden": (64, 32), "variance": (0.03, 0.1), "num_worlds": 1}
 _WEIGHTS_CONTROL: Values = {"hidden": (64, 32), "units": "bit", "num_worlds": 1, "trace_decay": 0.0}
@@ -251,6 +258,7 @@ MEASURED: dict[tuple[str, str], Values] = {
         for learner in ("trace", "team-q")
     },
     ("digits", "evidence"): _SET_DIGITS,
+    ("digits", "integer-trace"): _WHOLE_DIGITS,
     ("digits", "trace"): _TRACED_DIGITS,
     ("digits", "team-q"): _TEAM_DIGITS,
     **{(task, "trace"): _TRACED_LETTERS for task in ("idx", "notmnist")},
