@@ -337,7 +337,9 @@ def _happened(world: World, played: Played) -> _Happened:
 
 def _mean(rewards: Num[Array, "..."]) -> Num[Array, ""]:
     """The mean; of whole numbers a whole one, so that a round of whole numbers has no others."""
-    return rewards.sum() // rewards.size if jnp.issubdtype(rewards.dtype, jnp.integer) else jnp.mean(rewards)
+    if jnp.issubdtype(rewards.dtype, jnp.integer):
+        return rewards.sum(dtype=rewards.dtype) // rewards.size
+    return jnp.mean(rewards)
 
 
 def _keys(run: Run, key: Key[Array, ""]) -> Keys:

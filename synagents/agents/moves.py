@@ -4,8 +4,8 @@
     level   w <- w + a,             a in {-1, 0, +1}, between -127 and 127, where weights are whole numbers
     set     w <- level_a,           a in 0 .. A - 1, where the network's weights may be A evenly spaced numbers
 
-The first is the published move (Bhargava et al. 2022), and the second is the same for int8 weights. With the third the joint action is the network itself, as in a
-bandit with one arm for every network.
+The first is the published move (Bhargava et al. 2022), and the second is the same for int8 weights. With the last the
+joint action is the network itself, as in a bandit with one arm for every network.
 """
 
 from typing import Literal, NamedTuple, TypeAlias

@@ -39,6 +39,12 @@ _ASKED_IMAGES: Values = {"hidden": (64,), "num_worlds": 128, "rounds": 4_000}  #
 TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is right in one says nothing in another
     "synapse": {
         "boundary": {"hidden": (8,), "interval": 0, "step_size": "0.01", "rounds": 10_000},
+        "characters": {
+            "batch_size": 500,
+            "interval": 50,
+            "step_size": "exponential:5e-3:5e-4",
+            "rounds": 40_000,
+        },
         "chirp": {
             "hidden": (32,),
             "batch_size": 500,
@@ -161,6 +167,13 @@ _SET_DIGITS: Values = {
 # One level of an int8 weight is about 0.008: fewer agents move, in place of a step that falls.
 _WHOLE_DIGITS: Values = {"active": "exponential:0.1:3e-3", "step_size": "8e-3", "rounds": 40_000}
 _TRACED_LETTERS: Values = {"batch_size": 1000, "interval": 100, "step_size": "exponential:3e-4:2e-5"}
+_WHOLE_LETTERS: Values = {
+    "active": "exponential:0.1:3e-3",
+    "batch_size": 500,
+    "interval": 100,
+    "step_size": "2e-3",
+    "rounds": 40_000,
+}
 _MAP_CONTROL: Values = {"hidden": (64, 32), "variance": (0.03, 0.1), "num_worlds": 1}
 _WEIGHTS_CONTROL: Values = {"hidden": (64, 32), "units": "bit", "num_worlds": 1, "trace_decay": 0.0}
 PUBLISHED: dict[tuple[str, str], Values] = {
@@ -249,6 +262,7 @@ _UNITS_ON_LETTERS: dict[str, Values] = {
     for rule, own in _UNITS_ON_DIGITS.items()
 }
 MEASURED: dict[tuple[str, str], Values] = {
+    ("characters", "integer-trace"): {"active": "exponential:0.1:3e-3", "step_size": "8e-3"},
     ("cue", "neuromodulated"): {"rounds": 1_500},
     ("multiplexer", "boltzmann"): {"output": "unit"},
     ("multiplexer", "recurrent"): {"output": "unit"},
@@ -261,6 +275,7 @@ MEASURED: dict[tuple[str, str], Values] = {
     ("digits", "integer-trace"): _WHOLE_DIGITS,
     ("digits", "trace"): _TRACED_DIGITS,
     ("digits", "team-q"): _TEAM_DIGITS,
+    **{(task, "integer-trace"): _WHOLE_LETTERS for task in ("idx", "notmnist")},
     **{(task, "trace"): _TRACED_LETTERS for task in ("idx", "notmnist")},
     **{(task, "team-q"): _TRACED_LETTERS | {"batch_size": 500} for task in ("idx", "notmnist")},
     ("cartpole", "boltzmann"): _SETTLING_ALONE | {"output": "unit"},

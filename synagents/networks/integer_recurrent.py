@@ -46,7 +46,7 @@ class IntegerRecurrent(Network):
     def __post_init__(self) -> None:
         require(
             len(self.in_shape) == 2,
-            f"A recurrent network reads samples of shape (steps, numbers), such as characters, and not {self.in_shape}.",
+            f"A recurrent network reads samples of shape (steps, numbers), such as characters, not {self.in_shape}.",
         )
         require_whole("out_size", self.out_size, 1)
         require_whole("units", self.units, 1)
@@ -71,7 +71,7 @@ class IntegerRecurrent(Network):
 
     def apply(self, params: Params, x: Int8[Array, "B T D"]) -> Int32[Array, "B out"]:
         """The outputs after the last step, logits in units of 2^-10 bit."""
-        batch, steps, numbers = x.shape
+        batch, (steps, numbers) = len(x), self.in_shape
         seen = x.reshape(batch * steps, numbers)
         arrived = summed(seen, params["input_weight"], params["recurrent_bias"]).reshape(batch, steps, self.units)
         shift = 4 + round(math.log2(self.units) / 2)

@@ -82,7 +82,11 @@ class Characters(Task):
     def respond(self, key: Key[Array, ""], state: Batch, out: Num[Array, "B A"]) -> tuple[Batch, Num[Array, ""]]:
         """The cross-entropy of the next characters."""
         del key
-        return state, losses.cross_entropy(out, state.target)
+        return state, self.loss(out, state.target)
+
+    def loss(self, out: Num[Array, "B A"], target: Int32[Array, "B"]) -> Num[Array, ""]:
+        """The cross-entropy: in nats, or of outputs in int32 as `integer_losses` has it."""
+        return losses.cross_entropy(out, target)
 
     def refresh(self, key: Key[Array, ""], state: Batch) -> Batch:
         """Other windows, from anywhere in the training part."""
@@ -102,7 +106,7 @@ class Characters(Task):
             batch = self._windows(start)
             out = apply_fn(batch.x)
             out = integer_losses.in_nats(out) if self.whole else out
-            return losses.cross_entropy(out, batch.target), losses.accuracy(out, batch.target)
+            return self.loss(out, batch.target), losses.accuracy(out, batch.target)
 
         loss, accuracy = jax.tree.map(jnp.mean, jax.lax.map(scored, jnp.asarray(start.reshape(-1, chunk))))
         return {"loss": loss, "bits": loss / jnp.float32(np.log(2)), "accuracy": accuracy}

@@ -29,9 +29,10 @@ def cross_entropy(out: Int32[Array, "B C"], target: Int32[Array, "B"]) -> Int32[
         target: classes; up to 67,650 samples, so that the sum fits 31 bits.
     """
     below = jnp.max(out, axis=1, keepdims=True) - out
-    total = jnp.sum(power(below), axis=1)
+    total = jnp.sum(power(below), axis=1, dtype=jnp.int32)
     lacking = jnp.take_along_axis(below, target[:, None], axis=1)[:, 0]
-    return jnp.sum(jnp.minimum(logarithm(total) - (_POWER << UNIT) + lacking, _MOST << UNIT))
+    cost = logarithm(total) - (_POWER << UNIT) + lacking
+    return jnp.sum(jnp.minimum(cost, _MOST << UNIT), dtype=jnp.int32)
 
 
 def in_nats(out: Int32[Array, "..."]) -> Float[Array, "..."]:

@@ -125,7 +125,7 @@ class IntegerTrace(MemoryLearner):
             return self._after(now, forward, reward, actions), None
 
         memory, _ = jax.lax.scan(one_round, memory, (rewards, transition.actions))
-        return mind, memory, {"mean_reward": memory.mean.sum() // worlds >> MEAN_BITS}
+        return mind, memory, {"mean_reward": memory.mean.sum(dtype=jnp.int32) // worlds >> MEAN_BITS}
 
     def _after(self, memory: IntegerTraceMemory, forward: Tree, rewards: Tree, actions: Tree) -> IntegerTraceMemory:
         """The memory [W, ...] after one round with rewards [W, C] and actions [W, C, n]."""
@@ -136,9 +136,10 @@ class IntegerTrace(MemoryLearner):
         for name, trace in memory.trace.items():
             surprise = jnp.clip(rewards[name] - (memory.mean[:, None] >> MEAN_BITS), -most, most)
             deviation = ((actions[name].astype(jnp.int32) - 1) << ACTION_BITS) - forward[name][:, None]
-            news = (surprise[..., None] * deviation).sum(axis=1) // surprise.shape[1]
+            news = (surprise[..., None] * deviation).sum(axis=1, dtype=jnp.int32) // surprise.shape[1]
             traces[name] = trace - ((trace + half) >> self.trace_shift) + news
-        seen = jnp.stack([own.sum(axis=1) // own.shape[1] for own in rewards.values()]).sum(axis=0) // len(rewards)
+        seen = jnp.stack([own.sum(axis=1, dtype=jnp.int32) // own.shape[1] for own in rewards.values()])
+        seen = seen.sum(axis=0, dtype=jnp.int32) // len(rewards)
         seen = jnp.clip(seen, -(1 << 22), 1 << 22) << MEAN_BITS
         return IntegerTraceMemory(traces, memory.mean + ((seen - memory.mean) >> self.mean_shift))
 
