@@ -1,5 +1,6 @@
 """Networks of whole numbers: the network, its loss and its learner against plain NumPy, and a round without floats."""
 
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -14,6 +15,7 @@ from synagents.envs import synapse_v0
 from synagents.learners.synapse.integer_trace import IntegerTrace, IntegerTraceMemory
 from synagents.loop import advance, begin, evaluate
 from synagents.networks.integer import IntegerMLP
+from synagents.networks.integer_recurrent import IntegerRecurrent
 from synagents.rounds import Keys, play
 from synagents.tasks import integer_losses, losses
 from synagents.tasks.datasets import digits
@@ -48,6 +50,22 @@ def test_a_layer_sums_products_and_shifts_them_back_to_eight_bits() -> None:
     out = np.floor((hidden @ wide["layer1_weight"] + 128 * wide["layer1_bias"]) / 2**4)
     given = SMALL.apply({name: jnp.asarray(array) for name, array in weights.items()}, jnp.asarray(x))
     assert SMALL.shifts == (7, 4) and given.dtype == jnp.int32
+    np.testing.assert_array_equal(given, out)
+
+
+def test_a_recurrent_layer_steps_through_the_window_and_answers_at_its_end() -> None:
+    network = IntegerRecurrent((3, 5), 4, units=6)
+    shapes = {name: array.shape for name, array in network.init(KEY).items()}
+    weights = {name: int8(*shape) for name, shape in shapes.items()}
+    x = int8(7, 3, 5)
+    wide = {name: array.astype(int) for name, array in weights.items()}
+    hidden = np.zeros((7, 6), int)
+    for step in range(3):
+        s = x[:, step].astype(int) @ wide["input_weight"] + hidden @ wide["recurrent_weight"]
+        hidden = np.clip(np.floor((s + 128 * wide["recurrent_bias"]) / 2**5), -127, 127).astype(int)  # 4 + log2(6) / 2
+    out = np.floor((hidden @ wide["output_weight"] + 128 * wide["output_bias"]) / 2**2)
+    given = network.apply({name: jnp.asarray(array) for name, array in weights.items()}, jnp.asarray(x))
+    assert given.dtype == jnp.int32
     np.testing.assert_array_equal(given, out)
 
 
@@ -200,6 +218,23 @@ def accuracy(learner: str, **settings: Any) -> float:
 def test_agents_train_an_integer_network_and_agents_that_draw_do_not() -> None:
     assert accuracy("integer-trace", active=0.1) > 0.75
     assert accuracy("uniform") < 0.3
+
+
+def held_out_bits(learner: str, file: Path, length: int, **settings: Any) -> float:
+    sizes = {"units": 8, "batch_size": 50, "interval": 50, "rounds": 1000}
+    paid = {"reward": "delta", "batch_change": "reevaluate"}
+    spec = preset(
+        "characters", learner, network="integer-recurrent", file=file, length=length, **sizes, **paid, **settings
+    )
+    return float(evaluate(advance(spec.begin(), 1000)[0])["bits"].mean())
+
+
+def test_agents_teach_a_recurrent_network_what_the_last_character_alone_does_not_tell(tmp_path: Path) -> None:
+    file = tmp_path / "pairs.txt"
+    file.write_text("aabb" * 500)  # after an a or a b both are as likely: one bit, unless one knows what was before
+    assert held_out_bits("integer-trace", file, 2, active=0.1) < 0.2
+    assert held_out_bits("integer-trace", file, 1, active=0.1) > 0.95
+    assert held_out_bits("uniform", file, 2) > 0.95
 
 
 def test_what_whole_numbers_cannot_do_is_refused() -> None:
