@@ -48,6 +48,7 @@ TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is r
     "synapse": {
         "boundary": {"hidden": (8,), "interval": 0, "step_size": "0.01", "rounds": 10_000},
         "characters": {
+            "length": 3,
             "hidden": (32,),
             "batch_size": 500,
             "interval": 50,
@@ -88,7 +89,7 @@ TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is r
     },
     "plastic": {
         "boundary": _PERTURBED_TOYS | {"hidden": (8,), "step_size": "exponential:0.6:0.06"},
-        "characters": _PERTURBED_IMAGES,
+        "characters": _PERTURBED_IMAGES | {"length": 3},
         "chirp": _PERTURBED_IMAGES,
         "cue": {"rounds": 2_000},
         "digits": _PERTURBED_IMAGES | {"step_size": "exponential:5e-2:5e-3"},
