@@ -53,8 +53,9 @@ def test_a_layer_sums_products_and_shifts_them_back_to_eight_bits() -> None:
     np.testing.assert_array_equal(given, out)
 
 
-def test_a_recurrent_layer_steps_through_the_window_and_answers_at_its_end() -> None:
-    network = IntegerRecurrent((3, 5), 4, units=6)
+@pytest.mark.parametrize("skip", [False, True])
+def test_a_recurrent_layer_steps_through_the_window_and_answers_at_its_end(skip: bool) -> None:
+    network = IntegerRecurrent((3, 5), 4, units=6, skip=skip)
     shapes = {name: array.shape for name, array in network.init(KEY).items()}
     weights = {name: int8(*shape) for name, shape in shapes.items()}
     x = int8(7, 3, 5)
@@ -64,6 +65,8 @@ def test_a_recurrent_layer_steps_through_the_window_and_answers_at_its_end() -> 
         s = x[:, step].astype(int) @ wide["input_weight"] + hidden @ wide["recurrent_weight"]
         hidden = np.clip(np.floor((s + 128 * wide["recurrent_bias"]) / 2**5), -127, 127).astype(int)  # 4 + log2(6) / 2
     out = np.floor((hidden @ wide["output_weight"] + 128 * wide["output_bias"]) / 2**2)
+    if skip:
+        out += np.floor(x[:, 2].astype(int) @ wide["skip_weight"] / 2)
     given = network.apply({name: jnp.asarray(array) for name, array in weights.items()}, jnp.asarray(x))
     assert given.dtype == jnp.int32
     np.testing.assert_array_equal(given, out)

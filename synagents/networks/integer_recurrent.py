@@ -2,10 +2,10 @@
 
     s = x_t Wx + h Wh + 2^7 b                   x, h, Wx, Wh, b int8;  s int32
     h <- clip(s >> k, -127, 127),   k = 4 + round(log2(units) / 2)
-    out = (h Wo + 2^7 bo) >> 2                  logits in units of 2^-10 bit, after the last of the window
+    out = ((h Wo + 2^7 bo) >> 2) + (x_T S >> 1)       logits in units of 2^-10 bit;  S where it is asked for
 
-The unit is Elman's (1990) with a hard tanh. (The integer recurrent model of EGGROLL, Sarkar et al. 2025,
-arXiv 2511.16652, has gates; this one has none.)
+The unit is Elman's (1990) with a hard tanh, and S a path around it, as in `recurrent`, the network's real twin. (The
+integer recurrent model of EGGROLL, Sarkar et al. 2025, arXiv 2511.16652, has gates; this one has none.)
 """
 
 import math
@@ -15,14 +15,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int8, Int32, Key
 
-from synagents.hyperparameters import require, require_whole, settings, static
+from synagents.hyperparameters import require_whole, settings, static
 from synagents.networks.integer import summed
+from synagents.networks.sequence import require_steps
 from synagents.task import LARGEST_INT8
 from synagents.world import Network, Params
 
 __all__ = ["IntegerRecurrent"]
 
 OUT_SHIFT = 2
+SKIP_SHIFT = 1  # a level of a skip from a 127 is 1/16 bit
 
 
 @settings
@@ -34,6 +36,7 @@ class IntegerRecurrent(Network):
         out_size: outputs.
         units: of the recurrent layer, >= 1.
         init_levels: half-width of the uniform initial weights in levels, 0 .. 127; biases begin at 0.
+        skip: whether what is seen last reaches the outputs past the layer, too, by `skip_weight`, which begins at 0.
     """
 
     integer: ClassVar[bool] = True
@@ -42,12 +45,10 @@ class IntegerRecurrent(Network):
     out_size: int = static()
     units: int = static(default=64)
     init_levels: int = static(default=32)
+    skip: bool = static(default=False)
 
     def __post_init__(self) -> None:
-        require(
-            len(self.in_shape) == 2,
-            f"A recurrent network reads samples of shape (steps, numbers), such as characters, not {self.in_shape}.",
-        )
+        require_steps(self.in_shape)
         require_whole("out_size", self.out_size, 1)
         require_whole("units", self.units, 1)
         require_whole("init_levels", self.init_levels, 0, LARGEST_INT8)
@@ -64,10 +65,10 @@ class IntegerRecurrent(Network):
             name: jax.random.randint(jax.random.fold_in(key, place), shape, -most, most + 1, jnp.int32).astype(jnp.int8)
             for place, (name, shape) in enumerate(shapes.items())
         }
-        return params | {
-            "recurrent_bias": jnp.zeros(self.units, jnp.int8),
-            "output_bias": jnp.zeros(self.out_size, jnp.int8),
-        }
+        zeros = {"recurrent_bias": (self.units,), "output_bias": (self.out_size,)}
+        if self.skip:
+            zeros["skip_weight"] = (self.in_shape[1], self.out_size)
+        return params | {name: jnp.zeros(shape, jnp.int8) for name, shape in zeros.items()}
 
     def apply(self, params: Params, x: Int8[Array, "B T D"]) -> Int32[Array, "B out"]:
         """The outputs after the last step, logits in units of 2^-10 bit."""
@@ -82,4 +83,8 @@ class IntegerRecurrent(Network):
             return jnp.clip(s, -LARGEST_INT8, LARGEST_INT8).astype(jnp.int8), None
 
         h, _ = jax.lax.scan(step, jnp.zeros((batch, self.units), jnp.int8), jnp.moveaxis(arrived, 1, 0))
-        return summed(h, params["output_weight"], params["output_bias"]) >> OUT_SHIFT
+        out = summed(h, params["output_weight"], params["output_bias"]) >> OUT_SHIFT
+        if not self.skip:
+            return out
+        last = seen.reshape(batch, steps, numbers)[:, -1]
+        return out + (summed(last, params["skip_weight"], jnp.zeros_like(params["output_bias"])) >> SKIP_SHIFT)
