@@ -44,7 +44,7 @@ from synagents import data
 from synagents.envs import synapse_v0, unit_v0
 from synagents.envs.synapse_v0 import SynapseWorld
 from synagents.learners.unit.reinforce import Reinforce
-from synagents.probes import PROBES
+from synagents.probes import action_mix, alignment, occupancy
 from synagents.tasks import datasets
 from synagents.tasks.losses import cross_entropy
 from synagents.tasks.multiplexer import multiplexer
@@ -105,7 +105,7 @@ def forward_wide(world: SynapseWorld, weights: dict[str, Array], x: Array, label
 
 def training(run: synagents.Run, *, probed: bool = False) -> Step:
     """The whole training step, through the public loop."""
-    probes = tuple(PROBES.values()) if probed else ()
+    probes = (action_mix, occupancy, alignment) if probed else ()
 
     def play(steps: int) -> None:
         _, history = synagents.advance(run, steps, probes=probes, probe_interval=PROBE_INTERVAL)

@@ -26,7 +26,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "keys": {"counter", "hyperparameters"},
     "task": {"groups", "hyperparameters"},
     "world": {"groups", "task", "hyperparameters"},
-    "probes": {"groups", "task", "world"},
+    "probes": {"groups", "task", "world", "agents"},
+    "series": set(),
     "rounds": IDEA | {"probes"},
     "loop": IDEA | {"probes", "rounds"},
     "outer_methods": IDEA,
@@ -40,6 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 BELOW = IDEA | {
     "probes",
+    "series",
     "rounds",
     "loop",
     "outer",
