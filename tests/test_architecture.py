@@ -68,7 +68,7 @@ EDGES: dict[str, set[str]] = {
     "matplotlib": {"envs.render", "report.plot", "report.scores"},
     "stable_baselines3": {"envs.sb3"},
     "rich": {"report.live"},
-    "safetensors": {"run.checkpoints"},
+    "safetensors": {"run.checkpoints", "run.snapshots"},
     "filelock": {"run.directory"},
     "scipy": {"benchmark.statistics", "tasks.cue"},
     "evosax": {"outer_methods"},

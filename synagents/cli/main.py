@@ -246,6 +246,18 @@ def plot(run: Path, out: Path | None, replay: Path | None, life: int | None) -> 
     print(f"The picture is in {picture}.")
 
 
+@cli.command()
+@click.argument("runs", type=_PLACE, nargs=-1, required=True)
+@result_file("--out", "The page to write.  [default: report.html in the first RUN]", suffix=".html")
+def report(runs: tuple[Path, ...], out: Path | None) -> None:
+    """Write one HTML page about the runs in directories RUNS, which may be going on."""
+    from synagents.report.page import write_report
+
+    with entry.interruptible():
+        page = write_report(runs, out)
+    print(f"The report is in {page}.")
+
+
 def _plotted(run: Path, out: Path | None) -> Path:
     from synagents.report.plot import plot_run
 

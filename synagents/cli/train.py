@@ -48,6 +48,13 @@ _OPTIONS: tuple[Decorator, ...] = (
     ),
     count("--probe-interval", 100, "Rounds between probed rounds, >= 1."),
     click.option(
+        "--record",
+        type=click.Choice(["none", "default", "all"]),
+        default="default",
+        show_default=True,
+        help="What reports need beside metrics.csv: snapshots of the agents, or all probes that fit, too.",
+    ),
+    click.option(
         "--out",
         type=kinds.Place(),
         help="New or empty directory, or a run's, to go on with it or extend it.  [default: a new one in runs]",

@@ -42,7 +42,7 @@ def plot_run(directory: str | Path, out: str | Path | None = None) -> Path:
     directory = path_of(directory)
     config, columns = read_config(directory), read_metrics(directory)
     require(bool(columns), f"The run in {directory} has no rows yet: look again later.")
-    panels, life = _panels(columns), directory / "lives.csv"
+    panels, life = panels_of(columns), directory / "lives.csv"
     count = len(panels) + life.is_file()
     across = min(count, 3)
     down = -(-count // across)
@@ -137,7 +137,7 @@ def _title(config: Config) -> str:
     return f"{task} {sizes}".rstrip() + f", {learner}, seed {config['seed']}"
 
 
-def _panels(columns: Columns) -> dict[str, Panel]:
+def panels_of(columns: Columns) -> dict[str, Panel]:
     """The panels, by title, of what this run recorded."""
     if "objective" in columns:  # of an outer loop
         reward = {"lives of updates": "reward", "fresh lives": "held_out_reward"}

@@ -88,6 +88,7 @@ def fit(
             run, history, seconds = _play(spec, session.run, end, clock)
             seen = spec.look(run, history)
             session.record(run, seen.rows, seen.score, seconds)
+            session.snap(run, seen.rewards)
             watch(pace.look(seen))
             session.save_if_due(checkpoint_seconds)
         session.save()
