@@ -180,7 +180,8 @@ def _weights(world: World, state: State, probe: str) -> Tree:
 
 
 def _felt(seen: Round, probe: str) -> dict[str, Felt]:
-    felt = {name: own for name, own in seen.obs.items() if isinstance(own, Felt)}
+    factors: PyTree = seen.obs  # what plastic synapses see comes in factors, which are no arrays
+    felt = {name: own for name, own in factors.items() if isinstance(own, Felt)}
     if not felt:
         raise ValueError(f"{probe} is of plastic synapses, and there are none here: leave it out.")
     return felt
