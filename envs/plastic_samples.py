@@ -24,7 +24,7 @@ from synagents import keys, registry
 from synagents.agents.perturbation import Perturbed, space
 from synagents.hyperparameters import require, require_between, require_whole, settings, static
 from synagents.networks.mlp import MLP, Activation
-from synagents.networks.perturbation import two_passes
+from synagents.networks.perturbation import require_apart, two_passes
 from synagents.task import require_fit
 from synagents.tasks.samples import sample_losses
 from synagents.world import (
@@ -79,6 +79,7 @@ class PerturbedWorld(World):
             isinstance(self.network, MLP),
             f"Noise is added to the units of an MLP, but this network is {self.network!r:.60}: use synagents.MLP.",
         )
+        require_apart(self.network)
         require(
             isinstance(self.task, Task),
             f"Each sample has a loss of its own here, but this {type(self.task).__name__} answers no outputs with a "

@@ -15,6 +15,9 @@ For every network and batch size these variants take turns:
     forward8      eight networks on one batch: one product with their first layers side by side, and eight losses
     frozen8       eight worlds on one shared batch, a frozen table acting
 
+and for networks that cannot be differentiated (1-bit weights and activations 64-64-10; spiking units that read digits
+row by row, 8-48-10) `forward`, `trace` and, where weights have levels, `evidence`;
+
 and for a network of units, 11-64-2 on 128 questions of the multiplexer at a time:
 
     unit-forward    the same network of units that are sure of what they do, and its loss, in such a loop
@@ -29,6 +32,7 @@ import argparse
 import json
 import os
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -43,11 +47,17 @@ import synagents
 from synagents import data
 from synagents.envs import synapse_v0, unit_v0
 from synagents.envs.synapse_v0 import SynapseWorld
+from synagents.learners.synapse.evidence import Evidence
+from synagents.learners.synapse.trace import Trace
 from synagents.learners.unit.reinforce import Reinforce
+from synagents.networks.quantized import Quantized
+from synagents.networks.spiking import Spiking
 from synagents.probes import action_mix, alignment, occupancy
 from synagents.tasks import datasets
 from synagents.tasks.losses import cross_entropy
 from synagents.tasks.multiplexer import multiplexer
+from synagents.tasks.samples import Samples
+from synagents.world import Network
 
 NETWORKS = {
     "64-32-10": (64, 32, 10),
@@ -56,18 +66,27 @@ NETWORKS = {
     "784-256-256-10": (784, 256, 256, 10),
 }
 BATCHES = (500, 5000)
+HARD: dict[str, Network] = {
+    "quantized": Quantized((64, 64, 10), 1, 1),
+    "spiking": Spiking((8, 8), 10, (48,)),
+}
 UNITS = "units"
 QUESTIONS = 128  # of the multiplexer at a time
 PROBE_INTERVAL = 100
 SECONDS = 0.28  # of one variant in one turn, about
 
 
+def random_images(shape: tuple[int, ...], classes: int, batch: int) -> Samples:
+    """A task of random bytes."""
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (batch * 4 // 3 + 20, *shape), dtype=np.uint8)
+    dataset = data.from_arrays("random bytes", pixels, np.arange(len(pixels)) % classes)
+    return datasets.from_dataset(dataset, batch_size=batch)
+
+
 def make_world(sizes: tuple[int, ...], batch: int, **settings: Any) -> SynapseWorld:
     """A world of random images; the batch is kept for ever, so that only steps are timed."""
-    rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 256, (batch * 4 // 3 + 20, sizes[0]), dtype=np.uint8)
-    dataset = data.from_arrays("random bytes", pixels, np.arange(len(pixels)) % sizes[-1])
-    task = datasets.from_dataset(dataset, batch_size=batch)
+    task = random_images(sizes[:1], sizes[-1], batch)
     return synapse_v0.world(task, hidden=sizes[1:-1], step_size=1e-4, interval=0, **settings)
 
 
@@ -171,7 +190,7 @@ def variants(sizes: tuple[int, ...], batch: int) -> tuple[dict[str, Step], dict[
     world, table = make_world(sizes, batch), synagents.load_table()
     frozen, adaptive = synagents.QTable(table), synagents.QTable(table, adaptive=True)
     one = synagents.begin(0, world, frozen)
-    traced = synagents.begin(0, replace(world, reward="delta"), synagents.Trace())
+    traced = synagents.begin(0, replace(world, reward="delta"), Trace())
     told = replace(world, reward="delta", history="trace", memory=0, history_decay=(0.98,))
     shipped = synagents.load_table(learner="team-q")
     team = {
@@ -205,6 +224,27 @@ def per_agent(tree: Any) -> float:
     """Bytes of a tree, over the agents, of which there is one for each weight: its first arrays are the weights."""
     weights = tree[0] if isinstance(tree, tuple) else tree
     return sum(a.nbytes for a in jax.tree.leaves(tree)) / sum(a.size for a in jax.tree.leaves(weights))
+
+
+def hard(networks: list[str], batches: list[int], turns: int) -> list[dict[str, Any]]:
+    """Measure and print the networks that cannot be differentiated."""
+    print("\n| network | batch | forward ms | trace | evidence |\n|---|---|---|---|---|")
+    rows = []
+    for name, batch in product(networks, batches):
+        network = HARD[name]
+        task = random_images((8, 8), network.sizes[-1], batch)
+        world = synapse_v0.world(task, network=network, reward="delta", step_size=1e-4, interval=0)
+        run = synagents.begin(0, world, Trace())
+        weights, (x, labels) = jax.tree.map(lambda a: a[0, 0], (run.state.weights, run.state.task))
+        steps = {"forward": forward(world, weights, x, labels), "trace": training(run)}
+        if network.levels():
+            world = synapse_v0.world(task, network=network, reward="delta", moves="set", interval=0)
+            steps["evidence"] = training(synagents.begin(0, world, Evidence()))
+        seconds = take_turns(steps, turns, seconds=SECONDS)
+        rows += [row | {"network": name} for row in rows_of(seconds, {}, network.sizes, batch)]
+        told = [f"{ratio(seconds, 'forward', own):.2f}" if own in seconds else "" for own in ("trace", "evidence")]
+        print(f"| {name} | {batch} | {1e3 * median(seconds['forward']):.3f} | {' | '.join(told)} |", flush=True)
+    return rows
 
 
 def unit_variants() -> tuple[tuple[int, ...], dict[str, Step]]:
@@ -282,15 +322,17 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--turns", type=int, default=5, help="turns of every variant, >= 1")
-    everything = [*NETWORKS, UNITS]
+    everything = [*NETWORKS, *HARD, UNITS]
     parser.add_argument("--only", nargs="+", default=everything, choices=everything, help="networks")
     parser.add_argument("--batches", nargs="+", type=int, default=list(BATCHES), help="batch sizes")
     parser.add_argument("--json", type=Path, help="write the rows there")
     args = parser.parse_args()
     print(f"{jax.devices()[0].device_kind}, {os.cpu_count()} cores, jax {jax.__version__}, numpy {np.__version__}\n")
     rows = []
-    if networks := [name for name in args.only if name != UNITS]:
+    if networks := [name for name in args.only if name in NETWORKS]:
         rows += images(networks, args.batches, args.turns)
+    if networks := [name for name in args.only if name in HARD]:
+        rows += hard(networks, args.batches, args.turns)
     if UNITS in args.only:
         rows += units(args.turns)
     if args.json:

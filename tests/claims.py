@@ -1,5 +1,6 @@
 """Claims that many tests make."""
 
+import inspect
 import re
 from collections.abc import Callable
 from typing import Any
@@ -7,6 +8,11 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+
+from synagents.registry import offers
+
+READ_FILES = {name for name, make in offers("tasks").items() if "data" in inspect.signature(make).parameters}
+"""Tasks that read files of the user's: their option `data` names the folder."""
 
 
 def one_sentence(text: str) -> str:

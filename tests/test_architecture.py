@@ -26,8 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "keys": {"counter", "hyperparameters"},
     "task": {"groups", "hyperparameters"},
     "world": {"groups", "task", "hyperparameters"},
-    "probes": {"groups", "task", "world", "agents"},
-    "series": set(),
+    "probes": {"groups", "task", "world", "agents", "probes"},
     "rounds": IDEA | {"probes"},
     "loop": IDEA | {"probes", "rounds"},
     "outer_methods": IDEA,
@@ -41,7 +40,6 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 BELOW = IDEA | {
     "probes",
-    "series",
     "rounds",
     "loop",
     "outer",

@@ -171,6 +171,9 @@ def test_another_network_makes_another_task_that_agents_and_gradients_play_and_p
     task = suite.find("xor").on("quantized", {"weight_bits": 2})
     assert task.id == "synapse/xor+quantized,weight_bits=2-v0" and suite.is_variant(task.id)
     assert lines.on_network([XOR], "mlp", ["activation=tanh"]) == ([XOR], ["activation=tanh"])
+    (normed,), rest = lines.on_network([XOR], "mlp", ["activation=tanh", "norm=batch"])
+    assert normed.id == "synapse/xor+mlp,norm=batch-v0" and not normed.usual and rest == ["activation=tanh"]
+    assert "trace" in (on_it := lines.fitting(normed)) and not {"evidence", "node-perturbation"} & set(on_it)
     there = lines.fitting(task)
     assert {"evidence", "trace", "team-q", "uniform", "adam", "sgd", "spsa"} <= set(there)
     assert not {"perturbation", "node-perturbation"} & set(there)

@@ -29,8 +29,9 @@ from synagents.world import (
     observe_all,
     turns_of,
 )
-from tests.claims import refused, same_bits
+from tests.claims import READ_FILES, refused, same_bits
 from tests.test_data import write_pair
+from tests.test_series import write_ts
 
 KEY = jax.random.key(0)
 NEEDED: dict[str, dict[str, Any]] = {  # the least that a constructor asks for; a new file rarely needs a line
@@ -41,6 +42,8 @@ NEEDED: dict[str, dict[str, Any]] = {  # the least that a constructor asks for; 
     "digits": {"batch_size": 32},
     "notmnist": {"batch_size": 32},
     "idx": {"batch_size": 32},
+    "series": {"batch_size": 32},
+    "japanese-vowels": {"batch_size": 32},
 }
 LEARNERS, NETWORKS, TASKS = (list(registry.offers(kind)) for kind in ("learners", "networks", "tasks"))
 SCORING = [name for name in TASKS if issubclass(registry.task_kind(name), Task)]  # they score outputs
@@ -317,12 +320,15 @@ def task_of(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp("mine")
     pixels = np.random.default_rng(0).integers(0, 256, (60, 4, 3)).astype(np.uint8)
     write_pair(folder, "train", pixels, np.arange(60, dtype=np.uint8) % 3)
+    write_ts(folder, "JapaneseVowels", 60)
     made: dict[str, Any] = {}
 
     def make(name: str) -> Any:
         options = dict(NEEDED.get(name, {}))
-        if name in ("idx", "notmnist"):
-            options["data"] = folder if name == "idx" else request.getfixturevalue("notmnist_folder")
+        if name in READ_FILES:
+            options["data"] = folder
+        if name == "notmnist":
+            options["data"] = request.getfixturevalue("notmnist_folder")
         if name not in made:
             made[name] = registry.find("tasks", name)(**options)
         return made[name]

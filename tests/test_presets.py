@@ -17,10 +17,9 @@ from synagents.cli.train import named
 from synagents.learners.synapse.trace import Trace
 from synagents.loop import advance
 from synagents.run.config import read_config
-from tests.claims import one_sentence, refused
+from tests.claims import READ_FILES, one_sentence, refused
 
-NEED_DATA = ("idx", "notmnist")
-PLAYABLE = [names for names in offered() if names.task not in NEED_DATA]
+PLAYABLE = [names for names in offered() if names.task not in READ_FILES]
 OF_RUNS = {"rounds", "num_worlds", "lives"}
 PLAYED = [(task, world) for task in registry.offers("tasks") for world in registry.players(task)]
 

@@ -32,7 +32,7 @@ from synagents.run import checkpoints, tables
 from synagents.run.directory import RunDirectory
 from synagents.run.files import RunError
 from synagents.run.session import Session
-from tests.claims import same_bits
+from tests.claims import READ_FILES, same_bits
 from tests.test_checkpoints import honest, sealed
 from tests.test_data import IMAGES, LABELS, idx
 
@@ -113,7 +113,7 @@ def test_a_world_is_made_or_refused(options: dict[str, Any]) -> None:
 def test_a_task_is_made_or_refused(draw: st.DataObject, name: str) -> None:
     constructor = registry.find("tasks", name)
     options = draw.draw(st.dictionaries(st.sampled_from([*flags_of(constructor), "more"]), junk, max_size=3))
-    options = {"data": Path("nowhere")} | options if name in ("idx", "notmnist") else options
+    options = {"data": Path("nowhere")} | options if name in READ_FILES else options
     task = right_or_told(lambda: synapse_v0.world(name, **{"hidden": (), **options}).task)
     assert task is None or task.out_size >= 1
 

@@ -1,52 +1,95 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from synagents.series import neighbours, reward_spectrum, team_size, travelled
+from synagents.data import DataError, DataNotFound
+from synagents.data.series import load_series, read_ts
+from synagents.tasks.series import japanese_vowels, series
+from tests.claims import refused, same_bits
 
-RNG = np.random.default_rng(0)
-
-
-def test_a_weight_that_goes_there_and_back_travels_and_does_not_arrive() -> None:
-    assert travelled(np.array([[0.0, 0], [1, 1], [0, 2]])) == (2, 1)
-
-
-def test_agents_that_move_as_one_are_a_team_of_one_and_independent_ones_are_many() -> None:
-    one = RNG.integers(0, 3, (200, 1))
-    assert team_size(np.tile(one, 10)) == pytest.approx(1)
-    assert 9 < team_size(RNG.integers(0, 3, (2000, 10))) <= 10
-    assert team_size(np.ones((5, 3))) == 0
+HEAD = "#spoken\n@problemName Tiny\n@timeStamps false\n@dimensions 2\n@classLabel true a b\n@data\n"
 
 
-def test_team_size_agrees_with_the_eigenvalues_of_the_covariance_whichever_side_is_longer() -> None:
-    for shape in ((6, 40), (40, 6)):
-        actions = RNG.integers(0, 3, shape)
-        eigenvalues = np.linalg.eigvalsh(np.cov(actions.T))
-        assert team_size(actions) == pytest.approx(eigenvalues.sum() ** 2 / (eigenvalues**2).sum())
+def write_ts(folder: Path, name: str, samples: int, *, seed: int = 0) -> None:
+    """A data set of two channels and two classes; of 2 .. 5 steps; class b has more of channel 0."""
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in ("TRAIN", "TEST"):
+        lines = []
+        for index in range(samples):
+            values = rng.normal([[2 * (index % 2)], [0]], 1, (2, rng.integers(2, 6)))
+            lines.append(":".join(",".join(f"{v:.4f}" for v in channel) for channel in values) + ":" + "ab"[index % 2])
+        (folder / f"{name}_{part}.ts").write_text(HEAD + "\n".join(lines) + "\n")
 
 
-def test_independent_draws_are_within_the_bound_and_a_random_walk_is_not() -> None:
-    draws = RNG.normal(size=5000)
-    still = neighbours(draws)
-    assert abs(still.correlation) < 1.5 * still.bound and still.bound == pytest.approx(1.96 / 5000**0.5)
-    assert neighbours(np.cumsum(draws)).correlation > 0.9
-    assert np.isnan(neighbours(np.ones(4)).correlation)
+def write_lines(path: Path, *lines: str, head: str = HEAD) -> Path:
+    path.write_text(head + "\n".join(lines) + "\n")
+    return path
 
 
-def test_alternating_rewards_are_all_in_the_shortest_octave() -> None:
-    octaves = reward_spectrum(np.array([1.0, -1] * 32))
-    assert octaves[0].shortest == 2 and octaves[0].share == pytest.approx(1)
+def test_a_line_is_channels_between_colons_and_its_class_last(tmp_path: Path) -> None:
+    got = read_ts(write_lines(tmp_path / "x.ts", "1,2,3:-1,-2,-3:a", "", "5:6:b"))
+    assert got.labels == ["a", "b"] and got.classes == ("a", "b")
+    assert got.values[0].tolist() == [[1, -1], [2, -2], [3, -3]] and got.values[1].tolist() == [[5, 6]]
 
 
-@pytest.mark.parametrize("rounds", [63, 64])
-def test_shares_of_the_spectrum_and_of_what_is_expected_add_to_one(rounds: int) -> None:
-    octaves = reward_spectrum(RNG.normal(size=rounds))
-    assert sum(o.share for o in octaves) == pytest.approx(1) == sum(o.expected for o in octaves)
+def test_a_channel_is_two_rows_by_sign_in_standard_deviations_of_the_training_part_and_all_end_together(
+    tmp_path: Path,
+) -> None:
+    write_lines(
+        tmp_path / "Tiny_TRAIN.ts", "0,4:1,1:a", "2:1:b"
+    )  # channel 0: mean 2, deviation sqrt(8/3); 1 is constant
+    write_lines(tmp_path / "Tiny_TEST.ts", "2,2,4:1,1,1:b")
+    task = series(data=tmp_path, batch_size=2)
+    far = 2 / np.sqrt(8 / 3)
+    assert task.in_shape == (3, 4) and task.out_size == 2
+    expected = [[[0, 0, 0, 0], [0, 0, far, 0], [far, 0, 0, 0]], np.zeros((3, 4))]
+    np.testing.assert_allclose(task.x, np.array(expected, np.float32), atol=1e-6)
+    np.testing.assert_allclose(task.held_out_x[0, :, 0], [0, 0, far], atol=1e-6)
+    assert task.target.tolist() == [0, 1] and task.held_out_target.tolist() == [1]
 
 
-def test_independent_draws_have_the_expected_spectrum_on_average() -> None:
-    shares = np.mean([[o.share for o in reward_spectrum(RNG.normal(size=64))] for _ in range(2000)], axis=0)
-    assert shares == pytest.approx([o.expected for o in reward_spectrum(RNG.normal(size=64))], abs=0.01)
+def test_a_data_set_is_found_by_name_in_its_folder_and_in_the_folder_above(tmp_path: Path) -> None:
+    write_ts(tmp_path / "JapaneseVowels", "JapaneseVowels", 20)
+    write_ts(tmp_path / "JapaneseVowels" / "other", "Other", 20)
+    task = japanese_vowels(data=tmp_path, batch_size=20)
+    assert same_bits(task.x, japanese_vowels(data=tmp_path / "JapaneseVowels", batch_size=20).x)
+    assert load_series(tmp_path / "JapaneseVowels" / "other")[0] == "Other"
+    assert dict(task.description)["held_out_samples"] == 20 and len(dict(task.description)["checksum"]) == 64
 
 
-def test_constant_rewards_have_no_spectrum() -> None:
-    assert reward_spectrum(np.ones(8)) == []
+def test_files_that_are_not_there_or_are_several_are_told_in_a_sentence(tmp_path: Path) -> None:
+    assert "_TRAIN.ts" in refused(lambda: series(data=tmp_path), DataNotFound)
+    assert "JapaneseVowels_TRAIN.ts" in refused(lambda: japanese_vowels(data=tmp_path), DataNotFound)
+    assert "--data DIR" in refused(lambda: series())
+    for name in ("One", "Two"):
+        write_ts(tmp_path, name, 4)
+    assert "One, Two" in refused(lambda: series(data=tmp_path), DataError)
+    (tmp_path / "One_TEST.ts").unlink()
+    (tmp_path / "Two_TRAIN.ts").unlink()
+    assert "One_TEST.ts" in refused(lambda: series(data=tmp_path), DataNotFound)
+
+
+@pytest.mark.parametrize(
+    "line", ["1,2:3:a", "1,?:2,3:a", "1,nan:2,3:a", "1,2:3,4:c", "1,2:3,4:5,6:a", "a", "1;2:3;4:b"]
+)
+def test_a_line_that_is_not_as_the_format_asks_is_named(tmp_path: Path, line: str) -> None:
+    path = write_lines(tmp_path / "x.ts", "1,2:3,4:a", line)
+    assert "x.ts" in (said := refused(lambda: read_ts(path), DataError)) and "8 of" in said
+
+
+@pytest.mark.parametrize(
+    "head", [HEAD.replace("@timeStamps false", "@timeStamps true"), HEAD.replace("true a b", "false"), "@data\n", ""]
+)
+def test_a_file_without_classes_or_with_time_stamps_is_refused(tmp_path: Path, head: str) -> None:
+    refused(lambda: read_ts(write_lines(tmp_path / "x.ts", "1:2:a", head=head)), DataError)
+
+
+def test_a_file_without_sequences_or_of_bytes_is_refused_and_so_are_parts_that_do_not_fit(tmp_path: Path) -> None:
+    assert "no sequences" in refused(lambda: read_ts(write_lines(tmp_path / "x.ts")), DataError)
+    (tmp_path / "y.ts").write_bytes(b"\x1f\x8b\xff")
+    assert "not text" in refused(lambda: read_ts(tmp_path / "y.ts"), DataError)
+    write_ts(tmp_path / "two", "Tiny", 4)
+    write_lines(tmp_path / "two" / "Tiny_TEST.ts", "1,2:a")
+    assert "differ" in refused(lambda: series(data=tmp_path / "two"), DataError)

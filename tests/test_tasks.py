@@ -14,7 +14,8 @@ from synagents import DecisionTask, Network, Task
 from synagents.envs import synapse_v0, unit_v0
 from synagents.hyperparameters import settings
 from synagents.registry import offers
-from tests.claims import refused
+from tests.claims import READ_FILES, refused
+from tests.test_series import write_ts
 from tests.toys import pictures
 
 # One row for each task and network: constructors that need something are given it here.
@@ -63,7 +64,7 @@ def check_task(name, task):
 
 images, labels = np.arange(48, dtype=np.uint8).reshape(12, 4), np.arange(12) % 3
 np.savez(sys.argv[1] + "/notMNIST.npz", images=images, labels=labels)
-given = {name: {"data": sys.argv[1], "batch_size": 4} for name in ("idx", "notmnist")}
+given = {name: {"data": sys.argv[1], "batch_size": 4} for name in sys.argv[2:]}
 for name, make in offers("tasks").items():
     check_task(name, make(**given.get(name, {})))
 check_task("arrays", synagents.from_arrays(images, labels, loss="mean-squared-error", batch_size=4))
@@ -91,8 +92,9 @@ print("\\n".join(failed) or "all alike")
 
 @pytest.mark.parametrize("x64", ["0", "1"])
 def test_no_task_or_network_is_wider_than_32_bits_or_changes_its_types(tmp_path: Path, x64: str) -> None:
+    write_ts(tmp_path, "JapaneseVowels", 8)
     done = subprocess.run(
-        [sys.executable, "-c", TABLE, str(tmp_path)],
+        [sys.executable, "-c", TABLE, str(tmp_path), *READ_FILES],
         env=os.environ | {"JAX_ENABLE_X64": x64},
         capture_output=True,
         text=True,
@@ -104,22 +106,24 @@ def test_no_task_or_network_is_wider_than_32_bits_or_changes_its_types(tmp_path:
 
 def test_a_task_without_arrays_and_a_network_start_no_device_when_they_are_made() -> None:
     code = (
+        "import sys\n"
         "import synagents\n"
         "from synagents.registry import offers\n"
         "from jax._src import xla_bridge\n"
         "for name, make in offers('tasks').items():\n"
-        "    if name not in ('chirp', 'digits', 'idx', 'notmnist', 'scalar-regression', 'text'):\n"  # these hold arrays
+        "    if name not in ('chirp', 'digits', 'scalar-regression', 'text', *sys.argv[1:]):\n"  # these hold arrays
         "        make()\n"
         "synagents.MLP((4, 2))\n"
         "print(xla_bridge.backends_are_initialized())"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    words = [sys.executable, "-c", code, *READ_FILES]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout.strip() == "False", done.stdout + done.stderr
 
 
 def test_every_task_derives_from_the_contract() -> None:
     for name, make in offers("tasks").items():
-        if name not in ("idx", "notmnist"):
+        if name not in READ_FILES:
             assert isinstance(make(), Task | DecisionTask), name
 
 

@@ -61,7 +61,7 @@ def world_of(line: str, task: BenchmarkTask) -> Callable[..., Played]:
     """
     there = [family for family in FAMILIES if family in registry.families(learner_of(line))]
     require(
-        task.network != USUAL_NETWORK or not names_levels(line),
+        not task.usual or not names_levels(line),
         f"{line} names levels of weights, but those of the benchmark's perceptrons may be any number: score it on a "
         "network of few bits, such as --network quantized.",
     )
@@ -72,7 +72,7 @@ def world_of(line: str, task: BenchmarkTask) -> Callable[..., Played]:
     )
     builder = registry.how_played(task.task, there[0]).world
     require(
-        task.network == USUAL_NETWORK or "network" in inspect.signature(builder).parameters,
+        task.usual or "network" in inspect.signature(builder).parameters,
         f"{line} plays in a world that builds its own network: leave --network out, or score another one.",
     )
     return builder
@@ -80,7 +80,7 @@ def world_of(line: str, task: BenchmarkTask) -> Callable[..., Played]:
 
 def world_settings(line: str, task: BenchmarkTask) -> dict[str, flags.Flag]:
     """The settings of a line's world and of the task in it that the benchmark leaves open, by parameter name."""
-    of_usual = () if task.network == USUAL_NETWORK else by_name.network_flags(USUAL_NETWORK)
+    of_usual = () if task.usual else by_name.network_flags(USUAL_NETWORK)
     known = flags.flags_of(world_of(line, task), but=("task", "network", *of_usual))
     known |= flags.flags_of(registry.find("tasks", task.task), but=("data",))
     return {name: flag for name, flag in known.items() if name not in task.frozen}

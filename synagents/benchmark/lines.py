@@ -8,6 +8,7 @@ parts (`BenchmarkTask.design`), never on what is held out here: `studies/tuning.
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def fitting(task: BenchmarkTask, data: Path | None = None) -> list[str]:
     Raises:
         ValueError: if none can, as the last one says.
     """
-    if task.network == USUAL_NETWORK:
+    if task.usual:
         return [line for line in lines() if is_optimizer(line) or not names_levels(line)]
     there, reason = [], None
     for line in lines():
@@ -181,9 +182,9 @@ def on_network(
     Raises:
         ValueError: if there is no such network, or a value cannot be read.
     """
-    if network == USUAL_NETWORK:  # the benchmark's own, of which learners set what it leaves open
-        return list(tasks), list(pairs)
     known, settings, others = by_name.network_flags(network), {}, []
+    if network == USUAL_NETWORK:  # the benchmark's own, of which learners set what their world has an option for
+        known = {name: flag for name, flag in known.items() if name not in signature(synapse_v0.world).parameters}
     for pair in pairs:
         name, _, text = pair.partition("=")
         name = name.replace("-", "_")

@@ -12,7 +12,7 @@ import numpy as np
 from synagents import registry
 from synagents.benchmark.line_settings import Played, complete, learner_of, world_of, world_settings
 from synagents.benchmark.results import Curves
-from synagents.benchmark.suite import POINTS, USUAL_NETWORK, BenchmarkTask
+from synagents.benchmark.suite import POINTS, BenchmarkTask
 from synagents.envs.plastic_samples import PerturbedWorld
 from synagents.hyperparameters import Values, require
 from synagents.loop import advance, begin, evaluate
@@ -74,8 +74,7 @@ def build(task: BenchmarkTask, learner: str, given: Values, rounds: int, data: P
     size = values.get("batch_size", 0)
     of_world = {name: value for name, value in values.items() if name not in own and name != "batch_size"}
     made = task.make(size, data=data)
-    usual = task.network == USUAL_NETWORK
-    shape: Values = {"hidden": task.hidden} if usual else {"network": task.network_for(made)}
+    shape: Values = {"hidden": task.hidden} if task.usual else {"network": task.network_for(made)}
     world = world_of(learner, task)(made, **shape, **of_world)
     return world, registry.find("learners", learner_of(learner))(**own)
 

@@ -37,8 +37,8 @@ class BenchmarkTask:
         fixed: the task's options that are part of the benchmark: the split, the scale of pixels, the teacher.
         budget: sample evaluations a run may spend.
         designing: whether what is held out is cut from the training part, for choosing settings.
-        network: the name of the network, or module:Name; another than "mlp" makes another task, with an id of its own.
-        of_network: its settings.
+        network: the name of the network, or module:Name; any but the plain "mlp" makes another task, with its own id.
+        of_network: its settings; of "mlp" those that lines do not choose, such as `norm`.
     """
 
     name: str
@@ -54,8 +54,13 @@ class BenchmarkTask:
     def id(self) -> str:
         """`synapse/<name>-v0`, or `synapse/<name>+quantized,weight_bits=2-v0` on another network."""
         settings = "".join(f",{name}={flags.plain(value)}" for name, value in self.of_network)
-        other = "" if self.network == USUAL_NETWORK else f"+{self.network}{settings}"
+        other = "" if self.usual else f"+{self.network}{settings}"
         return f"synapse/{self.name}{other}-{VERSION}"
+
+    @property
+    def usual(self) -> bool:
+        """Whether the network is the benchmark's own."""
+        return self.network == USUAL_NETWORK and not self.of_network
 
     def on(self, network: str, settings: Values) -> "BenchmarkTask":
         """The same task on another network; ValueError where the network has no such setting, or the task fixes it."""
@@ -67,7 +72,7 @@ class BenchmarkTask:
 
     def network_for(self, task: Task) -> Network:
         """The network that is trained, for the shapes of the task that `make` gives."""
-        if self.network == USUAL_NETWORK:
+        if self.usual:
             return MLP((math.prod(task.in_shape), *self.hidden, task.out_size), ACTIVATION, INIT_SCALE)
         own = {"hidden": self.hidden} if "hidden" in by_name.network_flags(self.network) else {}
         return by_name.make_network(self.network, task, own | dict(self.of_network))

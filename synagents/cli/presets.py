@@ -2,8 +2,9 @@
 
     preset = task's settings in a world | learner's settings | those of the pair, published or measured | given by hand
 
-Each was measured; a decay without a length spans the run. A published setting is complete: it names every setting of
-the learner that the task's own would give it, so that it inherits none (a test holds it to that).
+Each was measured, but for those marked as not searched; a decay without a length spans the run. A published setting is
+complete: it names every setting of the learner that the task's own would give it, so that it inherits none (a test
+holds it to that).
 """
 
 from synagents.hyperparameters import Values
@@ -36,16 +37,17 @@ _PERTURBED_IMAGES: Values = {
 }
 _PERTURBED_TOYS: Values = {"interval": 0, "noise": 0.005, "rounds": 10_000}
 _ASKED_IMAGES: Values = {"hidden": (64,), "num_worlds": 128, "rounds": 4_000}  # one class is named of each
+_SPOKEN: Values = {  # not searched for real speech
+    "hidden": (32,),
+    "batch_size": 100,
+    "interval": 100,
+    "step_size": "exponential:2e-3:1e-4",
+    "rounds": 20_000,
+}
 TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is right in one says nothing in another
     "synapse": {
         "boundary": {"hidden": (8,), "interval": 0, "step_size": "0.01", "rounds": 10_000},
-        "chirp": {
-            "hidden": (32,),
-            "batch_size": 500,
-            "interval": 100,
-            "step_size": "exponential:2e-3:1e-4",
-            "rounds": 20_000,
-        },
+        "chirp": _SPOKEN | {"batch_size": 500},
         "digits": {
             "hidden": (32,),
             "batch_size": 1000,
@@ -54,8 +56,10 @@ TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is r
             "rounds": 40_000,
         },
         "idx": _LETTERS,
+        "japanese-vowels": _SPOKEN,
         "notmnist": _LETTERS,
         "perceptron": {"hidden": (), "interval": 0, "step_size": "0.01", "rounds": 10_000},
+        "series": _SPOKEN,
         "xor": {"hidden": (4,), "interval": 0, "step_size": "0.01", "rounds": 10_000},
     },
     "unit": {
@@ -65,11 +69,13 @@ TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is r
         "cue": _FORGETFUL,
         "digits": _ASKED_IMAGES,
         "idx": _ASKED_IMAGES,
+        "japanese-vowels": _ASKED_IMAGES,
         "lunar-lander": _CONTROL,
         "maze": _FORGETFUL,
         "mountain-car": _CONTROL | {"temperature": 0.1},
         "multiplexer": {"hidden": (64,), "rounds": 2_000, "num_worlds": 128},
         "notmnist": _ASKED_IMAGES,
+        "series": _ASKED_IMAGES,
         "scalar-regression": {"hidden": (64,), "temperature": 0.1, "rounds": 2_000, "num_worlds": 128},
         "text": _FORGETFUL,
     },
@@ -79,6 +85,7 @@ TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is r
         "cue": {"rounds": 2_000},
         "digits": _PERTURBED_IMAGES | {"step_size": "exponential:5e-2:5e-3"},
         "idx": _PERTURBED_IMAGES,
+        "japanese-vowels": _PERTURBED_IMAGES,
         "maze": {
             "length": 100,
             "units": 50,
@@ -90,6 +97,7 @@ TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is r
         },
         "notmnist": _PERTURBED_IMAGES,
         "perceptron": _PERTURBED_TOYS | {"hidden": (), "step_size": "exponential:0.1:1e-3"},
+        "series": _PERTURBED_IMAGES,
         "text": {"cell": "lstm", "units": 64, "rounds": 1_000},
         "xor": _PERTURBED_TOYS | {"hidden": (4,), "step_size": "exponential:0.3:0.03"},
     },

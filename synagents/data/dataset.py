@@ -106,8 +106,14 @@ def from_parts(name: str, train: Part, test: Part | None = None, *, scale: float
         scale=float(scale),
         classes=tuple(found.astype(str).tolist() if found.dtype.kind in "SU" else found.tolist()),
         published_test=len(parts[1].labels) if len(parts) > 1 else 0,
-        checksum=hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest(),
+        checksum=checksum(images, labels),
     )
+
+
+def checksum(*arrays: np.ndarray) -> str:
+    """sha256, in hexadecimal, over the bytes of the arrays, one after the other, little-endian."""
+    little = (np.ascontiguousarray(array, array.dtype.newbyteorder("<")) for array in arrays)
+    return hashlib.sha256(b"".join(array.tobytes() for array in little)).hexdigest()
 
 
 def infer_scale(pixels: np.ndarray) -> float:

@@ -1,9 +1,11 @@
 """A multilayer perceptron: h <- f(h W + b) layer by layer, the last layer linear.
 
-Weights start uniform in (-init_scale, init_scale) and biases at 0, as in the original (SynRL: 0.1).
+Weights start uniform in (-init_scale, init_scale) and biases at 0, as in the original (SynRL: 0.1). With batch norm the
+sums of hidden units are normalised before their bias is added.
 """
 
 import numbers
+from functools import cached_property
 from typing import Literal
 
 import jax
@@ -11,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from synagents.hyperparameters import require, require_between, settings, static
+from synagents.networks.normalisation import Norm, batch_norm
 from synagents.world import Network, Params
 
 __all__ = ["MLP"]
@@ -27,15 +30,22 @@ class MLP(Network):
         sizes: units of every layer, input first, each >= 1; (784, 32, 10) has one hidden layer.
         activation: of the hidden units: relu, tanh, sigmoid or identity.
         init_scale: half-width of the uniform initial weights, >= 0.
+        norm: of the sums of hidden units: none, or batch (`synagents.networks.normalisation`).
     """
 
     sizes: tuple[int, ...] = static()
     activation: Activation = static(default="relu")
     init_scale: float = 0.1
+    norm: Norm = static(default="none")
 
     def __post_init__(self) -> None:
         require_layers(self.sizes)
         require_between("init_scale", self.init_scale, 0)
+
+    @cached_property
+    def normalises(self) -> bool:
+        """Whether there is a hidden layer with batch norm."""
+        return self.norm == "batch" and len(self.sizes) > 2
 
     def init(self, key: Key[Array, ""]) -> Params:
         """Fresh parameters, layer by layer."""
@@ -64,7 +74,10 @@ class MLP(Network):
         last = len(self.sizes) - 2
         for layer in range(last + 1):
             given.append(h)
-            h = h @ params[f"layer{layer}_weight"] + params[f"layer{layer}_bias"]
+            h = h @ params[f"layer{layer}_weight"]
+            if self.norm == "batch" and layer < last:
+                h = batch_norm(h)
+            h = h + params[f"layer{layer}_bias"]
             if added is not None:
                 h = h + added[layer]
             if layer < last:

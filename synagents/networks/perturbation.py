@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from synagents.counter import counter_key
+from synagents.hyperparameters import require
 from synagents.networks.mlp import MLP
 from synagents.world import Params
 
@@ -24,6 +25,14 @@ class Passes(NamedTuple):
     noise: tuple[Float[Array, "B m"], ...]  # z
     clean: Float[Array, "B out"]  # the network's outputs
     noisy: Float[Array, "B out"]
+
+
+def require_apart(network: MLP) -> None:
+    """Raise ValueError unless a sample's loss depends on the noise of its own pass alone."""
+    require(
+        not network.normalises,
+        "Noise gives credit sample by sample, but this network normalises over the batch: use norm='none'.",
+    )
 
 
 def two_passes(

@@ -21,13 +21,13 @@ from jaxtyping import Array, Float, Key
 
 from synagents.hyperparameters import require, settings, static
 from synagents.networks.mlp import require_layers
+from synagents.networks.normalisation import batch_norm
 from synagents.world import Levels, Network, Params
 
 __all__ = ["Quantized"]
 
 MOST_BITS = 8
 FLOAT = 32  # bits of a number that is not rounded
-EPSILON = 1e-4  # of batch norm
 
 
 @settings
@@ -90,11 +90,6 @@ class Quantized(Network):
         """Every layer's shape and H."""
         shapes = zip(self.sizes[:-1], self.sizes[1:], strict=True)
         return {f"layer{i}_weight": (shape, math.sqrt(1.5 / sum(shape))) for i, shape in enumerate(shapes)}
-
-
-def batch_norm(u: Float[Array, "B n"]) -> Float[Array, "B n"]:
-    """Every column with mean 0 and variance 1 over the batch."""
-    return (u - u.mean(axis=0)) * jax.lax.rsqrt(u.var(axis=0) + EPSILON)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))

@@ -1,6 +1,7 @@
 """Layers of leaky integrate-and-fire units that read a sample row by row, in time, through synapses that low-pass.
 
     I_t = a^{l-1}_t W + a^{l-2}_t S + r a_{t-1}       what arrives: from the layer below, past one layer, from itself
+    I <- .5 (I - mean) / sd                           on request, over a batch's samples and steps, before r a is added
     u <- (1 - 1 / tau) u + gain I_t                   membrane;   tau = 1 + softplus(rho + 5 leak),  gain = e^{5 gain}
     s = 1[u > 1],   u <- u (1 - s)                    spike and reset
     a <- a + (s - a) / tau_s                          what the synapses pass on (post-synaptic current)
@@ -14,6 +15,7 @@ not public: the form of leak and gain is ours.
 """
 
 import math
+from functools import cached_property
 from typing import Literal
 
 import jax
@@ -21,6 +23,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from synagents.hyperparameters import require, require_between, require_whole, settings, static
+from synagents.networks.normalisation import Norm, batch_norm
 from synagents.world import Network, Params
 
 __all__ = ["Spiking"]
@@ -29,6 +32,7 @@ Readout = Literal["leaky", "spikes"]
 WIDTH = 0.2  # of the surrogate, in units of the threshold
 FASTER = 5.0  # how much further intrinsic numbers go than weights, in the exponent
 GAIN = 10.0  # of what is read out of spikes
+CURRENT = 0.5  # deviation of currents with batch norm: with the usual leak a unit then fires in a part of the steps
 
 
 @settings
@@ -48,6 +52,7 @@ class Spiking(Network):
         exposure: steps in which a sample of one axis is shown, >= 1.
         membrane: tau, time constant of membranes in steps, > 1.
         synapse: tau_s, time constant of currents in steps, >= 1.
+        norm: of what arrives at a unit from other layers: none, or batch, with deviation 0.5 over samples and steps.
         init_scale: standard deviation of fresh weights, times the root of the fan-in, >= 0.
     """
 
@@ -62,6 +67,7 @@ class Spiking(Network):
     exposure: int = static(default=8)
     membrane: float = 5.0
     synapse: float = 3.0
+    norm: Norm = static(default="none")
     init_scale: float = 3.0
 
     def __post_init__(self) -> None:
@@ -81,6 +87,11 @@ class Spiking(Network):
         """Numbers of a row, hidden units, outputs."""
         row = self.in_shape if len(self.in_shape) == 1 else self.in_shape[1:]
         return (math.prod(row), *self.hidden, self.out_size)
+
+    @cached_property
+    def normalises(self) -> bool:
+        """Whether currents are normalised over the batch."""
+        return self.norm == "batch"
 
     def init(self, key: Key[Array, ""]) -> Params:
         """Fresh weights from a normal distribution; loops, leaks and gains are 0."""
@@ -108,6 +119,8 @@ class Spiking(Network):
             arriving = passed[layer] @ params[f"layer{layer}_weight"]
             if self.skips and layer:
                 arriving = arriving + passed[layer - 1] @ params[f"layer{layer}_skip"]
+            if self.norm == "batch":
+                arriving = CURRENT * batch_norm(arriving)
             fires = layer < last or self.readout == "spikes"
             passed.append(self._layer(params, layer, arriving, fires=fires))
         return passed[1:]

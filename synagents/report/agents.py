@@ -8,10 +8,10 @@ import numpy as np
 from synagents.agents.codes import NUM_ACTIONS
 from synagents.agents.evidence import EDGES, NUM_BUCKETS
 from synagents.agents.histories import Histories
+from synagents.probes.many_rounds import neighbours, reward_spectrum, travelled
 from synagents.run.config import Config
 from synagents.run.files import Json
 from synagents.run.snapshots import Snapshot
-from synagents.series import neighbours, reward_spectrum, travelled
 
 MOST_IMAGE_BYTES = 1_600_000  # of weights in a page, before base64 makes them a third longer
 MOST_ROWS = 200  # of a policy's table

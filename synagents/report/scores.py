@@ -27,10 +27,10 @@ GROUPS = {  # by what a line is told after a forward pass, beside what it did it
 
 def normalised(task: str, curves: Curves) -> Float[np.ndarray, "runs"]:
     """Last accuracies on a scale on which the untrained network is 0 and Adam on the same network is 1."""
-    return (curves.accuracy[:, -1] - _accuracy_at(task, 0)) / (_accuracy_at(task, 1) - _accuracy_at(task, 0))
+    return (curves.accuracy[:, -1] - accuracy_at(task, 0)) / (accuracy_at(task, 1) - accuracy_at(task, 0))
 
 
-def _accuracy_at(task: str, place: float) -> float:
+def accuracy_at(task: str, place: float) -> float:
     """The accuracy at a place of that scale."""
     reference = json.loads((resources.files("synagents") / "assets" / "bench.json").read_text())[task]
     return reference["untrained"] + place * (reference["adam"] - reference["untrained"])
@@ -82,7 +82,7 @@ def costs(scores: Scores, told: Mapping[str, str], share: float) -> str:
         share: what to reach, on the scale on which the untrained network is 0 and Adam on the same network is 1.
     """
     tasks = [task.id for task in SUITE.values() if task.id in scores]
-    targets = {task: _accuracy_at(task, share) for task in tasks}
+    targets = {task: accuracy_at(task, share) for task in tasks}
     heads = [f"{_short(task)}: {100 * targets[task]:.1f} %" for task in tasks]
     table = [_row(["line", "who", *heads]), "|" + "---|" * (2 + len(heads))]
     for title, lines in _by_group(_lines(scores, tasks), told):

@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, Key
 from synagents.benchmark.optimizers import Optimizer, Problem, Told
 from synagents.hyperparameters import require, require_between, settings
 from synagents.networks.mlp import MLP
-from synagents.networks.perturbation import two_passes
+from synagents.networks.perturbation import require_apart, two_passes
 from synagents.schedules import Schedule, at, require_range
 from synagents.tasks.samples import sample_losses
 from synagents.world import Params, TaskState
@@ -61,6 +61,7 @@ class NodePerturbation(Optimizer):
             f"Node perturbation knows the units of an MLP, but the network is a {type(problem.network).__name__}: "
             "choose another line to beat.",
         )
+        require_apart(cast(MLP, problem.network))
         weights = problem.network.init(key)
         return NPState(weights, jax.tree.map(jnp.zeros_like, weights))
 

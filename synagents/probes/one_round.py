@@ -1,4 +1,4 @@
-"""What to watch: a probe is one pure function of a round, recorded inside the compiled loop at an interval.
+"""What to watch in one round: a probe is a pure function of it, recorded inside the compiled loop at an interval.
 
 Write your own as `def my_probe(world, round) -> array or dict of arrays`, for one world, and hand it to
 `advance(..., probes=(my_probe,))`; its name is the key under which `History.probes` holds what it saw.
