@@ -258,6 +258,18 @@ def report(runs: tuple[Path, ...], out: Path | None) -> None:
     print(f"The report is in {page}.")
 
 
+@cli.command()
+@click.argument("run", type=_PLACE)
+@click.option("--port", type=kinds.Whole(1, 65535), help="Of 127.0.0.1, in 1 .. 65535.  [default: one that is free]")
+def watch(run: Path, port: int | None) -> None:
+    """Show the report of the run in directory RUN in a browser, and follow the run while it goes on."""
+    from synagents.report.watch import server_of
+
+    with entry.interruptible(), server_of(run, port) as server:
+        print(f"The run in {run} is shown at http://127.0.0.1:{server.server_address[1]}/ until Ctrl-C.", flush=True)
+        server.serve_forever()
+
+
 def _plotted(run: Path, out: Path | None) -> Path:
     from synagents.report.plot import plot_run
 

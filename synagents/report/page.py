@@ -58,13 +58,10 @@ def write_report(directories: Sequence[str | Path], out: str | Path | None = Non
     return file
 
 
-def page_of(paths: Sequence[Path], command: str) -> str:
-    """The report as text; arguments and errors as `write_report`."""
-    configs, columns = [read_config(path) for path in paths], [read_metrics(path) for path in paths]
-    summaries = [read_json(path / "summary.json") for path in paths]
-    runs = [_run(*one, len(paths)) for one in zip(paths, configs, columns, summaries, strict=True)]
-    names = [run["name"] for run in runs]
-    data = {"runs": runs, "panels": _panels(names, columns), "comparison": _comparison(names, configs, summaries)}
+def page_of(paths: Sequence[Path], command: str, *, watched: bool = False) -> str:
+    """The report as text, with the script that follows a run where it is watched; errors as `write_report`."""
+    data = data_of(paths)
+    names = [run["name"] for run in data["runs"]]
     title = f"Report of {names[0]}" if len(names) == 1 else f"Report of {len(names)} runs"
     parts = {
         "@TITLE@": html.escape(title),
@@ -73,9 +70,24 @@ def page_of(paths: Sequence[Path], command: str) -> str:
         "@LICENSE@": _asset("uPlot.LICENSE.txt"),
         "@LIBRARY@": _asset("uPlot.iife.min.js"),
         "@SCRIPT@": _asset("page.js"),
-        "@DATA@": json.dumps(_finite(data), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
+        "@FOLLOW@": f"<script>{_asset('watch.js')}</script>" if watched else "",
+        "@DATA@": json_of(data).replace("<", "\\u003c"),
     }
     return re.sub("@[A-Z]+@", lambda mark: parts[mark[0]], _asset("page.html"))
+
+
+def data_of(paths: Sequence[Path]) -> Json:
+    """What the report draws; errors as `write_report`."""
+    configs, columns = [read_config(path) for path in paths], [read_metrics(path) for path in paths]
+    summaries = [read_json(path / "summary.json") for path in paths]
+    runs = [_run(*one, len(paths)) for one in zip(paths, configs, columns, summaries, strict=True)]
+    names = [run["name"] for run in runs]
+    return {"runs": runs, "panels": _panels(names, columns), "comparison": _comparison(names, configs, summaries)}
+
+
+def json_of(data: Json) -> str:
+    """The data as text; numbers that are not finite are null."""
+    return json.dumps(_finite(data), allow_nan=False, separators=(",", ":"))
 
 
 def _asset(name: str) -> str:

@@ -1,10 +1,10 @@
 "use strict";
 // Draws what Python computed: every number that a card states is in the data, nothing is requested from anywhere.
 
-const DATA = JSON.parse(document.getElementById("data").textContent);
+let DATA = JSON.parse(document.getElementById("data").textContent);
 const COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#999999"]; // Okabe and Ito 2008
 const cards = document.getElementById("cards");
-const state = { run: 0, at: -1, log: {} }; // at: the snapshot that is shown, -1 for the last
+const state = { run: 0, at: -1, log: {}, plots: {} }; // at: the snapshot that is shown, -1 for the last
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -67,10 +67,17 @@ function chart(into, lines, xLabel, yLabel, key) {
   return plot;
 }
 
+// Whether somebody has cut out a part of the curves: it stays cut out when they are drawn anew.
+const zoomed = (plot) => plot.scales.x.min > plot.data[0][0] || plot.scales.x.max < plot.data[0].at(-1);
+
 function chartCard(title, verdict, lines, xLabel, yLabel) {
   const made = card(title, verdict);
   const plotArea = element("div");
-  const draw = () => { plotArea.replaceChildren(); chart(plotArea, lines, xLabel, yLabel, title); };
+  const draw = () => {
+    plotArea.replaceChildren();
+    const before = state.plots[title], now = state.plots[title] = chart(plotArea, lines, xLabel, yLabel, title);
+    if (before && zoomed(before)) for (const name of ["x", "y"]) now.setScale(name, { min: before.scales[name].min, max: before.scales[name].max });
+  };
   const toggle = (name) => element("label", {}, element("input", {
     type: "checkbox", onchange: (event) => { (state.log[title] ||= {})[name] = event.target.checked; draw(); },
     ...((state.log[title] || {})[name] ? { checked: "" } : {}),
@@ -131,7 +138,7 @@ function weightsCard(run) {
     }));
   };
   const slider = element("input", { type: "range", id: "time", min: 0, max: last, value: state.at < 0 ? last : state.at, "aria-label": "time",
-    oninput: (event) => { state.at = +event.target.value; draw(); } });
+    oninput: (event) => { state.at = +event.target.value === last ? -1 : +event.target.value; draw(); } });
   card("What do the weights look like?", "Blue is negative, white is zero, orange is positive; each picture on a scale of its own.", label, slider, images).classList.add("wide");
   draw();
 }
@@ -150,6 +157,7 @@ function policyCard(run) {
 function show() {
   cards.replaceChildren();
   const run = DATA.runs[state.run];
+  document.getElementById("status").textContent = `${run.name}: ${run.status}`;
   for (const panel of DATA.panels) {
     const lines = panel.lines.map((line) => ({ ...line, label: line.label }));
     chartCard(panel.title, panel.verdicts[state.run], lines, panel.x, panel.y);
@@ -167,8 +175,9 @@ function choose() {
   const choice = document.getElementById("choice");
   if (DATA.runs.length > 1) {
     const options = DATA.runs.map((run, i) => element("option", { value: i }, run.name));
-    choice.append(element("label", { for: "run" }, "Run: "), element("select", { id: "run", onchange: (event) => { state.run = +event.target.value; state.at = -1; show(); } }, ...options));
-  } else choice.append(DATA.runs[0].name + ": " + DATA.runs[0].status);
+    choice.append(element("label", { for: "run" }, "Run: "), element("select", { id: "run", onchange: (event) => { Object.assign(state, { run: +event.target.value, at: -1, plots: {} }); show(); } }, ...options));
+  }
+  choice.append(element("span", { id: "status" }));
 }
 
 choose();
