@@ -23,6 +23,14 @@ const last = seen(), slider = document.getElementById("time");
 slider.value = 0;
 slider.dispatchEvent(new Event("input"));
 said.slid = last !== seen();
+const weights = seen(), kind = document.getElementById("kind");
+kind.value = "last actions";
+kind.dispatchEvent(new Event("change"));
+said.acted = weights !== seen();
+const rows = () => [...document.querySelectorAll("tbody")].map((body) => body.textContent).join(), order = rows();
+document.querySelector("th button").click();
+document.querySelector("th button").click();
+said.sorted = order !== rows();
 const chosen = document.getElementById("run"), before = document.getElementById("cards").textContent;
 chosen.value = 1;
 chosen.dispatchEvent(new Event("change"));
@@ -110,4 +118,4 @@ def test_chromium_draws_it_without_complaint_and_slider_and_selector_change_it(
     assert found
     said = json.loads(unescape(found[1]))
     assert said.pop("drawn") >= 4 and said.pop("wide") <= width
-    assert said == {"slid": True, "changed": True, "logged": True}
+    assert said == {"slid": True, "acted": True, "sorted": True, "changed": True, "logged": True}

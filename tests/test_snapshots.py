@@ -5,8 +5,11 @@ import jax
 import numpy as np
 import pytest
 
+from synagents.loop import advance
+from synagents.probes import Round
 from synagents.run.manifest import Manifest
 from synagents.run.snapshots import MOST, Snapshots, read_snapshots, scaled
+from synagents.world import World
 from tests.runs import SPEC, Killed, at, play
 
 
@@ -58,3 +61,16 @@ def test_at_most_64_looks_are_kept_the_first_and_last_among_them_and_none_that_i
 def test_a_kind_of_recording_that_there_is_not_is_refused() -> None:
     with pytest.raises(ValueError, match="none, default, all"):
         replace(SPEC, record="some")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("worlds", [1, 2])
+def test_actions_in_a_snapshot_are_those_of_the_round_that_comes_next(worlds: int, tmp_path: Path) -> None:
+    def chosen(world: World, seen: Round) -> dict[str, jax.Array]:
+        return seen.actions
+
+    spec = replace(SPEC, num_worlds=worlds)
+    run, _ = play(tmp_path, spec)
+    _, history = advance(run, 1, probes=(chosen,), probe_interval=1)
+    last = read_snapshots(tmp_path)[-1]
+    for name, actions in history.probes["chosen"].items():
+        np.testing.assert_array_equal(last.arrays[f"act.{name}"], actions[0, 0, 0])

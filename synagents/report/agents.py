@@ -9,14 +9,16 @@ from synagents.agents.codes import NUM_ACTIONS
 from synagents.agents.evidence import EDGES, NUM_BUCKETS
 from synagents.agents.histories import Histories
 from synagents.probes.many_rounds import neighbours, reward_spectrum, travelled
+from synagents.report.behaviour import ACTIONS, action_names, behaviour
+from synagents.report.panels import line, panel
 from synagents.run.config import Config
 from synagents.run.files import Json
-from synagents.run.snapshots import Snapshot
+from synagents.run.snapshots import LEVELS, Snapshot
 
-MOST_IMAGE_BYTES = 1_600_000  # of weights in a page, before base64 makes them a third longer
+MOST_IMAGE_BYTES = 1_600_000  # of weights, actions and traces in a page, before base64 makes them a third longer
 MOST_ROWS = 200  # of a policy's table
-ACTIONS = ("down", "leave", "up")
 SIGNS = ("-", "0", "+")
+KINDS = {"weights": "weights", "act": "last actions", "trace": "traces"}  # of arrays that are shown as pictures
 
 
 def about_agents(config: Config, snapshots: list[Snapshot], lives: np.ndarray | None, *, share: int) -> Json:
@@ -28,7 +30,7 @@ def about_agents(config: Config, snapshots: list[Snapshot], lives: np.ndarray | 
         lives: lives.csv, f64[rows, 4], or None.
         share: the number of runs in the page, among which its room is divided.
     """
-    panels = _rewards(snapshots) if snapshots else []
+    panels = behaviour(config, snapshots) + (_rewards(snapshots) if snapshots else [])
     panels += [_life(lives)] if lives is not None else []
     steps, layers = _layers(config, snapshots, MOST_IMAGE_BYTES // share)
     return {
@@ -41,32 +43,41 @@ def about_agents(config: Config, snapshots: list[Snapshot], lives: np.ndarray | 
 
 
 def _layers(config: Config, snapshots: list[Snapshot], room: int) -> tuple[list[int], list[Json]]:
-    """Weights in time, as the integers of the snapshots: as many moments, evenly spaced, as there is room for."""
-    groups = list(snapshots[-1].of("weights")) if snapshots else []
-    size = sum(snapshots[-1].arrays[f"weights.{name}"].size for name in groups)
-    count = min(len(snapshots), room // max(size, 1)) if groups else 0
+    """Weights, actions and traces in time, in 8 bits: as many moments, evenly spaced, as there is room for."""
+    last = snapshots[-1].arrays if snapshots else {}
+    shown = [full for kind in KINDS for full in last if full.startswith(f"{kind}.")]
+    count = min(len(snapshots), room // max(sum(last[full].size for full in shown), 1)) if shown else 0
     if not count:
         return [], []
     chosen = [snapshots[round(place)] for place in np.linspace(len(snapshots) - 1, 0, count)][::-1]
+    names = action_names(config, snapshots)
+    return [snapshot.step for snapshot in chosen], [_layer(config, chosen, full, names) for full in shown]
+
+
+def _layer(config: Config, chosen: list[Snapshot], full: str, names: tuple[str, ...]) -> Json:
+    """One array at all moments, as integers of which `largest` says what 127 stands for."""
+    kind, _, name = full.partition(".")
+    last = chosen[-1].arrays
+    own, weights = last[full], last.get(f"weights.{name}")
+    shape = weights.shape if weights is not None and weights.size == own.size else own.shape
+    rows, columns = (int(np.prod(shape[:-1])), shape[-1]) if len(shape) > 1 else (1, own.size)
     pixels = config["built"].get("world.task.in_shape")
-    layers = []
-    for name in groups:
-        full = f"weights.{name}"
-        shape = chosen[-1].arrays[full].shape
-        rows, columns = (int(np.prod(shape[:-1])), shape[-1]) if len(shape) > 1 else (1, int(np.prod(shape)))
-        image = isinstance(pixels, list) and len(pixels) == 2 and rows == pixels[0] * pixels[1] and rows > 16
-        values = np.concatenate([snapshot.arrays[full].ravel() for snapshot in chosen])
-        layers.append(
-            {
-                "name": name,
-                "rows": rows,
-                "columns": columns,
-                "image": pixels if image else None,
-                "largest": [snapshot.scales.get(full, 1.0) * 127 for snapshot in chosen],
-                "values": base64.b64encode(values.tobytes()).decode(),
-            }
-        )
-    return [snapshot.step for snapshot in chosen], layers
+    image = isinstance(pixels, list) and len(pixels) == 2 and rows == pixels[0] * pixels[1] and rows > 16
+    stack = np.array([snapshot.arrays[full].ravel() for snapshot in chosen])
+    largest = [snapshot.scales.get(full, 1.0) * LEVELS for snapshot in chosen]
+    if kind == "act":  # around the middle action
+        middle = (len(names) - 1) / 2
+        stack, largest = np.round((stack / middle - 1) * LEVELS).astype(np.int8), [middle] * len(chosen)
+    return {
+        "name": name,
+        "kind": KINDS[kind],
+        "actions": names if kind == "act" else None,
+        "rows": rows,
+        "columns": columns,
+        "image": pixels if image else None,
+        "largest": largest,
+        "values": base64.b64encode(stack.tobytes()).decode(),
+    }
 
 
 def _change(snapshots: list[Snapshot]) -> Json | None:
@@ -79,12 +90,17 @@ def _change(snapshots: list[Snapshot]) -> Json | None:
         way = travelled(np.array([moment[name].ravel() for moment in seen]))
         before = float(np.sqrt(np.mean(first**2)))
         after = float(np.sqrt(np.mean(seen[-1][name] ** 2)))
-        rows.append([name, way.displacement, way.distance, before, after])
+        relative = way.displacement / before if before > 0 else None
+        rows.append([name, way.displacement, relative, way.distance, before, after])
     if not rows:
         return None
     most = max(rows, key=lambda row: row[1])
-    head = ["array", "moved from start, mean |Δw|", "way at snapshots, mean", "size at start, rms", "size now, rms"]
-    return {"head": head, "rows": rows, "verdict": f"{most[0]}: its weights are {most[1]:.3g} from where they began."}
+    verdict = f"{most[0]}: its weights are {most[1]:.3g} from where they began."
+    if grown := [row for row in rows if row[2] is not None]:
+        own = max(grown, key=lambda row: row[2])
+        verdict += f" Relative to their size at the start it is {own[0]}, by {own[2]:.3g} times that size."
+    head = ["array", "moved from start, mean |Δw|", "as a multiple of the size at start", "way at snapshots, mean"]
+    return {"head": [*head, "size at start, rms", "size now, rms"], "rows": rows, "verdict": verdict}
 
 
 def _policy(config: Config, snapshots: list[Snapshot]) -> Json | None:
@@ -187,30 +203,30 @@ def _rewards(snapshots: list[Snapshot]) -> list[Json]:
         f"{said}: in {beyond:.0%} of snapshots neighbouring rewards are correlated "
         "beyond what 95 % of independent draws have."
     )
-    correlated = {"label": "correlation of neighbouring rewards", "x": steps, "mean": r, "low": r, "high": r}
-    chance = {"label": "independent draws (95 %)", "x": steps, "mean": 0 * bound, "low": -bound, "high": bound}
+    correlated = line("correlation of neighbouring rewards", steps, r)
+    chance = line("independent draws (95 %)", steps, 0 * bound, -bound, bound)
     panels = [
-        _panel("Do the rewards say more than noise?", verdict, [correlated, chance], "step", "correlation, -1 to 1")
+        panel("Do the rewards say more than noise?", verdict, [correlated, chance], "step", "correlation, -1 to 1"),
+        panel(
+            "How large are the rewards?",
+            "Mean over the rounds since the last look.",
+            [line("mean reward", steps, mean)],
+            "step",
+            "reward",
+        ),
     ]
-    level = {"label": "mean reward", "x": steps, "mean": mean, "low": mean, "high": mean}
-    panels.append(
-        _panel("How large are the rewards?", "Mean over the rounds since the last look.", [level], "step", "reward")
-    )
     octaves = reward_spectrum(there[-1].arrays["rewards"])
     if octaves:
         periods = [octave.shortest for octave in octaves]
         lines = [
-            {"label": label, "x": periods, "mean": own, "low": own, "high": own}
-            for label, own in (
-                ("rewards", [octave.share for octave in octaves]),
-                ("independent draws", [octave.expected for octave in octaves]),
-            )
+            line("rewards", periods, np.array([octave.share for octave in octaves])),
+            line("independent draws", periods, np.array([octave.expected for octave in octaves])),
         ]
         text = (
             "The variance of the last look's rewards by period: above the second line at long periods, rewards drift."
         )
         panels.append(
-            _panel("Over which periods do rewards vary?", text, lines, "period, rounds", "share of variance, 0 to 1")
+            panel("Over which periods do rewards vary?", text, lines, "period, rounds", "share of variance, 0 to 1")
         )
     return panels
 
@@ -220,11 +236,6 @@ def _life(lives: np.ndarray) -> Json:
     rounds, lines = np.unique(lives[:, 0]), []
     for column, label in ((2, "before training"), (3, "after training")):
         own = np.array([lives[lives[:, 1] == run, column] for run in np.unique(lives[:, 1])])
-        band = {"mean": own.mean(axis=0), "low": own.min(axis=0), "high": own.max(axis=0)}
-        lines.append({"label": label, "x": rounds, **band})
+        lines.append(line(label, rounds, own.mean(axis=0), own.min(axis=0), own.max(axis=0)))
     verdict = "Means over the lives in which a run is judged."
-    return _panel("What happens in one life?", verdict, lines, "round of the life", "reward")
-
-
-def _panel(title: str, verdict: str, lines: list[Json], x: str, y: str) -> Json:
-    return {"title": title, "verdict": verdict, "lines": lines, "x": x, "y": y}
+    return panel("What happens in one life?", verdict, lines, "round of the life", "reward")

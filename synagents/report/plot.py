@@ -12,11 +12,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from synagents.hyperparameters import nearest, require
+from synagents.report.behaviour import ACTIONS
 from synagents.run.config import Config, read_config
 from synagents.run.files import check_writable, path_of, write_whole
 from synagents.run.reading import read_metrics
 
-ACTIONS = ("down", "leave", "up")
 FORMAT = ".png"  # of pictures whose name says none
 Columns: TypeAlias = dict[str, np.ndarray]
 Panel: TypeAlias = dict[str, str]  # {label: column} of the lines in one panel

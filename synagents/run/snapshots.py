@@ -4,6 +4,7 @@ snapshots/step-<rounds>.safetensors, of the first world of the first run:
 
 weights.GROUP   int8[shape], the weights as multiples of a scale: w = scale q, scale = max |w| / 127
 seen.GROUP      u8/u16/u32[n], what agents observe, where that is a number of a Discrete space
+act.GROUP       u8[n], what agents choose in the next round, where they have at most 64 choices
 trace.GROUP     int8[shape], the traces of plastic synapses, scaled alike
 rewards         f32[T], the team's rewards of the last T <= 1,024 rounds
 table           f32[S, A], the table of action values, where the learner has one of at most 100 kB
@@ -31,6 +32,7 @@ FOLDER = "snapshots"
 MOST = 64  # files of a run
 MOST_BYTES = 50_000_000  # of all files of a run
 MOST_TABLE = 100_000  # bytes of a table that is kept
+MOST_CHOICES = 64  # of an agent whose actions are kept
 MOST_REWARDS = 1024  # rounds whose rewards are kept
 LEVELS = 127  # of a scaled number, to either side of 0
 Record: TypeAlias = Literal["none", "default", "all"]

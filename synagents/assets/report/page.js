@@ -31,9 +31,16 @@ const short = (x) => (x === null || x === undefined ? "–" : typeof x === "numb
 function table(head, rows) {
   const numbers = head.map((_, i) => rows.every((row) => typeof row[i] === "number"));
   const cell = (value, i) => element("td", { class: numbers[i] && "number" }, value instanceof Node ? value : short(value));
-  const headings = head.map((name, i) => element("th", { class: numbers[i] && "number" }, name));
-  const body = rows.map((row) => element("tr", {}, ...row.map(cell)));
-  return element("div", { class: "scroll" }, element("table", {}, element("thead", {}, element("tr", {}, ...headings)), element("tbody", {}, ...body)));
+  const body = element("tbody"), shown = rows.map((row) => [row, element("tr", {}, ...row.map(cell))]);
+  body.append(...shown.map(([, made]) => made));
+  let sorted = [null, 1]; // the column, and 1 up or -1 down
+  const sort = (i) => {
+    sorted = [i, sorted[0] === i ? -sorted[1] : 1];
+    const order = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : short(a).localeCompare(short(b), "en", { numeric: true }));
+    body.append(...shown.toSorted(([a], [b]) => sorted[1] * order(a[i], b[i])).map(([, made]) => made));
+  };
+  const heading = (name, i) => element("th", { class: numbers[i] && "number" }, name && element("button", { onclick: () => sort(i), title: "sort" }, name));
+  return element("div", { class: "scroll" }, element("table", {}, element("thead", {}, element("tr", {}, ...head.map(heading))), body));
 }
 
 const tick = (v) => (Math.abs(v) >= 1000 || v === 0 ? v.toLocaleString("en") : Math.abs(v) < 0.001 ? v.toExponential(1) : String(+v.toPrecision(3)));
@@ -109,37 +116,57 @@ function paint(canvas, values, rows, columns) {
   context.putImageData(image, 0, 0);
 }
 
-// The weights into each of the first units as the images that they weigh; other arrays as matrices.
+// What is shown of a layer: for images, what each of the first units weighs, as images; otherwise the matrix.
+// `at` is the moment; `place(row, column)` says in words which agent a pixel is.
 function tiles(layer, at) {
   const all = layer.bytes ||= bytes(layer.values), size = layer.rows * layer.columns;
   const own = all.subarray(at * size, (at + 1) * size);
-  if (!layer.image) return [own, layer.rows, layer.columns];
+  if (!layer.image) return { values: own, rows: layer.rows, columns: layer.columns, place: (row, column) => `row ${row}, column ${column}` };
   const [h, w] = layer.image, across = Math.min(8, layer.columns), down = Math.min(4, Math.ceil(layer.columns / across));
   const out = new Int8Array(down * (h + 1) * across * (w + 1)), wide = across * (w + 1);
   for (let unit = 0; unit < Math.min(layer.columns, across * down); unit++) {
     const top = Math.floor(unit / across) * (h + 1), left = (unit % across) * (w + 1);
     for (let p = 0; p < h * w; p++) out[(top + Math.floor(p / w)) * wide + left + (p % w)] = own[p * layer.columns + unit];
   }
-  return [out, down * (h + 1), wide];
+  const place = (row, column) => `unit ${Math.floor(row / (h + 1)) * across + Math.floor(column / (w + 1))}, pixel ${row % (h + 1)}, ${column % (w + 1)}`;
+  return { values: out, rows: down * (h + 1), columns: wide, place };
+}
+
+// What a pixel stands for: a number in units of weights, or an action.
+function meaning(layer, value, at) {
+  const number = (value / 127) * layer.largest[at];
+  return layer.actions ? layer.actions[Math.round(number + layer.largest[at])] : short(number);
 }
 
 function weightsCard(run) {
   if (!run.layers.length) return;
   const last = run.steps.length - 1, label = element("p", { id: "moment" }), images = element("div", { class: "images" });
+  const kinds = [...new Set(run.layers.map((layer) => layer.kind))];
+  if (!kinds.includes(state.kind)) state.kind = kinds[0];
   const draw = () => {
     const at = state.at < 0 ? last : Math.min(state.at, last);
     label.textContent = `After step ${run.steps[at].toLocaleString("en")}`;
-    images.replaceChildren(...run.layers.map((layer) => {
-      const canvas = element("canvas", { "data-layer": layer.name }), [values, rows, columns] = tiles(layer, at);
+    images.replaceChildren(...run.layers.filter((layer) => layer.kind === state.kind).map((layer) => {
+      const canvas = element("canvas", { "data-layer": layer.name }), shown = tiles(layer, at), { values, rows, columns } = shown;
       paint(canvas, values, rows, columns);
       canvas.style.width = `${Math.min(columns * Math.max(1, Math.min(10, Math.floor(420 / columns))), 420)}px`;
-      const kind = layer.image ? "images that the first units weigh" : `${layer.rows} × ${layer.columns}`;
-      return element("figure", {}, canvas, element("figcaption", {}, `${layer.name}, ${kind}; largest |w| ${short(layer.largest[at])}`));
+      const kind = layer.image ? "images of the first units" : `${layer.rows} × ${layer.columns}`;
+      const said = layer.actions ? "" : `; largest ${short(layer.largest[at])}`, read = element("span");
+      canvas.addEventListener("pointermove", (event) => {
+        const row = Math.floor((event.offsetY / canvas.clientHeight) * rows), column = Math.floor((event.offsetX / canvas.clientWidth) * columns);
+        const value = values[row * columns + column];
+        read.textContent = value === undefined ? "" : ` · ${shown.place(row, column)}: ${meaning(layer, value, at)}`;
+      });
+      canvas.addEventListener("pointerleave", () => { read.textContent = ""; });
+      return element("figure", {}, canvas, element("figcaption", {}, `${layer.name}, ${kind}${said}`, read));
     }));
   };
   const slider = element("input", { type: "range", id: "time", min: 0, max: last, value: state.at < 0 ? last : state.at, "aria-label": "time",
     oninput: (event) => { state.at = +event.target.value === last ? -1 : +event.target.value; draw(); } });
-  card("What do the weights look like?", "Blue is negative, white is zero, orange is positive; each picture on a scale of its own.", label, slider, images).classList.add("wide");
+  const option = (kind) => element("option", { value: kind, ...(kind === state.kind ? { selected: "" } : {}) }, kind);
+  const choice = element("select", { id: "kind", "aria-label": "what is shown", onchange: (event) => { state.kind = event.target.value; draw(); } }, ...kinds.map(option));
+  const colors = "Blue is negative or down, white is zero or leave, orange is positive or up; each picture of numbers on a scale of its own.";
+  card("What do the agents look like?", colors, ...(kinds.length > 1 ? [element("p", {}, choice)] : []), label, slider, images).classList.add("wide");
   draw();
 }
 
