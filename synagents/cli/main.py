@@ -259,6 +259,24 @@ def report(runs: tuple[Path, ...], out: Path | None) -> None:
 
 
 @cli.command()
+@click.argument("runs", type=_PLACE, nargs=-1, required=True)
+@click.option("--metric", help="A column of metrics.csv.  [default: held-out accuracy, reward or loss]")
+@result_file("--out", "A picture of the curves to write.", suffix=".png")
+@result_file("--csv", "A table of all values to write, one a row.", suffix=".csv")
+def compare(runs: tuple[Path, ...], metric: str | None, out: Path | None, csv: Path | None) -> None:
+    """Say which of the runs in directories RUNS differ by more than their seeds do; the first one is the measure."""
+    from synagents.report import compare as comparing
+
+    with entry.interruptible():
+        compared = comparing.compare(runs, metric)
+        print(comparing.table(compared))
+        if csv:
+            print(f"The values are in {comparing.write_tidy(compared, csv)}.")
+        if out:
+            print(f"The picture is in {comparing.plot_comparison(compared, out)}.")
+
+
+@cli.command()
 @click.argument("run", type=_PLACE)
 @click.option("--port", type=kinds.Whole(1, 65535), help="Of 127.0.0.1, in 1 .. 65535.  [default: one that is free]")
 def watch(run: Path, port: int | None) -> None:
