@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree, UInt32
 
 from synagents import axes, keys
+from synagents.display import html_table
 from synagents.hyperparameters import require, settings, static
 from synagents.probes import Probe, Round
 from synagents.world import (
@@ -66,6 +67,13 @@ class Run:
     num_runs: int = static()
     shared_task: bool = static()
     world_axis: Literal["vmap", "loop"] = static()
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        agents = sum(group.size for group in self.world.groups)
+        names = (("world", type(self.world).__name__), ("learner", type(self.learner).__name__))
+        counts = (("rounds played", self.t), ("agents of a world", agents), ("worlds", self.num_worlds))
+        return html_table((), (*names, *counts, ("runs", self.num_runs)))
 
 
 class Keys(NamedTuple):

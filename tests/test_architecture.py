@@ -15,10 +15,11 @@ ROOT = PACKAGE.parent
 FAMILIES = ("synapse", "unit", "plastic")
 
 # What each room may import of ours. A room is a folder, or a file of the root; docs/architecture.md draws them.
-IDEA = {"hyperparameters", "schedules", "groups", "task", "world", "keys", "axes", "counter"}
+IDEA = {"display", "hyperparameters", "schedules", "groups", "task", "world", "keys", "axes", "counter"}
 MAY_IMPORT: dict[str, set[str]] = {
     "hyperparameters": set(),
     "axes": set(),
+    "display": set(),
     "groups": set(),
     "counter": set(),
     "registry": {"hyperparameters"},
@@ -70,6 +71,7 @@ EDGES: dict[str, set[str]] = {
     "filelock": {"run.directory"},
     "scipy": {"benchmark.statistics", "tasks.cue"},
     "evosax": {"outer_methods"},
+    "tensorboardX": {"report.tensorboard"},
 }
 NOWHERE = {"flax", "equinox", "torch", "pickle", "h5py", "dill", "cloudpickle"}
 

@@ -14,7 +14,7 @@ import click
 
 from synagents.cli import entry, kinds
 from synagents.cli.bench import bench
-from synagents.cli.options import CHECKPOINTS, JSON, QUIET, SEED, count, result_file
+from synagents.cli.options import CHECKPOINTS, JSON, QUIET, SEED, TENSORBOARD, count, result_file
 from synagents.cli.train import Train, carry_out, train_options
 
 _PLACE = kinds.Place()
@@ -97,12 +97,19 @@ def train(ctx: click.Context, wants_help: bool, **given: Any) -> None:
 @cli.command()
 @click.argument("run", type=_PLACE)
 @count("--steps", None, "Extend the run to so many rounds.  [default: what it was asked for]")
+@TENSORBOARD
 @CHECKPOINTS
 @JSON
 @QUIET
 @click.pass_obj
 def resume(
-    started: float, run: Path, steps: int | None, checkpoint_seconds: float | None, as_json: bool, quiet: bool
+    started: float,
+    run: Path,
+    steps: int | None,
+    tensorboard: bool,
+    checkpoint_seconds: float | None,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Go on with the run in directory RUN exactly where it was stopped."""
     from dataclasses import replace
@@ -124,7 +131,7 @@ def resume(
         click.echo(f"Not as they were written, and made anew: {', '.join(damaged)}.", err=True)
     prepare_jax()
     spec = replace(rebuild(config), rounds=wanted)
-    carry_out(started, spec, directory, checkpoint_seconds, as_json=as_json, quiet=quiet)
+    carry_out(started, spec, directory, checkpoint_seconds, tensorboard=tensorboard, as_json=as_json, quiet=quiet)
 
 
 @cli.command("learn-table")

@@ -10,6 +10,7 @@ summary.json   the closing numbers
 weights.npz    every group's weights, f32[K, W, *shape]; f32[K, *shape] where they are the learner's
 table.json     the learned table, for learners that have one (table_<run>.json where there are several runs)
 lives.csv      the reward of every round of a life before the first and after the last update of an outer loop
+tensorboard/   event files, where somebody asked for them (`synagents.report.tensorboard`)
 snapshots/     what the agents looked like at up to 64 looks (`synagents.run.snapshots`)
 manifest.json  the sha256 of every file, and the versions of every process that worked on the run
 
@@ -36,6 +37,7 @@ from synagents.run.spec import R, Spec
 from synagents.run.telling import Tell
 
 LOCK = ".lock"
+TENSORBOARD = "tensorboard"
 OURS = (
     "config.json",
     "metrics.csv",
@@ -134,7 +136,8 @@ class RunDirectory:
         try:
             if self._overwrite:
                 ours, snapshots = map(self.path.joinpath, OURS), self.path.glob(f"{FOLDER}/step-*.safetensors")
-                for old in chain(ours, self.path.glob("table*.json"), snapshots, *checkpoint_files(self.path)):
+                events = self.path.glob(f"{TENSORBOARD}/**/events.out.tfevents.*")
+                for old in chain(ours, self.path.glob("table*.json"), snapshots, events, *checkpoint_files(self.path)):
                     old.unlink(missing_ok=True)
                 self._overwrite = False
             yield
