@@ -17,6 +17,7 @@ from gymnasium import spaces
 from jaxtyping import Array, Bool, Int, Key
 
 from synagents import keys
+from synagents.envs.spaces import LazySpaces
 from synagents.hyperparameters import nearest, require, require_whole, settings, static
 from synagents.world import (
     Group,
@@ -88,6 +89,16 @@ class FunctionalEnv:
     def action_space(self, name: str) -> spaces.Space:
         """What one agent of that name, or of the group of that name, does."""
         return self._group(name).action_space
+
+    @property
+    def observation_spaces(self) -> LazySpaces:
+        """{name: what one agent of that name, or of that group, observes}."""
+        return LazySpaces(self.agents, self.observation_space)
+
+    @property
+    def action_spaces(self) -> LazySpaces:
+        """{name: what one agent of that name, or of that group, does}."""
+        return LazySpaces(self.agents, self.action_space)
 
     def reset(self, key: Key[Array, ""]) -> tuple[Named, EnvState]:
         """A new episode, and what everybody sees at its beginning.

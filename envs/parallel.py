@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property, partial
 from itertools import chain, islice
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import jax
 import numpy as np
@@ -22,9 +22,11 @@ from pettingzoo.utils import parallel_to_aec, wrappers
 from synagents import keys
 from synagents.envs.functional import EnvState, FunctionalEnv, Seeds
 from synagents.envs.render import Renderer
+from synagents.envs.spaces import LazySpaces, require_alike
 from synagents.hyperparameters import require
 from synagents.world import Outcome, Tree, World, agent_ids, num_choices, turns_of
 
+Names = Literal["group", "agent"]
 Entries: TypeAlias = dict[str, Any]  # one entry per agent, or options and infos by name
 
 
@@ -56,7 +58,7 @@ class _Spaces(NamedTuple):
 
 
 class ParallelView(ParallelEnv):
-    """A world as a PettingZoo ParallelEnv: one entry per agent `<group>_<i>`, new dictionaries every step.
+    """A world as a PettingZoo ParallelEnv: one entry per agent, new dictionaries every step.
 
     All agents end together. In worlds with turns one call is one turn: everybody gives an action, those of agents whose
     turn it is not are ignored, `infos[agent]["active"]` says whether the agent's turn is the next one, and rewards come
@@ -70,6 +72,7 @@ class ParallelView(ParallelEnv):
         *,
         max_cycles: int = 10_000,
         render_mode: Literal["human", "rgb_array"] | None = None,
+        names: Names = "group",
     ):
         """A world with one entry per agent.
 
@@ -79,9 +82,13 @@ class ParallelView(ParallelEnv):
             max_cycles: rounds after which an episode is truncated, >= 1.
             render_mode: "rgb_array", "human", or None for no pictures; only None where the weights belong to the
                 learner, whom a face does not know.
+            names: of agents: "group", `<group>_<i>`, or "agent", agent_0 .. agent_{N-1} in the same order, where all
+                agents have the same spaces. Clients that make one policy for each name before the last underscore
+                (TorchRL, BenchMARL, AgileRL) then share one among all.
 
         Raises:
-            ValueError: if an option is out of range, or actions are neither single numbers nor Discrete.
+            ValueError: if an option is out of range, actions are neither single numbers nor Discrete, or agents that
+                are to have one name differ in their spaces.
         """
         self._env = FunctionalEnv(world, max_cycles)
         modes = ["human", "rgb_array"] if world.weights_in == "state" else []
@@ -95,7 +102,13 @@ class ParallelView(ParallelEnv):
         )
         self.metadata = {"name": name, "render_modes": modes, "render_fps": 10, "is_parallelizable": True}
         self.render_mode = render_mode
-        self.possible_agents = agent_ids(world.groups)
+        require(names in get_args(Names), f"names must be one of {', '.join(get_args(Names))}, but is {names!r}.")
+        self._names = names
+        if names == "agent":
+            require_alike(world.groups, "Agents that are called alike have the same spaces", "use names='group'")
+            self.possible_agents = [f"agent_{i}" for i in range(sum(group.size for group in world.groups))]
+        else:
+            self.possible_agents = agent_ids(world.groups)
         self.agents: list[str] = []
         for group in world.groups:
             space = group.action_space
@@ -143,6 +156,16 @@ class ParallelView(ParallelEnv):
         """What this agent does; always the same object, with a seed of its own."""
         return self._space(agent).action
 
+    @property
+    def observation_spaces(self) -> LazySpaces:
+        """{agent: what it observes}; a space is made when it is asked for."""
+        return LazySpaces(self.possible_agents, self.observation_space)
+
+    @property
+    def action_spaces(self) -> LazySpaces:
+        """{agent: what it does}; a space is made when it is asked for."""
+        return LazySpaces(self.possible_agents, self.action_space)
+
     @cached_property
     def state_space(self) -> spaces.Box:
         """Of `state()`: any real numbers."""
@@ -151,14 +174,15 @@ class ParallelView(ParallelEnv):
 
     def unravel(self, agent: str) -> tuple[str, tuple[int, ...]]:
         """The array in which an agent sits, and its index there: "layer0_weight_33" -> ("layer0_weight", (1, 1))."""
-        name, _, index = agent.rpartition("_")
-        group = next((group for group in self.world.groups if group.name == name), None)
-        require(
-            group is not None and index.isdecimal() and int(index) < group.size and str(int(index)) == index,
-            f"There is no agent {agent!r}: they are called {self.possible_agents[0]} to {self.possible_agents[-1]}.",
+        name, _, number = agent.rpartition("_")
+        index = int(number) if number.isdecimal() and str(int(number)) == number else -1
+        for group in self.world.groups:
+            if name == (group.name if self._names == "group" else "agent") and 0 <= index < group.size:
+                return group.name, tuple(int(place) for place in np.unravel_index(index, group.shape))
+            index -= group.size * (self._names == "agent")  # agents are counted through all groups
+        raise ValueError(
+            f"There is no agent {agent!r}: they are called {self.possible_agents[0]} to {self.possible_agents[-1]}."
         )
-        assert group
-        return name, tuple(int(place) for place in np.unravel_index(int(index), group.shape))
 
     def reset(self, seed: int | None = None, options: Entries | None = None) -> tuple[Entries, dict[str, Entries]]:
         """A new episode: of a new seed the first one, and without a seed the next one.

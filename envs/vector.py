@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, UInt32
 
 from synagents import axes, keys
 from synagents.envs.functional import EnvState, FunctionalEnv, Seeds
+from synagents.envs.spaces import require_alike
 from synagents.hyperparameters import require, require_whole
 from synagents.world import World, num_choices, unflat
 
@@ -44,12 +45,13 @@ class VectorView(VectorEnv):
         """
         require_whole("num_worlds", num_worlds, 1)
         self._env, self._seeds = FunctionalEnv(world, max_cycles), Seeds((num_worlds,))
-        first, *others = world.groups
-        for other in others:
+        require_alike(world.groups, "Sub-environments have one space", "use parallel_env or functional_env")
+        first = world.groups[0]
+        for other in world.groups:
             require(
-                (other.obs_space, other.action_space, other.turn) == (first.obs_space, first.action_space, first.turn),
-                f"Sub-environments have one space, but {first.name} and {other.name} differ in what they see or do or "
-                "when: use parallel_env or functional_env.",
+                other.turn == first.turn,
+                f"Sub-environments act at once, but {first.name} and {other.name} differ in when they act: use "
+                "parallel_env or functional_env.",
             )
         space = first.action_space
         self._choices = num_choices(space) if space.shape != () or isinstance(space, spaces.Discrete) else None
