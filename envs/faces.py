@@ -46,7 +46,7 @@ class Faces:
         Args:
             task: as in `world`; None for its default.
             max_cycles: rounds after which an episode is truncated, >= 1.
-            render_mode: "rgb_array", "human", or None; only where the world has weights to show.
+            render_mode: "rgb_array", "human", or None for no pictures.
             names: of agents: "group", `<group>_<i>`, or "agent", agent_0 .. agent_{N-1}, where all have the same
                 spaces: clients that make a policy for each group of names then make one for all.
             **options: every other keyword of `world`.

@@ -19,6 +19,7 @@ from jaxtyping import Array, Bool, Int, Key
 from synagents import keys
 from synagents.envs.spaces import LazySpaces
 from synagents.hyperparameters import nearest, require, require_whole, settings, static
+from synagents.schedules import is_due
 from synagents.world import (
     Group,
     Outcome,
@@ -27,7 +28,6 @@ from synagents.world import (
     World,
     agent_ids,
     each_agent,
-    is_due,
     observe_all,
     turns_of,
 )

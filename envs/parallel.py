@@ -26,6 +26,7 @@ from synagents.envs.spaces import LazySpaces, require_alike
 from synagents.hyperparameters import require
 from synagents.world import Outcome, Tree, World, agent_ids, num_choices, turns_of
 
+RENDER_MODES = ["human", "rgb_array"]
 Names = Literal["group", "agent"]
 Entries: TypeAlias = dict[str, Any]  # one entry per agent, or options and infos by name
 
@@ -80,8 +81,7 @@ class ParallelView(ParallelEnv):
             world: the world.
             name: of the environment, such as "synapse_v0".
             max_cycles: rounds after which an episode is truncated, >= 1.
-            render_mode: "rgb_array", "human", or None for no pictures; only None where the weights belong to the
-                learner, whom a face does not know.
+            render_mode: "rgb_array", "human", or None for no pictures.
             names: of agents: "group", `<group>_<i>`, or "agent", agent_0 .. agent_{N-1} in the same order, where all
                 agents have the same spaces. Clients that make one policy for each name before the last underscore
                 (TorchRL, BenchMARL, AgileRL) then share one among all.
@@ -91,16 +91,11 @@ class ParallelView(ParallelEnv):
                 are to have one name differ in their spaces.
         """
         self._env = FunctionalEnv(world, max_cycles)
-        modes = ["human", "rgb_array"] if world.weights_in == "state" else []
         require(
-            bool(modes) or render_mode is None,
-            f"{name} has no weights of its own to show, since they belong to the learner: leave render_mode out.",
-        )
-        require(
-            render_mode is None or render_mode in modes,
+            render_mode is None or render_mode in RENDER_MODES,
             f"render_mode must be human, rgb_array or None, but is {render_mode!r}.",
         )
-        self.metadata = {"name": name, "render_modes": modes, "render_fps": 10, "is_parallelizable": True}
+        self.metadata = {"name": name, "render_modes": RENDER_MODES, "render_fps": 10, "is_parallelizable": True}
         self.render_mode = render_mode
         require(names in get_args(Names), f"names must be one of {', '.join(get_args(Names))}, but is {names!r}.")
         self._names = names
@@ -125,7 +120,7 @@ class ParallelView(ParallelEnv):
         self._np_random_seed: int | None = None
         self._env_state: EnvState | None = None
         self._turn = 0
-        self._renderer = Renderer(world.groups[0].action_space) if render_mode else None
+        self._renderer = Renderer(world.groups) if render_mode else None
 
     @property
     def max_cycles(self) -> int:
@@ -223,7 +218,8 @@ class ParallelView(ParallelEnv):
         chosen = self._read(actions)
         seed, episode = self._seeds.seed, self._seeds.episode
         self._env_state, outcome, seen = _step(self._env, seed, episode, self._env_state, chosen)
-        self._turn = (self._turn + 1) % len(turns_of(self.world.groups))
+        turn, turns = self._turn, len(turns_of(self.world.groups))
+        self._turn = (turn + 1) % turns
         reward, terminated, truncated, info = jax.device_get(outcome)
         answer = (
             self._seen(seen),
@@ -235,7 +231,8 @@ class ParallelView(ParallelEnv):
         if terminated or truncated:
             self.agents = []
         if self._renderer:
-            self._renderer.note(info, chosen)
+            acted = {group.name: chosen[group.name] for group in self.world.groups if turn in group.turns}
+            self._renderer.note(acted, info if turn == turns - 1 else None)
             if self.render_mode == "human":
                 self.render()
         return answer
@@ -247,11 +244,11 @@ class ParallelView(ParallelEnv):
         return np.array(_global_state(self._env, self._env_state))
 
     def render(self) -> np.ndarray | None:
-        """A picture of weights, last actions and the loss so far: uint8[height, width, 3], or a window's content."""
+        """A picture, uint8[height, width, 3], or a window's content (`synagents.envs.render` says what it shows)."""
         if self._renderer is None or self._env_state is None:
             raise ResetNeeded("Make the environment with a render_mode and call reset() before render().")
-        weights = self.world.weights(self._env_state.state)
-        return self._renderer.plot(str(self), weights, show=self.render_mode == "human")
+        arrays = self.world.pictures(self._env_state.state)
+        return self._renderer.plot(str(self), arrays, show=self.render_mode == "human")
 
     def close(self) -> None:
         """Close the window, if there is one."""

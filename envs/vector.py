@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from gymnasium import spaces
-from gymnasium.error import ResetNeeded
+from gymnasium.error import ClosedEnvironmentError, ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from jaxtyping import Array, Bool, UInt32
@@ -86,7 +86,9 @@ class VectorView(VectorEnv):
         Raises:
             ValueError: if there is no such seed, option or mask.
             gymnasium.error.ResetNeeded: if the first reset is one of some worlds only.
+            gymnasium.error.ClosedEnvironmentError: after `close()`.
         """
+        self._require_open()
         which = self._masked(options or {})
         self._seeds.next(seed, which)
         super().reset(seed=None if seed is None else int(seed))  # for wrappers that draw
@@ -100,8 +102,10 @@ class VectorView(VectorEnv):
 
         Raises:
             gymnasium.error.ResetNeeded: before the first reset.
+            gymnasium.error.ClosedEnvironmentError: after `close()`.
             ValueError: if there is not one action of its space for each sub-environment.
         """
+        self._require_open()
         if self._env_states is None:
             raise ResetNeeded("Call reset() before step().")
         acting, fresh = self._read(actions), self._ended
@@ -122,6 +126,10 @@ class VectorView(VectorEnv):
             infos |= {name: np.repeat(values, agents), f"_{name}": np.repeat(~fresh, agents)}
         each = (np.repeat(part, agents) for part in (terminated, truncated))
         return self._seen(seen), rewards.reshape(-1).astype(np.float64), *each, infos
+
+    def _require_open(self) -> None:
+        if self.closed:
+            raise ClosedEnvironmentError("This environment is closed: make another one.")
 
     def _masked(self, options: dict[str, Any]) -> Bool[np.ndarray, "W"]:
         """Which worlds begin a new episode."""

@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, Key, PyTree, UInt32
 from synagents import axes, keys
 from synagents.hyperparameters import require, settings, static
 from synagents.probes import Probe, Round
+from synagents.schedules import is_due
 from synagents.world import (
     AnyLearner,
     Memory,
@@ -27,7 +28,6 @@ from synagents.world import (
     Transition,
     Tree,
     World,
-    is_due,
     observe_all,
     turns_of,
 )

@@ -17,7 +17,8 @@ from jaxtyping import Array, Float, Int64, Key, PyTree
 from synagents import axes, keys
 from synagents.benchmark.optimizers import Optimizer, Problem
 from synagents.hyperparameters import require, require_whole
-from synagents.world import Params, TaskState, is_due
+from synagents.schedules import is_due
+from synagents.world import Params, TaskState
 
 
 class Curve(NamedTuple):
