@@ -109,10 +109,7 @@ class FunctionalEnv:
         Raises:
             ValueError: if too many agents have an entry each, or this is no key.
         """
-        require(
-            self.keyed == "group" or self.num_agents <= MAX_KEYED_AGENTS,
-            f"One dictionary entry per agent takes minutes to compile for {self.num_agents} agents: use keyed='group'.",
-        )
+        self.require_few()
         env_state = EnvState(self.world.reset(_own_key(key)), jnp.int32(0), jnp.int32(0))
         return self.get_obs(env_state), env_state
 
@@ -152,6 +149,13 @@ class FunctionalEnv:
         done = {name: jnp.full(size, ended) for name, size in sizes.items()}
         info = outcome.info | {"terminated": outcome.terminated, "truncated": outcome.truncated}
         return self.get_obs(env_state), env_state, self._named(reward), self._named(done) | {"__all__": ended}, info
+
+    def require_few(self) -> None:
+        """ValueError if too many agents have an entry each; `reset` asks so, too."""
+        require(
+            self.keyed == "group" or self.num_agents <= MAX_KEYED_AGENTS,
+            f"One dictionary entry per agent takes minutes to compile for {self.num_agents} agents: use keyed='group'.",
+        )
 
     def get_obs(self, env_state: EnvState) -> Named:
         """What everybody sees."""
