@@ -7,7 +7,7 @@ The scores themselves have marl-eval's layout, which has no place for it.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -93,22 +93,27 @@ def merge(files: Sequence[Path]) -> tuple[Scores, Made]:
     """
     scores: Scores = {}
     made: Made = {}
-    origin: dict[str, Path] = {}  # whose version and data all others must have
+    origin: dict[str, Path] = {}  # where a task was first seen, for sentences
+    for path, task, line, curves, own in _cells(files):
+        _require_alike(made, origin, task, line, own, path)
+        there, joined = made.setdefault(task, {}), scores.setdefault(task, {})
+        if line in there:
+            curves, own = _joined(joined[line], there[line], curves, own, f"{line} on {task}")
+        joined[line], there[line] = curves, own
+        origin.setdefault(task, path)
+    return scores, made
+
+
+def _cells(files: Sequence[Path]) -> Iterator[tuple[Path, str, str, Curves, Json]]:
+    """Every score of all files: where it is, its task and line, the curves, and what they were made with."""
     for path in files:
         about = read(path)
-        for task, lines in results.read(path).items():
-            for line, curves in lines.items():
-                own = about.get(task, {}).get(line)
-                require(own is not None, f"Nothing says what {line} on {task} in {path} was made with: play it again.")
-                assert own is not None
-                _require_alike(made, origin, task, line, own, path)
-                there, joined = made.setdefault(task, {}), scores.setdefault(task, {})
-                if line in there:
-                    joined[line], there[line] = _joined(joined[line], there[line], curves, own, f"{line} on {task}")
-                else:
-                    joined[line], there[line] = curves, own
-        origin = {task: path for task in scores} | origin
-    return scores, made
+        found = [(task, line, curves) for task, lines in results.read(path).items() for line, curves in lines.items()]
+        for task, line, curves in found:
+            own = about.get(task, {}).get(line)
+            if own is None:
+                raise ValueError(f"Nothing says what {line} on {task} in {path} was made with: play it again.")
+            yield path, task, line, curves, own
 
 
 def _require_alike(made: Made, origin: dict[str, Path], task: str, line: str, own: Json, path: Path) -> None:
@@ -119,7 +124,7 @@ def _require_alike(made: Made, origin: dict[str, Path], task: str, line: str, ow
             odd = difference(before, own, same)
             require(
                 odd is None,
-                f"{other} on {name} in {origin.get(name, path)} and {line} on {task} in {path} differ in {odd}: play "
+                f"{other} on {name} in {origin[name]} and {line} on {task} in {path} differ in {odd}: play "
                 "one of them again.",
             )
 
