@@ -103,6 +103,8 @@ def main() -> None:
     config.max_n_frames, config.max_n_iters = None, args.iterations
     config.on_policy_collected_frames_per_batch, config.on_policy_n_envs_per_worker = 400, 1
     config.on_policy_n_minibatch_iters, config.on_policy_minibatch_size = 16, 400
+    config.off_policy_collected_frames_per_batch, config.off_policy_n_envs_per_worker = 400, 1
+    config.off_policy_n_optimizer_steps, config.off_policy_train_batch_size = 64, 128
     config.evaluation, config.render, config.loggers, config.create_json = False, False, [], False
     algorithm = algorithm_config_registry[args.algorithm].get_from_yaml()
     if args.algorithm in ("ippo", "mappo"):

@@ -66,6 +66,9 @@ def test_an_interrupted_score_of_other_settings_is_no_beginning(
             lambda given=given, seed=seed: lines.fill(path, [SMALL], ["uniform"], given, runs=2, seed=seed)
         )
         assert "is an interrupted score of other settings, data or version" in sentence
+    (unfinished,) = tmp_path.glob("*.unfinished")
+    unfinished.write_bytes(unfinished.read_bytes()[:-1])
+    assert "holds no score that could go on: remove it." in refused(lambda: lines.fill(path, [SMALL], ["uniform"]))
 
 
 def test_a_score_that_diverges_leaves_nothing_to_go_on_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,6 +171,17 @@ def test_other_lines_have_settings_of_their_own(tmp_path: Path) -> None:
     first = part(tmp_path / "a.json", {"trace": (0.75,)})
     second = part(tmp_path / "b.json", {"adam": (0.5,)}, settings={"rate": 0.3})
     assert set(provenance.merge([first, second])[0][SMALL.id]) == {"trace", "adam"}
+
+
+def test_tasks_on_one_data_set_have_the_same_files(tmp_path: Path) -> None:
+    parts = []
+    for name, checksum in (("digits-0", "7"), ("digits-16", "8")):
+        path = part(tmp_path / f"{name}.json", {"trace": (0.75,)}, data={"data": "digits", "checksum": checksum})
+        scores, made = results.read(path), provenance.read(path)
+        results.write(path, {name: scores[SMALL.id]})
+        provenance.write(path, {name: made[SMALL.id]})
+        parts.append(path)
+    assert "differ in data (checksum: 7 and 8)" in refused(lambda: provenance.merge(parts))
 
 
 def test_scores_of_which_nothing_is_said_are_not_joined(tmp_path: Path) -> None:

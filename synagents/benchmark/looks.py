@@ -17,7 +17,7 @@ from jaxtyping import Float
 
 from synagents.hyperparameters import require
 from synagents.run import checkpoints
-from synagents.run.checkpoints import Resumable
+from synagents.run.checkpoints import CheckpointError, Resumable
 from synagents.run.files import Json
 
 SECONDS = 5.0  # at least between two checkpoints, so that writing them takes no time to speak of
@@ -41,12 +41,14 @@ class Kept:
         """Where the file's score was interrupted, and its looks; without a file the beginning, and none.
 
         Raises:
-            ValueError: if it was made with something else.
-            CheckpointError: if it is damaged.
+            ValueError: if it was made with something else, or is damaged.
         """
         if not self.path.is_file():
             return begun, []
-        now, notes = checkpoints.read(self.path, begun)
+        try:
+            now, notes = checkpoints.read(self.path, begun)
+        except CheckpointError as error:
+            raise ValueError(f"{self.path} holds no score that could go on: remove it.") from error
         require(
             notes.get("made") == self.made,
             f"{self.path} is an interrupted score of other settings, data or version: go on with those, or remove it.",

@@ -120,8 +120,9 @@ def _require_alike(made: Made, origin: dict[str, Path], task: str, line: str, ow
     """ValueError where a score differs from those before it in something that must be the same."""
     for name, cells in made.items():
         for other, before in cells.items():
-            same = ["version"] + ["data"] * (name == task) + ["settings"] * ((name, other) == (task, line))
-            odd = difference(before, own, same)
+            of_one_data = name == task or before["data"].get("data") == own["data"].get("data") is not None
+            of_one_line = (name, other) == (task, line)
+            odd = difference(before, own, ["version"] + ["data"] * of_one_data + ["settings"] * of_one_line)
             require(
                 odd is None,
                 f"{other} on {name} in {origin[name]} and {line} on {task} in {path} differ in {odd}: play "
