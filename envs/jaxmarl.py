@@ -4,8 +4,8 @@
 
 runs a script of JaxMARL's as it is; in it `jaxmarl.make` knows our worlds, too. Their scripts have one policy for all
 agents, a dictionary entry for each, actions [1] or [], and infos [agents]. The step is ours: JaxMARL's draws a new
-episode in every step and throws it away but at an end, which costs four times as much here. Needs jaxmarl, which
-nothing else here imports.
+episode in every step and throws it away but at an end, and here that is a network, a batch and its loss. Needs
+jaxmarl, which nothing else here imports.
 """
 
 import re
