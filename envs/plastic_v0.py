@@ -14,7 +14,8 @@ differs, the data sheet says so below.
 | Worlds      | `num_envs=W` of `vector_env` and `make_vec` counts worlds; the environment's attribute `num_envs` |
 |             | counts its sub-environments, which are the agents of all worlds                                   |
 | Agents      | one per recurrent synapse: the group `recurrent` of shape [H, H], agents `recurrent_<i>`          |
-| Sharing     | none of traces; slow weights are the world's, and the rule is whatever the learner shares         |
+| Sharing     | none of traces; slow weights are the world's, and the rule is whatever the learner shares:        |
+|             | clients that make one policy for each group of names make one for all                             |
 | Observation | Box(5): pre and post activity of this round, own trace, own eligibility, the modulator            |
 | State       | for central critics: the stimulus, the activity on both sides, the modulator, f32[D + 2 H + 1]    |
 | Action      | Box(): what is added to the own trace                                                             |
@@ -25,8 +26,8 @@ differs, the data sheet says so below.
 | Episode     | a life: as many rounds as the task's episodes have                                                |
 | Seeds       | 0 .. 2^32 - 1; `reset(seed)` begins the seed's first life, `reset()` the next one                 |
 | Options     | `reset_mask` for `vector_env`, which begins anew in the worlds that it names; no other            |
-| Pictures    | none: `render_mode` is refused                                                                    |
-| Arguments   | those of `world`; `max_cycles`; `num_envs`; `keyed`                                               |
+| Pictures    | traces, what was added to them last, the recurrent slow weights, and the loss of every round      |
+| Arguments   | those of `world`; `max_cycles`; `render_mode`; `names`; `num_envs`; `keyed`                       |
 | Source      | Miconi, Rawal, Clune & Stanley 2019, "Backpropamine" (arXiv 2002.10585); Miconi, Clune & Stanley  |
 |             | 2018, "Differentiable plasticity" (1804.02464). Synapses as agents are ours                       |
 
@@ -36,6 +37,7 @@ With a task of samples, such as `plastic_v0.world("digits")`:
 |-------------|---------------------------------------------------------------------------------------------------|
 | Agents      | one per weight and bias: groups `layer0_weight` [n, m], `layer0_bias` [m], ..., agents            |
 |             | `<group>_<i>`                                                                                     |
+| Sharing     | as in `synapse_v0`: `names="agent"` makes one group of names of all weights                       |
 | Observation | Box(B, 3), for each of the B samples: the activity of the sending unit (of a bias 1), the noise z |
 |             | of the own unit, N(0, 1), and the modulator, which is the same for all: how far sigma z made the  |
 |             | sample's loss fall, divided by sigma                                                              |
@@ -45,6 +47,7 @@ With a task of samples, such as `plastic_v0.world("digits")`:
 |             | new batch, the last batch's loss less the new one's                                               |
 | Info        | `loss`: of the batch in use, by the pass without noise                                            |
 | Episode     | the training of one network; it never ends by itself                                              |
+| Pictures    | weights, what was added to them last, and the loss of every round                                 |
 | Cost        | two passes of a batch per round, and two before the first: 2 B (1 + T) sample evaluations         |
 | Batches     | kept for `interval` rounds; agents feel a new one from the round after it came                    |
 | Source      | Jabri & Flower 1992; Werfel, Xie & Seung 2005 (node perturbation). Synapses as agents are ours    |
@@ -261,6 +264,10 @@ class PlasticWorld(LifeWorld):
     def weights(self, state: PlasticState) -> Params:
         """The slow weights."""
         return self._slow(state)
+
+    def pictures(self, state: PlasticState) -> Params:
+        """The traces, under the group's name, and the slow weights beside which they count."""
+        return {GROUP: state.felt.trace, "recurrent_weight": self._slow(state)["recurrent_weight"]}
 
     def with_slow(self, slow: Params) -> "PlasticWorld":
         """This world with these slow weights."""

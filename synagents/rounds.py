@@ -17,6 +17,7 @@ from synagents import axes, keys
 from synagents.display import html_table
 from synagents.hyperparameters import require, settings, static
 from synagents.probes import Probe, Round
+from synagents.schedules import is_due
 from synagents.world import (
     AnyLearner,
     Memory,
@@ -28,7 +29,6 @@ from synagents.world import (
     Transition,
     Tree,
     World,
-    is_due,
     observe_all,
     turns_of,
 )
