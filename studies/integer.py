@@ -50,12 +50,11 @@ class Cell(NamedTuple):
 def play(one: Cell, data: Path | None) -> dict[str, Any]:
     """Train; return the held-out accuracy, and the seconds without compilation."""
     learner = "uniform" if one.network == "uniform" else "integer-trace"
-    more = dict(NETWORKS[one.network])
+    files: dict[str, Any] = {"data": data} if one.task == "notmnist" else {}
+    more = NETWORKS[one.network] | files
     if one.network == "falling":
         more["step_size"] = FALLING[one.task]
-    if one.task == "notmnist":
-        more["data"] = data
-    rounds = preset(one.task, "integer-trace", **({"data": data} if data and one.task == "notmnist" else {})).rounds
+    rounds = preset(one.task, "integer-trace", **files).rounds
     compiled, started = compilations(), time.perf_counter()
     run = preset(one.task, learner, seed=one.seed, rounds=rounds, **more).begin()
     for _ in range(rounds // CHUNK):

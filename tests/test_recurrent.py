@@ -3,8 +3,11 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
-from synagents.networks.sequence import Recurrent
+from synagents import preset
+from synagents.loop import advance, evaluate
+from synagents.networks.recurrent import Recurrent
 from tests.claims import refused
 
 KEY = jax.random.key(0)
@@ -43,6 +46,17 @@ def test_a_skip_begins_as_if_it_was_not_there() -> None:
     plain, direct = (Recurrent((4, 3), 2, units=6, skip=skip) for skip in (False, True))
     assert set(direct.init(KEY)) - set(plain.init(KEY)) == {"skip_weight"}
     np.testing.assert_array_equal(plain.apply(plain.init(KEY), X), direct.apply(direct.init(KEY), X))
+
+
+@pytest.mark.parametrize(("cell", "step_size"), [("rate", "exponential:3e-3:3e-4"), ("lstm", "exponential:1e-2:1e-3")])
+def test_agents_teach_it_to_read_digits_row_by_row_and_random_ones_do_not(cell: str, step_size: str) -> None:
+    def taught(learner: str) -> float:
+        spec = preset("digits", learner, network="recurrent", cell=cell, step_size=step_size, rounds=4_000)
+        run = spec.begin()
+        run, _ = advance(run, 4_000)
+        return evaluate(run)["accuracy"].item()
+
+    assert taught("team-q") > 0.55 > 0.3 > taught("uniform")
 
 
 def test_a_flat_sample_and_a_layer_without_units_are_refused() -> None:
