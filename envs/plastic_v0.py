@@ -11,11 +11,11 @@ differs, the data sheet says so below.
 |             | `gymnasium.make_vec("synagents.envs:synagents/Plastic-v0", num_envs=W, units=4)`                  |
 | Faces       | `parallel_env` (PettingZoo), `env` and `raw_env` (agent after agent), `vector_env` (Gymnasium),   |
 |             | `functional_env` (JaxMARL's style), and `world`, the pure functions that `synagents.outer` plays  |
-| Worlds      | `num_envs=W` of `vector_env` and `make_vec` counts worlds; the environment's attribute `num_envs` |
-|             | counts its sub-environments, which are the agents of all worlds                                   |
+| Worlds      | `num_envs=W` of `vector_env` and `make_vec`; its attribute `num_envs` counts agents of all worlds |
 | Agents      | one per plastic synapse: the group `recurrent` of shape [H, H], agents `recurrent_<i>`; of the    |
 |             | cell `lif-forward` the group `input` of shape [D, H], agents `input_<i>`                          |
-| Sharing     | none of traces; slow weights are the world's, and the rule is whatever the learner shares         |
+| Sharing     | none of traces; slow weights are the world's, and the rule is whatever the learner shares:        |
+|             | clients that make one policy for each group of names make one for all                             |
 | Observation | Box(6): pre and post activity of this round (of spiking units low-passed), own trace, own         |
 |             | eligibility, the modulator, the sliding threshold of the unit behind                              |
 | State       | for central critics: the stimulus, the activity on both sides, the modulator, f32[D + n + H + 1]  |
@@ -27,8 +27,8 @@ differs, the data sheet says so below.
 | Episode     | a life: as many rounds as the task's episodes have                                                |
 | Seeds       | 0 .. 2^32 - 1; `reset(seed)` begins the seed's first life, `reset()` the next one                 |
 | Options     | `reset_mask` for `vector_env`, which begins anew in the worlds that it names; no other            |
-| Pictures    | none: `render_mode` is refused                                                                    |
-| Arguments   | those of `world`; `max_cycles`; `num_envs`; `keyed`                                               |
+| Pictures    | traces, what was added to them last, the recurrent slow weights, and the loss of every round      |
+| Arguments   | those of `world`; `max_cycles`; `render_mode`; `names`; `num_envs`; `keyed`                       |
 | Source      | Miconi, Rawal, Clune & Stanley 2019, "Backpropamine" (arXiv 2002.10585); Miconi, Clune & Stanley  |
 |             | 2018, "Differentiable plasticity" (1804.02464). Synapses as agents are ours                       |
 
@@ -38,6 +38,7 @@ With a task of samples, such as `plastic_v0.world("digits")`:
 |-------------|---------------------------------------------------------------------------------------------------|
 | Agents      | one per weight and bias: groups `layer0_weight` [n, m], `layer0_bias` [m], ..., agents            |
 |             | `<group>_<i>`                                                                                     |
+| Sharing     | as in `synapse_v0`: `names="agent"` makes one group of names of all weights                       |
 | Observation | Box(B, 3), for each of the B samples: the activity of the sending unit (of a bias 1), the noise z |
 |             | of the own unit, N(0, 1), and the modulator, which is the same for all: how far sigma z made the  |
 |             | sample's loss fall, divided by sigma                                                              |
@@ -47,6 +48,7 @@ With a task of samples, such as `plastic_v0.world("digits")`:
 |             | new batch, the last batch's loss less the new one's                                               |
 | Info        | `loss`: of the batch in use, by the pass without noise                                            |
 | Episode     | the training of one network; it never ends by itself                                              |
+| Pictures    | weights, what was added to them last, and the loss of every round                                 |
 | Cost        | two passes of a batch per round, and two before the first: 2 B (1 + T) sample evaluations         |
 | Batches     | kept for `interval` rounds; agents feel a new one from the round after it came                    |
 | Source      | Jabri & Flower 1992; Werfel, Xie & Seung 2005 (node perturbation). Synapses as agents are ours    |
@@ -59,9 +61,10 @@ Version history: v0, the first.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from functools import cached_property, partial
+from typing import Any, Literal, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -100,7 +103,7 @@ from synagents.world import (
 __all__ = ["PlasticState", "PlasticWorld", "env", "functional_env", "parallel_env", "raw_env", "vector_env", "world"]
 
 ALPHA, RATE, SLIDE = "alpha", "eligibility_rate", "threshold_rate"  # slow weights that only plastic networks have
-CELLS = {"rate": Rate, "lstm": LSTM, "lif": LIF, "lif-forward": ForwardLIF}
+CELLS: dict[str, Callable[[int], Cell]] = {"rate": Rate, "lstm": LSTM, "lif": LIF, "lif-forward": ForwardLIF}
 
 
 class PlasticState(NamedTuple):
@@ -204,8 +207,7 @@ class PlasticWorld(LifeWorld):
     def observe(self, state: PlasticState, turn: int) -> Tree:
         """What the synapses feel, as factors: {group: Felt}."""
         del turn
-        seen: PyTree = {self.cell.plastic: state.felt}
-        return seen
+        return {self.cell.plastic: cast("PyTree", state.felt)}
 
     def move(self, state: PlasticState, actions: Tree, t: RoundNumber, turn: int) -> PlasticState:
         """The traces after the synapses have acted, and their eligibility."""
@@ -214,16 +216,15 @@ class PlasticWorld(LifeWorld):
         trace = moved(felt.trace, actions[self.cell.plastic].reshape(felt.trace.shape), self.bound, self.limit)
         felt = felt._replace(trace=trace)
         if self.eligibility:
-            felt = felt._replace(eligibility=mean(felt.eligibility, product(felt), self._slow(state)[RATE]))
+            felt = felt._replace(eligibility=mean(felt.eligibility, product(felt), self.weights(state)[RATE]))
         if self.threshold:
-            felt = felt._replace(threshold=mean(felt.threshold, felt.post**2, self._slow(state)[SLIDE]))
+            felt = felt._replace(threshold=mean(felt.threshold, felt.post**2, self.weights(state)[SLIDE]))
         return state._replace(felt=felt)
 
     def resolve(self, key: Key[Array, ""], state: PlasticState) -> tuple[PlasticState, Outcome]:
         """Draw the network's decision, let the task answer, and let the network see what comes next."""
         decide, respond = jax.random.split(counter_key(key))
-        log_p = jax.nn.log_softmax(state.logits)
-        action = jax.random.categorical(decide, state.logits).astype(jnp.int32)
+        log_p, action = jax.nn.log_softmax(state.logits), jax.random.categorical(decide, state.logits).astype(jnp.int32)
         task_state, answer = self.task.respond(respond, state.task, action)
         reward = answer.reward
         if isinstance(self.task, ForecastTask):
@@ -262,13 +263,16 @@ class PlasticWorld(LifeWorld):
 
     def global_state(self, state: PlasticState) -> Float[Array, "D"]:
         """The stimulus, the activity on both sides of the synapses, the modulator."""
-        felt = state.felt
-        parts = (self._stimulus(state), felt.pre, felt.post, felt.modulator)
+        parts = (self._stimulus(state), state.felt.pre, state.felt.post, state.felt.modulator)
         return jnp.concatenate([part.reshape(-1) for part in parts])
 
     def weights(self, state: PlasticState) -> Params:
         """The slow weights."""
-        return self._slow(state)
+        return state.weights if self.slow is None else self.slow
+
+    def pictures(self, state: PlasticState) -> Params:
+        """The traces, under the group's name, and the slow weights beside which they count."""
+        return {self.cell.plastic: state.felt.trace, self._plastic: self.weights(state)[self._plastic]}
 
     def with_slow(self, slow: Params) -> "PlasticWorld":
         """This world with these slow weights."""
@@ -276,8 +280,8 @@ class PlasticWorld(LifeWorld):
 
     def monitor(self, state: PlasticState) -> Metrics:
         """The root of the mean squared trace, and the modulator."""
-        trace = state.felt.trace
-        return {"trace": jnp.sqrt(jnp.mean(trace * trace)), "modulator": state.felt.modulator.reshape(())}
+        felt = state.felt
+        return {"trace": jnp.sqrt(jnp.mean(felt.trace**2)), "modulator": felt.modulator.reshape(())}
 
     @property
     def _plastic(self) -> str:
@@ -287,9 +291,6 @@ class PlasticWorld(LifeWorld):
     @property
     def _shape(self) -> tuple[int, int]:
         return self.cell.shape(self.sizes[0])
-
-    def _slow(self, state: PlasticState) -> Params:
-        return state.weights if self.slow is None else self.slow
 
     def _stimulus(self, state: PlasticState) -> Float[Array, "D"]:
         return self.task.stimulus(state.task).reshape(-1).astype(jnp.float32)
@@ -301,17 +302,17 @@ class PlasticWorld(LifeWorld):
         eligibility, threshold = traces if self.eligibility else nothing, post if self.threshold else nothing
         felt = Felt(jnp.zeros((inputs, 1), dtype), post, traces, eligibility, nothing, threshold)
         logits = jnp.zeros(self.sizes[-1], dtype)
-        carry = self.cell.begin(dtype, self.sizes[0])
-        return self._step(PlasticState(carry, felt, logits, logits[0], weights, task_state))
+        silence = self.cell.begin(dtype, self.sizes[0])
+        return self._step(PlasticState(silence, felt, logits, logits[0], weights, task_state))
 
     def _step(self, state: PlasticState) -> PlasticState:
         """The network sees the stimulus."""
-        slow = self._slow(state)
+        slow = self.weights(state)
         weights, cleared = slow[self._plastic], self.task.silences(state.task)
         if self.alpha != "none":
             weights = weights + slow[ALPHA] * state.felt.trace
         silence = self.cell.begin(weights.dtype, self.sizes[0])
-        carry = jax.tree.map(lambda new, old: jnp.where(cleared, new, old), silence, state.carry)
+        carry = jax.tree.map(partial(jnp.where, cleared), silence, state.carry)
         carry, out, pre, post = self.cell.step(slow, carry, self._stimulus(state), weights)
         logits = out @ slow["readout_weight"] + slow["readout_bias"]
         value = (out @ slow["value_weight"] + slow["value_bias"])[0]

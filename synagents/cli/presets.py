@@ -48,6 +48,14 @@ _SPOKEN: Values = {  # not searched for real speech
 TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is right in one says nothing in another
     "synapse": {
         "boundary": {"hidden": (8,), "interval": 0, "step_size": "0.01", "rounds": 10_000},
+        "characters": {
+            "length": 3,
+            "hidden": (32,),
+            "batch_size": 500,
+            "interval": 50,
+            "step_size": "exponential:5e-3:5e-4",
+            "rounds": 40_000,
+        },
         "chirp": _SPOKEN | {"batch_size": 500},
         "digits": {
             "hidden": (32,),
@@ -84,6 +92,7 @@ TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is r
     },
     "plastic": {
         "boundary": _PERTURBED_TOYS | {"hidden": (8,), "step_size": "exponential:0.6:0.06"},
+        "characters": _PERTURBED_IMAGES | {"length": 3},
         "chirp": _PERTURBED_IMAGES,
         "cue": {"rounds": 2_000},
         "evidence-accumulation": _SPIKING | {"cell": "lif-forward", "rounds": 600},
@@ -126,9 +135,14 @@ def recommended(task: str, learner: str, world: str) -> Values:
     return {"rounds": ROUNDS} | of_task | LEARNERS.get(learner, {}) | of_pair
 
 
-def meaningless(chosen: Values) -> Values:
-    """The settings of nudges, None each, where actions name levels instead: what presets say of them means nothing."""
-    return dict.fromkeys(("step_size", "bias_gain")) if chosen.get("moves") == "set" else {}
+def meaningless(chosen: Values, *, integer: bool = False) -> Values:
+    """The settings of nudges by real numbers, None each, where there are none: what presets say of them means nothing.
+
+    Args:
+        chosen: settings by parameter name, where actions may name levels.
+        integer: whether the network is of whole numbers.
+    """
+    return dict.fromkeys(("step_size", "bias_gain")) if integer or chosen.get("moves") == "set" else {}
 
 
 # Learners that need units or wiring of their own.
@@ -166,7 +180,16 @@ _SET_DIGITS: Values = {
     "epsilon": "exponential:3e-3:3e-4",
     "rounds": 300_000,
 }
+# One level of an int8 weight is about 0.008: fewer agents move, in place of a step that falls.
+_WHOLE_DIGITS: Values = {"active": "exponential:0.1:3e-3", "step_size": "8e-3", "rounds": 40_000}
 _TRACED_LETTERS: Values = {"batch_size": 1000, "interval": 100, "step_size": "exponential:3e-4:2e-5"}
+_WHOLE_LETTERS: Values = {
+    "active": "exponential:0.1:3e-3",
+    "batch_size": 500,
+    "interval": 100,
+    "step_size": "2e-3",
+    "rounds": 40_000,
+}
 _MAP_CONTROL: Values = {"hidden": (64, 32), "variance": (0.03, 0.1), "num_worlds": 1}
 _WEIGHTS_CONTROL: Values = {"hidden": (64, 32), "units": "bit", "num_worlds": 1, "trace_decay": 0.0}
 PUBLISHED: dict[tuple[str, str], Values] = {
@@ -255,6 +278,7 @@ _UNITS_ON_LETTERS: dict[str, Values] = {
     for rule, own in _UNITS_ON_DIGITS.items()
 }
 MEASURED: dict[tuple[str, str], Values] = {
+    ("characters", "integer-trace"): {"active": "exponential:0.1:3e-3", "step_size": "8e-3"},
     ("cue", "neuromodulated"): {"rounds": 1_500},
     ("multiplexer", "boltzmann"): {"output": "unit"},
     ("multiplexer", "recurrent"): {"output": "unit"},
@@ -264,8 +288,10 @@ MEASURED: dict[tuple[str, str], Values] = {
         for learner in ("trace", "team-q")
     },
     ("digits", "evidence"): _SET_DIGITS,
+    ("digits", "integer-trace"): _WHOLE_DIGITS,
     ("digits", "trace"): _TRACED_DIGITS,
     ("digits", "team-q"): _TEAM_DIGITS,
+    **{(task, "integer-trace"): _WHOLE_LETTERS for task in ("idx", "notmnist")},
     **{(task, "trace"): _TRACED_LETTERS for task in ("idx", "notmnist")},
     **{(task, "team-q"): _TRACED_LETTERS | {"batch_size": 500} for task in ("idx", "notmnist")},
     ("cartpole", "boltzmann"): _SETTLING_ALONE | {"output": "unit"},

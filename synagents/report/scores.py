@@ -139,7 +139,7 @@ def plot(scores: Scores, told: Mapping[str, str], out: Path) -> None:
     down = -(-len(tasks) // across)
     figure = Figure(figsize=(4.4 * across, 0.8 + 3.2 * down), layout="constrained")
     panels = figure.subplots(down, across, squeeze=False).ravel()
-    colours = {line: f"C{index % 10}" for index, line in enumerate(_lines(scores, tasks))}
+    looks = _looks(_lines(scores, tasks), told)
     for empty in panels[len(tasks) :]:
         empty.axis("off")
     for axis, task in zip(panels, tasks, strict=False):
@@ -148,9 +148,9 @@ def plot(scores: Scores, told: Mapping[str, str], out: Path) -> None:
             runs = curves.accuracy
             means = runs[rng.integers(len(runs), size=(400, len(runs)))].mean(axis=1)
             low, high = np.quantile(means, [0.025, 0.975], axis=0)
-            style = "-" if _who(line) == "agents" else ":" if _group(line, told) == "gradient" else "--"
-            axis.plot(curves.cost, runs.mean(axis=0), style, color=colours[line], linewidth=1.2, label=line)
-            axis.fill_between(curves.cost, low, high, color=colours[line], alpha=0.15, linewidth=0)
+            style, colour = looks[line]
+            axis.plot(curves.cost, runs.mean(axis=0), style, color=colour, linewidth=1.2, label=line)
+            axis.fill_between(curves.cost, low, high, color=colour, alpha=0.15, linewidth=0)
         axis.set_title(task, fontsize=10)
         # Most is learned in the first tenth; before the first look there is nothing to see.
         axis.set_xscale("log")
@@ -161,6 +161,17 @@ def plot(scores: Scores, told: Mapping[str, str], out: Path) -> None:
     plotted = {label: line for axis in panels for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     figure.legend(plotted.values(), plotted.keys(), loc="outside lower center", ncols=6, fontsize=8, frameon=False)
     figure.savefig(out, dpi=110)
+
+
+def _looks(lines: Sequence[str], told: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """The style of every line, which says what it is, and a colour that no other line of this style has."""
+    palette = [*(f"C{index}" for index in range(10)), "black", "gold", "navy", "lime", "salmon", "deepskyblue"]
+    looks: dict[str, tuple[str, str]] = {}
+    for line in lines:
+        style = "-" if _who(line) == "agents" else ":" if _group(line, told) == "gradient" else "--"
+        count = sum(style == other for other, _ in looks.values())
+        looks[line] = style, palette[count % len(palette)]
+    return looks
 
 
 def _lines(scores: Scores, tasks: Sequence[str]) -> list[str]:
