@@ -28,7 +28,7 @@ from synagents.run.config import versions
 CHUNKS = 20  # looks at fresh lives in a cell
 RULES = ("fixed", "hebbian", "oja", "neuromodulated", "retroactive")
 MIDDLE: dict[str, Any] = {"bits": 20, "length": 60, "units": 64, "learning_rate": 1e-3}
-SPIKING = ("fixed", "oja", "bcm", "modulated-oja", "modulated-bcm")
+SPIKING = ("fixed", "oja", "modulated-oja", "bcm", "modulated-bcm")
 SOLVED = 5.0  # reward of a life of the reduced task: what the issue of this study asks for
 
 
