@@ -48,7 +48,8 @@ def main() -> None:
             last = [float(run.accuracy[0, -1]) for run in runs]
             target = accuracy_at(suite.find(name.removesuffix(suite.TENTH)).id, SHARE)
             cost = np.median([run.cost_to(target)[0] for run in runs]) / 1e6
-            print(f"| {name} | {line} | {percent(last)} | {100 * min(last):.1f} | {cost:.3g} |", flush=True)
+            spent = f"{cost:.3g}" if np.isfinite(cost) else "never"
+            print(f"| {name} | {line} | {percent(last)} | {100 * min(last):.1f} | {spent} |", flush=True)
 
 
 if __name__ == "__main__":
