@@ -37,7 +37,7 @@ FALLING = {
     "digits": "exponential:1e-3:1e-4",
     "notmnist": "exponential:3e-4:2e-5",
 }
-READING = {"integer-mlp": "integer-recurrent", "mlp": "recurrent"}  # of networks on characters
+READING = {"integer-mlp": "integer-recurrent", "mlp": "rnn"}  # of networks on characters
 
 
 class Cell(NamedTuple):

@@ -19,11 +19,11 @@ from synagents.hyperparameters import require, require_whole, settings, static
 from synagents.networks.recurrent import LSTM, Cell, Rate, linear
 from synagents.world import Network, Params
 
-__all__ = ["Recurrent"]
+__all__ = ["RNN"]
 
 
 @settings
-class Recurrent(Network):
+class RNN(Network):
     """One recurrent layer; parameters are those of its cell, `recurrent_weight`, `output_weight`, `output_bias`, ...
 
     Attributes:
