@@ -65,7 +65,7 @@ class IntegerRecurrent(Network):
             name: jax.random.randint(jax.random.fold_in(key, place), shape, -most, most + 1, jnp.int32).astype(jnp.int8)
             for place, (name, shape) in enumerate(shapes.items())
         }
-        zeros = {"recurrent_bias": (self.units,), "output_bias": (self.out_size,)}
+        zeros: dict[str, tuple[int, ...]] = {"recurrent_bias": (self.units,), "output_bias": (self.out_size,)}
         if self.skip:
             zeros["skip_weight"] = (self.in_shape[1], self.out_size)
         return params | {name: jnp.zeros(shape, jnp.int8) for name, shape in zeros.items()}
