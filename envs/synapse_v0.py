@@ -12,7 +12,8 @@
 |             | counts its sub-environments, which are the agents of all worlds                                   |
 | Agents      | one per weight and bias of the network: 25,450 for 784-32-10; groups `layer0_weight`,             |
 |             | `layer0_bias`, ..., agents `<group>_<i>` with i the row-major index in [fan_in, fan_out]          |
-| Sharing     | agents are alike: a client that trains one policy for all plays the published game                |
+| Sharing     | agents are alike: one policy for all is the published game; clients that make one for each group  |
+|             | of names do so with `parallel_env(..., names="agent")`: agent_0 .. agent_{N-1}                    |
 | Observation | the agent's own last n actions and the team's last n rewards (`synagents.agents.codes`):          |
 |             | `discrete`, Discrete(9^n); `multi-discrete`, their 2n digits 0, 1, 2; `box`, one-hots f32[6n]; of |
 |             | A actions Discrete((3 A)^n), A digits for each action, and f32[(3 + A) n];                        |
@@ -30,7 +31,9 @@
 | Bytes       | of an agent between rounds: 4 for its weight, 1 for its actions (n > 5: 2), 4 for each trace      |
 | Seeds       | 0 .. 2^32 - 1; `reset(seed)` begins the seed's first episode, `reset()` the next one              |
 | Options     | `reset_mask` for `vector_env`, which begins anew in the worlds that it names; no other            |
-| Arguments   | those of `world`, with units and ranges; `max_cycles`; `render_mode`; `num_envs`; `keyed`         |
+| Pictures    | weights, what each agent did last, and the loss of every round                                    |
+| Arguments   | those of `world`, with units and ranges; `max_cycles`; `render_mode`; `names`; `num_envs`;        |
+|             | `keyed`                                                                                           |
 | Source      | Bhargava, Rezaei, Lankarany 2022, "Gradient-Free Neural Network Training via Synaptic-Level       |
 |             | Reinforcement Learning", AppliedMath 2(2); details of the authors' code (SynRL v6) are marked [C] |
 

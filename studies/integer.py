@@ -37,7 +37,7 @@ FALLING = {
     "digits": "exponential:1e-3:1e-4",
     "notmnist": "exponential:3e-4:2e-5",
 }
-READING = {"integer-mlp": "integer-recurrent", "mlp": "rnn"}  # of networks on characters
+READING = {"integer-mlp": "integer-recurrent", "mlp": "recurrent"}  # of networks on characters
 
 
 class Cell(NamedTuple):
@@ -56,15 +56,14 @@ class Cell(NamedTuple):
 def play(one: Cell, data: Path | None) -> dict[str, Any]:
     """Train; return the held-out accuracy (of characters the bits), and the seconds without compilation."""
     learner = "uniform" if one.network == "uniform" else "integer-trace"
-    more = dict(NETWORKS[one.network])
+    files: dict[str, Any] = {"data": data} if one.task == "notmnist" else {}
+    more = NETWORKS[one.network] | files
     if one.task == "characters":
         more["network"] = READING[more["network"]]
         more |= {"skip": True, "units": 32} if learner == "uniform" else {}
     if one.network == "falling":
         more["step_size"] = FALLING[one.task]
-    if one.task == "notmnist":
-        more["data"] = data
-    rounds = preset(one.task, "integer-trace", **({"data": data} if data and one.task == "notmnist" else {})).rounds
+    rounds = preset(one.task, "integer-trace", **files).rounds
     compiled, started = compilations(), time.perf_counter()
     run = preset(one.task, learner, seed=one.seed, rounds=rounds, **more).begin()
     for _ in range(rounds // CHUNK):

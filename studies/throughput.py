@@ -56,7 +56,7 @@ from synagents.networks.integer import IntegerMLP
 from synagents.networks.integer_recurrent import IntegerRecurrent
 from synagents.networks.quantized import Quantized
 from synagents.networks.spiking import Spiking
-from synagents.probes import PROBES
+from synagents.probes import action_mix, alignment, occupancy
 from synagents.tasks import datasets
 from synagents.tasks.losses import cross_entropy
 from synagents.tasks.multiplexer import multiplexer
@@ -131,7 +131,7 @@ def forward_wide(world: SynapseWorld, weights: dict[str, Array], x: Array, label
 
 def training(run: synagents.Run, *, probed: bool = False) -> Step:
     """The whole training step, through the public loop."""
-    probes = tuple(PROBES.values()) if probed else ()
+    probes = (action_mix, occupancy, alignment) if probed else ()
 
     def play(steps: int) -> None:
         _, history = synagents.advance(run, steps, probes=probes, probe_interval=PROBE_INTERVAL)

@@ -14,8 +14,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Key, Num, PyTree, UInt32
 
 from synagents import axes, keys
+from synagents.display import html_table
 from synagents.hyperparameters import require, settings, static
 from synagents.probes import Probe, Round
+from synagents.schedules import is_due
 from synagents.world import (
     AnyLearner,
     Memory,
@@ -27,7 +29,6 @@ from synagents.world import (
     Transition,
     Tree,
     World,
-    is_due,
     observe_all,
     turns_of,
 )
@@ -67,12 +68,29 @@ class Run:
     shared_task: bool = static()
     world_axis: Literal["vmap", "loop"] = static()
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        agents = sum(group.size for group in self.world.groups)
+        names = (("world", type(self.world).__name__), ("learner", type(self.learner).__name__))
+        counts = (("rounds played", self.t), ("agents of a world", agents), ("worlds", self.num_worlds))
+        return html_table((), (*names, *counts, ("runs", self.num_runs)))
+
 
 class Keys(NamedTuple):
     """What one round draws from."""
 
     world: Key[Array, "*W"]
     action: Key[Array, "*W"]
+
+
+class Acted(NamedTuple):
+    """The part of a round that is the agents' own: before the world resolves it."""
+
+    moved: State
+    obs: Tree
+    actions: Tree
+    extras: dict[int, PyTree]
+    memory: Memory
 
 
 class Played(NamedTuple):
@@ -117,14 +135,28 @@ def _parts(learner: AnyLearner, method: str, returned: Any, parts: tuple[str, ..
 def _play_once(
     world: World, learner: AnyLearner, key: Keys, state: State, memory: Memory, mind: Mind, t: RoundNumber
 ) -> Round:
-    """Everyone sees and acts, turn by turn, then the world resolves the round."""
-    before = state
+    """Everyone sees and acts, then the world resolves the round."""
+    done = act_all(world, learner, key.action, state, memory, mind, t)
+    after, outcome = world.resolve(key.world, done.moved)
+    return Round(state, after, done.obs, done.actions, done.extras, outcome, mind, done.memory, t)
+
+
+def act_all(
+    world: World,
+    learner: AnyLearner,
+    key: Key[Array, ""],
+    state: State,
+    memory: Memory,
+    mind: Mind,
+    t: RoundNumber,
+) -> Acted:
+    """Everyone sees and acts, turn by turn; arguments as `play`, the key being the one that the agents draw with."""
     obs: Tree = {}
     actions: Tree = {}
     extras: dict[int, PyTree] = {}
     for turn in turns_of(world.groups):
         seen = world.observe(state, turn)
-        drawn = jax.random.fold_in(key.action, turn)
+        drawn = jax.random.fold_in(key, turn)
         if isinstance(learner, MemoryLearner):
             acted: tuple = learner.act(drawn, mind, memory, seen, t, turn)
             chosen, memory, extras[turn] = _parts(learner, "act", acted, ("actions", "memory", "extras"))
@@ -133,8 +165,7 @@ def _play_once(
             chosen, extras[turn] = _parts(learner, "act", acted, ("actions", "extras"))
         state = world.move(state, chosen, t, turn)
         obs, actions = obs | seen, actions | chosen
-    state, outcome = world.resolve(key.world, state)
-    return Round(before, state, obs, actions, extras, outcome, mind, memory, t)
+    return Acted(state, obs, actions, extras, memory)
 
 
 def _play_candidates(

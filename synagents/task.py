@@ -233,6 +233,11 @@ class LifeTask(DecisionTask):
         del state
         raise ValueError(f"{type(self).__name__} has no map: give it a ground and a position to draw lives on.")
 
+    def silences(self, state: TaskState) -> Bool[Array, ""]:
+        """Whether activity is cleared before what is seen now, so that only traces remember. By default never."""
+        del state
+        return jnp.bool_(False)
+
     def first(self, key: Key[Array, ""], part: Part) -> TaskState:
         """A first state of a life that asks for what is in one part of the data. By default `init`: there is no data.
 
@@ -247,7 +252,8 @@ class LifeTask(DecisionTask):
 class ForecastTask(LifeTask):
     """A life in which the right choice is known after every round, such as the next character of a text.
 
-    Whoever gives probabilities is paid for their logarithm; who makes one guess, by `respond`, for being right.
+    Whoever gives probabilities is paid by what the right choice got, such as its logarithm; who makes one guess, by
+    `respond`, for being right.
     """
 
     @abstractmethod

@@ -38,7 +38,7 @@ NEEDED: dict[str, dict[str, Any]] = {  # the least that a constructor asks for; 
     "mlp": {"sizes": (4, 3, 2)},
     "integer-mlp": {"sizes": (4, 3, 2)},
     "integer-recurrent": {"in_shape": (2, 2), "out_size": 2, "units": 3},
-    "rnn": {"in_shape": (2, 2), "out_size": 2, "units": 3},
+    "recurrent": {"in_shape": (2, 2), "out_size": 2, "units": 3},
     "quantized": {"sizes": (4, 3, 2)},
     "spiking": {"in_shape": (4,), "out_size": 2, "hidden": (3,)},
     "from-module": {"make": lambda key: eqx.nn.MLP(4, 2, 3, 1, key=key), "in_shape": (4,)},

@@ -36,6 +36,7 @@ _PERTURBED_IMAGES: Values = {
     "rounds": 20_000,
 }
 _PERTURBED_TOYS: Values = {"interval": 0, "noise": 0.005, "rounds": 10_000}
+_SPIKING: Values = {"units": 24, "learning_rate": "1e-2", "lives": 32}
 _ASKED_IMAGES: Values = {"hidden": (64,), "num_worlds": 128, "rounds": 4_000}  # one class is named of each
 _SPOKEN: Values = {  # not searched for real speech
     "hidden": (32,),
@@ -75,6 +76,7 @@ TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is r
         "cartpole": _CONTROL,
         "chirp": _ASKED_IMAGES,
         "cue": _FORGETFUL,
+        "evidence-accumulation": _FORGETFUL,
         "digits": _ASKED_IMAGES,
         "idx": _ASKED_IMAGES,
         "japanese-vowels": _ASKED_IMAGES,
@@ -84,6 +86,7 @@ TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is r
         "multiplexer": {"hidden": (64,), "rounds": 2_000, "num_worlds": 128},
         "notmnist": _ASKED_IMAGES,
         "series": _ASKED_IMAGES,
+        "spiking-cue": _FORGETFUL,
         "scalar-regression": {"hidden": (64,), "temperature": 0.1, "rounds": 2_000, "num_worlds": 128},
         "text": _FORGETFUL,
     },
@@ -92,6 +95,7 @@ TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is r
         "characters": _PERTURBED_IMAGES | {"length": 3},
         "chirp": _PERTURBED_IMAGES,
         "cue": {"rounds": 2_000},
+        "evidence-accumulation": _SPIKING | {"cell": "lif-forward", "rounds": 600},
         "digits": _PERTURBED_IMAGES | {"step_size": "exponential:5e-2:5e-3"},
         "idx": _PERTURBED_IMAGES,
         "japanese-vowels": _PERTURBED_IMAGES,
@@ -107,6 +111,7 @@ TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is r
         "notmnist": _PERTURBED_IMAGES,
         "perceptron": _PERTURBED_TOYS | {"hidden": (), "step_size": "exponential:0.1:1e-3"},
         "series": _PERTURBED_IMAGES,
+        "spiking-cue": _SPIKING | {"cell": "lif", "rounds": 2_000},
         "text": {"cell": "lstm", "units": 64, "rounds": 1_000},
         "xor": _PERTURBED_TOYS | {"hidden": (4,), "step_size": "exponential:0.3:0.03"},
     },

@@ -4,7 +4,7 @@
     h <- clip(s >> k, -127, 127),   k = 4 + round(log2(units) / 2)
     out = ((h Wo + 2^7 bo) >> 2) + (x_T S >> 1)       logits in units of 2^-10 bit;  S where it is asked for
 
-The unit is Elman's (1990) with a hard tanh, and S a path around it, as in `rnn`, the network's real twin. (The
+The unit is Elman's (1990) with a hard tanh, and S a path around it, as in `recurrent`, the network's real twin. (The
 integer recurrent model of EGGROLL, Sarkar et al. 2025, arXiv 2511.16652, has gates; this one has none.)
 """
 
@@ -17,7 +17,7 @@ from jaxtyping import Array, Int8, Int32, Key
 
 from synagents.hyperparameters import require_whole, settings, static
 from synagents.networks.integer import summed
-from synagents.networks.rnn import require_steps
+from synagents.networks.recurrent import require_steps
 from synagents.task import LARGEST_INT8
 from synagents.world import Network, Params
 
