@@ -29,7 +29,7 @@ def of_world(run: Run) -> dict[str, np.ndarray]:
     for name, own in seen["obs"].items():
         if isinstance(own, Felt):
             arrays[f"trace.{name}"] = np.asarray(own.trace, np.float32)
-        elif np.issubdtype(own.dtype, np.unsignedinteger) and own.ndim == 1:
+        elif isinstance(own, jax.Array) and np.issubdtype(own.dtype, np.unsignedinteger) and own.ndim == 1:
             arrays[f"seen.{name}"] = np.asarray(own)
     for group in run.world.groups:
         space = group.action_space
