@@ -9,6 +9,7 @@ import pytest
 from synagents.cli.build import preset
 from synagents.loop import advance
 from synagents.probes import Round
+from synagents.run import pictures
 from synagents.run.manifest import Manifest
 from synagents.run.snapshots import MOST, Snapshots, read_snapshots, scaled
 from synagents.world import World
@@ -92,3 +93,12 @@ def test_runs_of_every_family_have_snapshots(names: dict[str, Any], kinds: set[s
     spec = preset(rounds=2, **names)
     arrays = spec.snapshot(spec.begin(), np.zeros(0, np.float32))
     assert {name.partition(".")[0] for name in arrays} == kinds | {"rewards"}
+
+
+def test_an_option_that_xla_does_not_know_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = pictures.of_world(SPEC.begin())
+    monkeypatch.setattr(pictures, "QUICKLY", {"xla_option_of_another_year": True})
+    pictures._program.cache_clear()
+    found = pictures.of_world(SPEC.begin())
+    pictures._program.cache_clear()
+    assert {name: array.tolist() for name, array in found.items()} == {n: a.tolist() for n, a in expected.items()}
