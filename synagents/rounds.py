@@ -11,12 +11,13 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key, PyTree, UInt32
+from jaxtyping import Array, Key, Num, PyTree, UInt32
 
 from synagents import axes, keys
 from synagents.display import html_table
 from synagents.hyperparameters import require, settings, static
 from synagents.probes import Probe, Round
+from synagents.schedules import is_due
 from synagents.world import (
     AnyLearner,
     Memory,
@@ -28,7 +29,6 @@ from synagents.world import (
     Transition,
     Tree,
     World,
-    is_due,
     observe_all,
     turns_of,
 )
@@ -230,7 +230,7 @@ class _Happened(NamedTuple):
 
     transition: Transition
     last_obs: Tree | None  # with candidates: what is seen after each; otherwise it is looked at after the last round
-    reward: Float[Array, ""]
+    reward: Num[Array, ""]  # f32, or int32 where the world pays whole numbers
     info: Metrics
 
 
@@ -362,8 +362,15 @@ def _happened(world: World, played: Played) -> _Happened:
         last_obs = jax.vmap(partial(observe_all, world))(tried.after._replace(task=()))
     reward, terminated, truncated, _ = tried.outcome
     transition = Transition(tried.obs, tried.actions, tried.extras, reward, terminated, truncated)
-    team = jnp.mean(jnp.stack([jnp.mean(part) for part in made.outcome.reward.values()]))
+    team = _mean(jnp.stack([_mean(part) for part in made.outcome.reward.values()]))
     return _Happened(transition, last_obs, team, made.outcome.info)
+
+
+def _mean(rewards: Num[Array, "..."]) -> Num[Array, ""]:
+    """The mean; of whole numbers a whole one, so that a round of whole numbers has no others."""
+    if jnp.issubdtype(rewards.dtype, jnp.integer):
+        return rewards.sum(dtype=rewards.dtype) // rewards.size
+    return jnp.mean(rewards)
 
 
 def _keys(run: Run, key: Key[Array, ""]) -> Keys:

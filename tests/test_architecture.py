@@ -66,6 +66,7 @@ EDGES: dict[str, set[str]] = {
     "pettingzoo": {"envs.parallel", "envs.faces"},
     "matplotlib": {"envs.render", "report.plot", "report.scores"},
     "stable_baselines3": {"envs.sb3"},
+    "jaxmarl": {"envs.jaxmarl"},
     "rich": {"report.live"},
     "safetensors": {"run.checkpoints", "run.snapshots"},
     "filelock": {"run.directory"},

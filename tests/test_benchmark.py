@@ -277,7 +277,7 @@ def test_where_one_line_fails_in_a_worker_what_had_begun_is_kept_and_the_sentenc
     path, players = tmp_path / "scores.json", ["uniform", "unifrom", "adam"]
     assert "uniform" in refused(lambda: lines.fill(path, [SMALL], players, runs=2, workers=2))
     assert "uniform" in results.read(path)[SMALL.id]
-    assert "workers" in refused(lambda: lines.fill(path, [SMALL], players, workers=0))
+    assert "workers" in refused(lambda: lines.fill(path, [SMALL], players, runs=2, workers=0))
 
 
 def test_workers_share_the_cores_and_none_is_without() -> None:

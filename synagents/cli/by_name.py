@@ -30,6 +30,11 @@ def network_flags(network: str) -> dict[str, Flag]:
     return ({"hidden": HIDDEN} if has_sizes else {}) | flags.flags_of(constructor, but=SHAPES)
 
 
+def is_integer(network: str | None) -> bool:
+    """Whether the network of this name, or None for a world's own, is of whole numbers."""
+    return network is not None and bool(getattr(registry.find("networks", network), "integer", False))
+
+
 def make_network(network: str, task: Task, settings: Values) -> Any:
     """The network, with the shapes of a task."""
     constructor = registry.find("networks", network)

@@ -68,9 +68,12 @@ def alignment(world: World, seen: Round) -> Float[Array, ""]:
     """Cosine in [-1, 1] between the joint action and the negative gradient of the loss the agents were paid for.
 
     The gradient is taken at the weights before the move, on the batch in use, and used for nothing else. A team that
-    draws at random has an alignment near 0, gradient descent has 1. ValueError in worlds without `loss`.
+    draws at random has an alignment near 0, gradient descent has 1. ValueError in worlds without `loss`, and where the
+    weights are whole numbers.
     """
     before, after = world.weights(seen.before), world.weights(seen.after)
+    if any(jnp.issubdtype(weight.dtype, jnp.integer) for weight in before.values()):
+        raise ValueError("Whole numbers have no gradient to compare moves with: leave the probe alignment out.")
     slope = flat(jax.grad(world.loss)(before, seen.before.task), world.groups)
     move = flat(jax.tree.map(jnp.subtract, after, before), world.groups)
     lengths = jnp.linalg.norm(slope) * jnp.linalg.norm(move)
