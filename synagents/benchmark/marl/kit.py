@@ -17,10 +17,19 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Key, PyTree
 
-from synagents.world import RewardKind, Transition, Tree
+from synagents.world import Learner, Mind, RewardKind, Transition
 
 GRADED = RewardKind(graded=True, same_batch=True)  # what deep learners need of rewards: as policy gradients do
 TINY = 1e-8
+
+
+class SharedPolicy(Learner):
+    """A learner whose agents act by one policy, which may be a table."""
+
+    def policy_table(self, mind: Mind) -> Float[Array, "S A"] | None:
+        """pi(a | s) after every history; by default None: the policy is not a function of a code alone."""
+        del mind
+        return None
 
 
 class Trained(NamedTuple):
@@ -33,11 +42,6 @@ class Trained(NamedTuple):
 def adam(learning_rate: float | Array) -> optax.GradientTransformation:
     """Adam with gradients of a norm of at most 0.5 (Kingma & Ba 2015; the norm: Schulman et al. 2017's code)."""
     return optax.chain(optax.clip_by_global_norm(0.5), optax.scale_by_adam(eps=1e-5), optax.scale(-learning_rate))
-
-
-def together(tree: Tree, axis: int) -> Array:
-    """The agents of all groups as one axis: [T, W, N, ...] from {group: [T, W, n, ...]} with axis=2."""
-    return jnp.concatenate(list(tree.values()), axis=axis)
 
 
 def team_rewards(transition: Transition) -> Float[Array, "T W"]:
@@ -74,6 +78,31 @@ def advantages(
         return advantage, advantage
 
     return jax.lax.scan(back, jnp.zeros_like(last), (surprise, goes_on), reverse=True)[1]
+
+
+def lambda_returns(
+    reward: Float[Array, "T W 1"],
+    later: Float[Array, "T W *n"],
+    goes_on: Float[Array, "T W *n"],
+    gamma: float,
+    trace: float,
+) -> Float[Array, "T W *n"]:
+    """Returns that trust a value after the last round, and a share lambda less in every round before.
+
+    Args:
+        reward: of each round.
+        later: what is expected of what is seen after it.
+        goes_on: 0 where an episode ended in the round, else 1.
+        gamma: discount in [0, 1].
+        trace: lambda in [0, 1].
+    """
+
+    def back(after: Array, now: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+        reward, later, goes_on = now
+        gain = reward + gamma * goes_on * ((1 - trace) * later + trace * after)
+        return gain, gain
+
+    return jax.lax.scan(back, later[-1], (reward, later, goes_on), reverse=True)[1]
 
 
 def descend(

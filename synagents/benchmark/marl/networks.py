@@ -11,6 +11,7 @@ actions and all evidence were opposite (`learners.synapse.team` says why). So ne
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
 import jax
@@ -20,11 +21,19 @@ from gymnasium import spaces
 from jaxtyping import Array, Float, Integer, Key
 
 from synagents.agents.histories import Histories
+from synagents.groups import GLOBAL
 from synagents.hyperparameters import require
 from synagents.learners.choice import sample, sample_each
 from synagents.world import Group, Tree, num_choices
 
 Net: TypeAlias = tuple[tuple[Float[Array, "fan_in fan_out"], Float[Array, "fan_out"]], ...]
+
+
+class Seen(NamedTuple):
+    """What the agents of all groups see, and what a central critic sees."""
+
+    own: Array  # [*rows, N] codes, or f32[*rows, N, F]
+    state: Float[Array, "*rows D"] | tuple[()] = ()
 
 
 class Sight(NamedTuple):
@@ -47,6 +56,13 @@ class Sight(NamedTuple):
         rows = 0.5 * (outputs(net, x) + outputs(net, self.sign * x[..., self.order]))
         return self._looked_up(rows[..., 0], seen)
 
+    def of_actions(self, rows: Callable[[Array | None], Array], seen: Seen, actions: Array) -> Float[Array, "*rows N"]:
+        """Of a number for every action, as `policy` gives it, that of the action which each agent took."""
+        if self.codes is not None:
+            table = rows(None)
+            return table.reshape(-1)[seen.own.astype(jnp.int32) * table.shape[1] + actions]
+        return jnp.take_along_axis(rows(seen.own), actions[..., None], axis=-1)[..., 0]
+
     def _numbers(self, seen: Array | None) -> Float[Array, "*n F"]:
         return self.codes if self.codes is not None else seen
 
@@ -60,7 +76,7 @@ def sight_of(groups: tuple[Group, ...], name: str) -> Sight:
     Raises:
         ValueError: if the agents do not all see and do the same kind of thing, as the algorithm `name` needs.
     """
-    first = groups[0]
+    first, *_ = groups = tuple(group for group in groups if group.name != GLOBAL)
     kinds = {(str(g.obs_space), str(g.action_space), g.turn) for g in groups}
     require(
         len(kinds) == 1 and isinstance(first.action_space, spaces.Discrete) and first.turn == 0,
@@ -82,6 +98,11 @@ def sight_of(groups: tuple[Group, ...], name: str) -> Sight:
     numbers = num_choices(first.obs_space) if coded else math.prod(first.obs_space.shape or ())
     codes = jnp.eye(numbers, dtype=jnp.float32) if coded else None
     return Sight(codes, jnp.arange(numbers), jnp.ones(numbers, jnp.float32), jnp.arange(actions))
+
+
+def state_size(groups: tuple[Group, ...]) -> int:
+    """How many numbers a central critic sees."""
+    return next(math.prod(group.obs_space.shape or ()) for group in groups if group.name == GLOBAL)
 
 
 def perceptron(key: Key[Array, ""], sizes: tuple[int, ...], last: float = 1.0) -> Net:
@@ -128,8 +149,19 @@ def _box_mirror(about: Histories) -> tuple[Array, Array]:
     return jnp.asarray(np.concatenate(order)), jnp.asarray(np.concatenate(sign), jnp.float32)
 
 
-def choose(key: Key[Array, ""], sight: Sight, probabilities: Array | Tree, obs: Tree) -> Tree:
-    """Draw an action for every agent: by its history's row f32[S, A], or by its own {group: f32[n, A]}."""
+def choose(key: Key[Array, ""], sight: Sight, probabilities: Callable[[Array | None], Array], obs: Tree) -> Tree:
+    """Draw every agent's action; `probabilities` are those of agents, or of all histories, as `Sight.policy` has it."""
+    obs = {name: seen for name, seen in obs.items() if name != GLOBAL}
     if sight.codes is not None:
-        return sample(key, probabilities, obs)
-    return sample_each(key, probabilities)
+        return sample(key, probabilities(None), obs)
+    return sample_each(key, {name: probabilities(seen) for name, seen in obs.items()})
+
+
+def together(tree: Tree, axis: int) -> Array:
+    """The agents of all groups along one axis: [T, W, N, ...] from {group: [T, W, n, ...]} with axis 2."""
+    return jnp.concatenate([tree[name] for name in sorted(tree) if name != GLOBAL], axis=axis)
+
+
+def seen_by_all(obs: Tree, axis: int) -> Seen:
+    """What all see, and the global state where the learner is given it; `axis` is that of the agents."""
+    return Seen(together(obs, axis), obs.get(GLOBAL, ()))

@@ -8,6 +8,7 @@ A feed-forward policy over finitely many histories costs what a table costs, wha
 
 from jaxtyping import Array, Float, Key
 
+from synagents.benchmark.marl.kit import SharedPolicy
 from synagents.hyperparameters import settings
 from synagents.learners.choice import sample
 from synagents.world import (
@@ -38,7 +39,7 @@ class Frozen(MemoryLearner):
     def init(self, key: Key[Array, ""], groups: tuple[Group, ...]) -> Float[Array, "S A"] | Mind:
         """The policy as a table, or the mind where it is none."""
         del key, groups
-        table = self.algorithm.policy_table(self.mind)
+        table = self._table()
         return self.mind if table is None else table
 
     def begin_world(self, key: Key[Array, ""], mind: Mind, groups: tuple[Group, ...]) -> Memory:
@@ -52,7 +53,7 @@ class Frozen(MemoryLearner):
         self, key: Key[Array, ""], mind: Mind, memory: Memory, obs: Tree, t: RoundNumber, turn: int
     ) -> tuple[Tree, Memory, tuple[()]]:
         """What the policy does."""
-        if self.algorithm.policy_table(self.mind) is not None:
+        if self._table() is not None:
             return sample(key, mind, obs), memory, ()
         if isinstance(self.algorithm, MemoryLearner):
             actions, memory, _ = self.algorithm.act(key, mind, memory, obs, t, turn)
@@ -71,3 +72,6 @@ class Frozen(MemoryLearner):
         """Nothing is learned."""
         del key, transition, last_obs, t
         return mind, memory, {}
+
+    def _table(self) -> Float[Array, "S A"] | None:
+        return self.algorithm.policy_table(self.mind) if isinstance(self.algorithm, SharedPolicy) else None
