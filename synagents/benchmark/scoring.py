@@ -16,7 +16,7 @@ from synagents.benchmark.suite import POINTS, BenchmarkTask
 from synagents.envs.plastic_samples import PerturbedWorld
 from synagents.hyperparameters import Values, require
 from synagents.loop import advance, begin, evaluate
-from synagents.world import Learner
+from synagents.world import AnyLearner
 
 
 def score(
@@ -40,7 +40,24 @@ def score(
     for _ in range(2):  # a decay spans the run, whose length is known once the world is
         world, mind = build(task, learner, given, rounds, data)
         rounds = affordable(world, task.budget)
-    run, size = begin(seed, world, mind, num_runs=runs, world_axis="loop"), batch_size(world)
+    return watched(world, mind, rounds, f"{learner} on {task.id}", runs=runs, seed=seed)
+
+
+def watched(world: Played, learner: AnyLearner, rounds: int, name: str, *, runs: int, seed: int) -> Curves:
+    """Play so many rounds, a multiple of 100, and look 100 times.
+
+    Args:
+        world: of a benchmark task.
+        learner: who plays.
+        rounds: as `affordable` says.
+        name: of the score, for an error.
+        runs: independent runs, >= 1.
+        seed: of the runs.
+
+    Raises:
+        FloatingPointError: if the loss is not finite.
+    """
+    run, size = begin(seed, world, learner, num_runs=runs, world_axis="loop"), batch_size(world)
     first = evaluate(run)
     cost, accuracy, loss = [size * passes(world, 0)], [first["accuracy"]], [first["loss"]]
     for _ in range(POINTS):
@@ -51,11 +68,13 @@ def score(
         loss.append(seen["loss"])
     points = [np.concatenate([np.asarray(one) for one in many], axis=1) for many in (accuracy, loss)]
     if not np.isfinite(points[1]).all():
-        raise FloatingPointError(f"The loss of {learner} on {task.id} is not finite: lower the step size.")
+        raise FloatingPointError(f"The loss of {name} is not finite: lower the step size.")
     return Curves(np.array(cost), *points)
 
 
-def build(task: BenchmarkTask, learner: str, given: Values, rounds: int, data: Path | None) -> tuple[Played, Learner]:
+def build(
+    task: BenchmarkTask, learner: str, given: Values, rounds: int, data: Path | None
+) -> tuple[Played, AnyLearner]:
     """The task's world and the learner, from the benchmark's own settings alone.
 
     Args:
@@ -69,14 +88,17 @@ def build(task: BenchmarkTask, learner: str, given: Values, rounds: int, data: P
         ValueError: if the learner is made for other worlds, or a setting is fixed, unknown or out of range.
     """
     values = complete(task, learner, given, rounds)
+    own = {name: value for name, value in values.items() if name not in world_settings(learner, task)}
+    return world_for(task, learner, values, data), registry.find("learners", learner_of(learner))(**own)
+
+
+def world_for(task: BenchmarkTask, learner: str, values: Values, data: Path | None) -> Played:
+    """The task's world for a learner's line, of those of its settings, as `complete` gives them, that are the world's."""
     known = world_settings(learner, task)
-    own = {name: value for name, value in values.items() if name not in known}
-    size = values.get("batch_size", 0)
-    of_world = {name: value for name, value in values.items() if name not in own and name != "batch_size"}
-    made = task.make(size, data=data)
+    of_world = {name: value for name, value in values.items() if name in known and name != "batch_size"}
+    made = task.make(values.get("batch_size", 0), data=data)
     shape: Values = {"hidden": task.hidden} if task.usual else {"network": task.network_for(made)}
-    world = world_of(learner, task)(made, **shape, **of_world)
-    return world, registry.find("learners", learner_of(learner))(**own)
+    return world_of(learner, task)(made, **shape, **of_world)
 
 
 def batch_size(world: Played) -> int:

@@ -10,7 +10,7 @@ measure is ours; everything else is as in the papers.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +25,8 @@ TINY = 1e-8
 
 class SharedPolicy(Learner):
     """A learner whose agents act by one policy, which may be a table."""
+
+    rollout_length: ClassVar[int] = 100  # rounds that are learned from at once on the policy track
 
     def policy_table(self, mind: Mind) -> Float[Array, "S A"] | None:
         """pi(a | s) after every history; by default None: the policy is not a function of a code alone."""

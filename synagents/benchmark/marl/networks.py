@@ -10,6 +10,7 @@ special: what the policy makes of up after a history is what it makes of down af
 actions and all evidence were opposite (`learners.synapse.team` says why). So networks are averaged over both.
 """
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
@@ -108,7 +109,7 @@ def state_size(groups: tuple[Group, ...]) -> int:
 def perceptron(key: Key[Array, ""], sizes: tuple[int, ...], last: float = 1.0) -> Net:
     """Weights with variance 2 / fan_in (He et al. 2015), the last layer's scaled by `last`; biases of 0."""
     net = []
-    for index, (fan_in, fan_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for index, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
         width = (last if index == len(sizes) - 2 else 1) * math.sqrt(2 / fan_in)
         weight = width * jax.random.normal(jax.random.fold_in(key, index), (fan_in, fan_out), jnp.float32)
         net.append((weight, jnp.zeros(fan_out, jnp.float32)))

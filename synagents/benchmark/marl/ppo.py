@@ -15,7 +15,7 @@ from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key, PyTree
+from jaxtyping import Array, Float, Key
 
 from synagents.benchmark.marl.kit import (
     GRADED,
@@ -169,7 +169,7 @@ class PPO(SharedPolicy):
         return (1 - self.epsilon) * jax.nn.softmax(preferences) + self.epsilon / preferences.shape[-1]
 
     def log_probability(self, sight: Sight, actor: Net, seen: Seen, actions: Array) -> Float[Array, "*rows N"]:
-        """log pi(a | s) of what each agent did."""
+        """The logarithm of pi(a | s) of what each agent did."""
         return sight.of_actions(lambda own: jnp.log(self.probabilities(sight.policy(actor, own)) + TINY), seen, actions)
 
     def policy_table(self, mind: PPOMind) -> Float[Array, "S A"] | None:
