@@ -93,7 +93,7 @@ def build(
 
 
 def world_for(task: BenchmarkTask, learner: str, values: Values, data: Path | None) -> Played:
-    """The task's world for a learner's line, of those of its settings, as `complete` gives them, that are the world's."""
+    """The task's world for a learner's line, from its settings as `complete` gives them."""
     known = world_settings(learner, task)
     of_world = {name: value for name, value in values.items() if name in known and name != "batch_size"}
     made = task.make(values.get("batch_size", 0), data=data)

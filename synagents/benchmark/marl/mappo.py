@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from jaxtyping import Array, Float
 
-from synagents.benchmark.marl.networks import Net, Sight, outputs
+from synagents.benchmark.marl.networks import Net, Seen, Sight, outputs, state_size
 from synagents.benchmark.marl.ppo import PPO
 from synagents.hyperparameters import settings
 from synagents.world import Group

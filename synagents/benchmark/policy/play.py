@@ -8,7 +8,7 @@ import numpy as np
 
 from synagents.benchmark.policy import files
 from synagents.benchmark.policy.files import PolicyRun, Submission
-from synagents.benchmark.policy.track import TOYS, Entry, Protocol, Score, judge, learn
+from synagents.benchmark.policy.track import FULL, TOYS, Entry, Protocol, Score, judge, learn
 from synagents.benchmark.statistics import bootstrap, mean
 from synagents.benchmark.suite import BenchmarkTask, find
 from synagents.hyperparameters import require
@@ -38,7 +38,7 @@ def fill(
     entry: Entry,
     seeds: Sequence[int],
     tasks: Sequence[BenchmarkTask],
-    protocol: Protocol = Protocol(),
+    protocol: Protocol = FULL,
     *,
     data: Path | None = None,
     tell: Callable[[str], None] = lambda line: None,

@@ -61,6 +61,9 @@ class Protocol:
     exam: int = 2000
 
 
+FULL = Protocol()
+
+
 class Score(NamedTuple):
     """How a frozen policy did somewhere."""
 
@@ -130,7 +133,7 @@ def toys(entry: Entry) -> SynapseWorld:
 
 
 def learn(
-    entry: Entry, seed: int, protocol: Protocol = Protocol(), tell: Callable[[str], None] = lambda line: None
+    entry: Entry, seed: int, protocol: Protocol = FULL, tell: Callable[[str], None] = lambda line: None
 ) -> tuple[Mind, int]:
     """What an algorithm knows after the budget, and the agent-steps it took.
 
@@ -162,7 +165,7 @@ def learn(
     return jax.tree.map(lambda x: x[0], mind), steps * lessons
 
 
-def examine(entry: Entry, mind: Mind, protocol: Protocol = Protocol()) -> Score:
+def examine(entry: Entry, mind: Mind, protocol: Protocol = FULL) -> Score:
     """A frozen policy on the held-out toys: the mean over their teachers, the same for all policies."""
     run = begin(EXAM, toys(entry), Frozen(entry.algorithm, mind), num_runs=protocol.teachers)
     run, history = advance(run, protocol.exam)
@@ -197,7 +200,7 @@ def judge(
     mind: Mind,
     tasks: Sequence[suite.BenchmarkTask],
     seed: int,
-    protocol: Protocol = Protocol(),
+    protocol: Protocol = FULL,
     *,
     data: Path | None = None,
 ) -> dict[str, Score]:
