@@ -17,11 +17,20 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
-from synagents.benchmark.marl.kit import GRADED, SharedPolicy, Trained, adam, descend, lambda_returns, team_rewards
+from synagents.benchmark.marl.kit import (
+    GRADED,
+    SharedPolicy,
+    Trained,
+    adam,
+    by_round,
+    descend,
+    lambda_returns,
+    team_rewards,
+)
 from synagents.benchmark.marl.networks import Net, Seen, Sight, choose, perceptron, seen_by_all, sight_of, together
 from synagents.hyperparameters import require_between, require_whole, settings, static
 from synagents.learners.synapse.team import greedy
-from synagents.world import Group, Metrics, RewardKind, RoundNumber, Transition, Tree
+from synagents.world import Group, Learner, Metrics, RewardKind, RoundNumber, Transition, Tree
 
 
 class Values(NamedTuple):
@@ -48,7 +57,7 @@ class Rows(NamedTuple):
 
 
 @settings
-class DeepQ(SharedPolicy):
+class DeepQ(SharedPolicy, Learner):
     """Shared action values; a subclass says what the team makes of them.
 
     Attributes:
@@ -124,7 +133,7 @@ class DeepQ(SharedPolicy):
         def loss(params: Values, rows: Rows) -> Float[Array, ""]:
             return jnp.mean((self.predicted(sight, params, rows.seen, rows.actions) - rows.returns) ** 2)
 
-        rows, rule = Rows(seen, actions, returns), adam(self.learning_rate)
+        rows, rule = by_round(Rows(seen, actions, returns)), adam(self.learning_rate)
         trained = descend(key, mind.trained, loss, rows, rule, epochs=self.epochs, minibatches=self.minibatches)
         return QMind(trained, sight), {"value": best.mean()}
 

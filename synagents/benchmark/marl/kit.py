@@ -17,14 +17,14 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Key, PyTree
 
-from synagents.world import Learner, Mind, RewardKind, Transition
+from synagents.world import LearnerBase, Mind, RewardKind, Transition
 
 GRADED = RewardKind(graded=True, same_batch=True)  # what deep learners need of rewards: as policy gradients do
 TINY = 1e-8
 
 
-class SharedPolicy(Learner):
-    """A learner whose agents act by one policy, which may be a table."""
+class SharedPolicy(LearnerBase):
+    """A learner whose agents act by one policy, which may be a table; derive it together with a kind of learner."""
 
     rollout_length: ClassVar[int] = 100  # rounds that are learned from at once on the policy track
 
@@ -107,6 +107,11 @@ def lambda_returns(
     return jax.lax.scan(back, later[-1], (reward, later, goes_on), reverse=True)[1]
 
 
+def by_round(rows: PyTree) -> PyTree:
+    """Every round of every world as a row: [T W, ...] from [T, W, ...]."""
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), rows)
+
+
 def descend(
     key: Key[Array, ""],
     trained: Trained,
@@ -123,12 +128,11 @@ def descend(
         key: for the order of rows.
         trained: what is improved.
         loss: of parameters and a minibatch of rows.
-        rows: a tree of arrays [T, W, ...]: each round of each world is a row.
+        rows: a tree of arrays [R, ...]: what minibatches are drawn of.
         rule: makes a step of a gradient.
         epochs: passes, >= 1.
         minibatches: >= 1; rows that are left over wait for the next pass.
     """
-    rows = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), rows)
     count = len(jax.tree.leaves(rows)[0])
     parts = min(minibatches, count)
     size = count // parts

@@ -48,14 +48,25 @@ class Sight(NamedTuple):
     def policy(self, net: Net, seen: Array | None = None) -> Float[Array, "*n A"]:
         """A number for every action of each agent that sees `seen`, or after every history where that is None."""
         x = self._numbers(seen)
-        rows = 0.5 * (outputs(net, x) + outputs(net, self.sign * x[..., self.order])[..., self.opposite])
-        return self._looked_up(rows, seen)
+        return self._looked_up(self.even(outputs(net, x), outputs(net, self.mirrored(x))), seen)
 
     def value(self, net: Net, seen: Array | None = None) -> Float[Array, "*n"]:
         """One number for each agent, or for each history."""
         x = self._numbers(seen)
-        rows = 0.5 * (outputs(net, x) + outputs(net, self.sign * x[..., self.order]))
+        rows = 0.5 * (outputs(net, x) + outputs(net, self.mirrored(x)))
         return self._looked_up(rows[..., 0], seen)
+
+    def mirrored(self, x: Float[Array, "*n F"]) -> Float[Array, "*n F"]:
+        """What would be seen if all had been opposite."""
+        return self.sign * x[..., self.order]
+
+    def even(self, here: Float[Array, "*n A"], there: Float[Array, "*n A"]) -> Float[Array, "*n A"]:
+        """The mean of what is made of all actions here, and of the opposite ones in the mirror image."""
+        return 0.5 * (here + there[..., self.opposite])
+
+    def numbers(self, seen: Array) -> Float[Array, "*n F"]:
+        """What each agent sees, as a network reads it."""
+        return self.codes[seen] if self.codes is not None else seen
 
     def of_actions(self, rows: Callable[[Array | None], Array], seen: Seen, actions: Array) -> Float[Array, "*rows N"]:
         """Of a number for every action, as `policy` gives it, that of the action which each agent took."""

@@ -24,6 +24,7 @@ from synagents.benchmark.marl.kit import (
     Trained,
     adam,
     advantages,
+    by_round,
     descend,
     team_rewards,
 )
@@ -38,7 +39,7 @@ from synagents.benchmark.marl.networks import (
     together,
 )
 from synagents.hyperparameters import require_between, require_whole, settings, static
-from synagents.world import Group, Metrics, RewardKind, RoundNumber, Transition, Tree
+from synagents.world import Group, Learner, Metrics, RewardKind, RoundNumber, Transition, Tree
 
 
 class ActorCritic(NamedTuple):
@@ -66,7 +67,7 @@ class Rows(NamedTuple):
 
 
 @settings
-class PPO(SharedPolicy):
+class PPO(SharedPolicy, Learner):
     """A shared actor; a subclass says what the critic sees.
 
     Attributes:
@@ -140,9 +141,8 @@ class PPO(SharedPolicy):
         goes_on = jnp.broadcast_to(~transition.terminated[..., None], value.shape).astype(jnp.float32)
         reward = team_rewards(transition)[..., None]
         advantage = advantages(reward, value, last, goes_on, self.gamma, self.gae_lambda)
-        normal = (advantage - advantage.mean()) / (advantage.std() + TINY)
         old = self.log_probability(sight, actor, seen, actions)
-        rows = Rows(seen, actions, old, normal, advantage + value)
+        rows = by_round(Rows(seen, actions, old, normalised(advantage), advantage + value))
         trained = descend(
             key,
             mind.trained,
@@ -157,7 +157,7 @@ class PPO(SharedPolicy):
     def loss(self, sight: Sight, params: ActorCritic, rows: Rows) -> Float[Array, ""]:
         """What is descended on."""
         ratio = jnp.exp(self.log_probability(sight, params.actor, rows.seen, rows.actions) - rows.old)
-        gain = jnp.minimum(ratio * rows.advantage, jnp.clip(ratio, 1 - self.clip, 1 + self.clip) * rows.advantage)
+        gain = clipped(ratio, rows.advantage, self.clip)
         error = (self.values(sight, params.critic, rows.seen) - rows.returns) ** 2
         own = None if sight.codes is not None else rows.seen.own  # of codes: every history counts once
         policy = self.probabilities(sight.policy(params.actor, own))
@@ -175,3 +175,15 @@ class PPO(SharedPolicy):
     def policy_table(self, mind: PPOMind) -> Float[Array, "S A"] | None:
         """pi(a | s) after every history; None where agents see numbers."""
         return None if mind.sight.codes is None else self.probabilities(mind.sight.policy(mind.trained.params.actor))
+
+
+def normalised(advantage: Float[Array, "*rows"]) -> Float[Array, "*rows"]:
+    """With mean 0 and standard deviation 1."""
+    return (advantage - advantage.mean()) / (advantage.std() + TINY)
+
+
+def clipped(
+    ratio: Float[Array, "*rows N"], advantage: Float[Array, "*rows #N"], clip: float
+) -> Float[Array, "*rows N"]:
+    """What is gained by a ratio of the new policy to the old, no more than near 1."""
+    return jnp.minimum(ratio * advantage, jnp.clip(ratio, 1 - clip, 1 + clip) * advantage)
