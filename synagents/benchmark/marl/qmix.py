@@ -12,6 +12,7 @@ from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key
 
 from synagents.benchmark.marl.deep_q import DeepQ
@@ -53,15 +54,15 @@ class QMIX(DeepQ):
         """Networks of the global state, and who is in which group."""
         inputs, agents = state_size(groups), sorted((g.name, g.size) for g in groups if g.name != GLOBAL)
         count, hidden = len(agents), self.hidden
-        sizes = [size for _, size in agents]
-        member = jnp.repeat(jnp.eye(count) / jnp.sqrt(jnp.array(sizes, jnp.float32)), jnp.array(sizes), axis=0)
+        sizes = np.array([size for _, size in agents])
+        member = np.repeat(np.eye(count, dtype=np.float32) / np.sqrt(sizes), sizes, axis=0)
         first, first_bias, second, second_bias = jax.random.split(key, 4)
         return Mixer(
             perceptron(first, (inputs, *hidden, count * self.mixed)),
             perceptron(first_bias, (inputs, self.mixed)),
             perceptron(second, (inputs, *hidden, self.mixed)),
             perceptron(second_bias, (inputs, *hidden, 1)),
-            member,
+            jnp.asarray(member, jnp.float32),
         )
 
     def team(
