@@ -86,7 +86,8 @@ def throughput() -> None:
         inputs, hidden = (64 if agents in (650, 2410) else 784), (() if agents in (650, 7850) else (32,))
         rng = np.random.default_rng(0)
         task = from_images(rng, inputs)
-        world = synapse_v0.world(task, hidden=hidden, interval=0, reward="delta", batch_change="reevaluate", **track.SEEN)
+        told: dict[str, Any] = {"reward": "delta", "batch_change": "reevaluate"} | track.SEEN
+        world = synapse_v0.world(task, hidden=hidden, interval=0, **told)
         assert sum(group.size for group in world.groups) == agents
         algorithm = track.entry_of("ippo", {}).algorithm
         rounds = 200

@@ -34,7 +34,7 @@ class Seen(NamedTuple):
     """What the agents of all groups see, and what a central critic sees."""
 
     own: Array  # [*rows, N] codes, or f32[*rows, N, F]
-    state: Float[Array, "*rows D"] | tuple[()] = ()
+    state: Float[Array, "*rows D"]  # with D = 0 where there is no central critic
 
 
 class Sight(NamedTuple):
@@ -76,7 +76,7 @@ class Sight(NamedTuple):
         return jnp.take_along_axis(rows(seen.own), actions[..., None], axis=-1)[..., 0]
 
     def _numbers(self, seen: Array | None) -> Float[Array, "*n F"]:
-        return self.codes if self.codes is not None else seen
+        return self.codes if self.codes is not None else jnp.asarray(seen)
 
     def _looked_up(self, rows: Array, seen: Array | None) -> Array:
         return rows[seen] if self.codes is not None and seen is not None else rows
@@ -176,4 +176,5 @@ def together(tree: Tree, axis: int) -> Array:
 
 def seen_by_all(obs: Tree, axis: int) -> Seen:
     """What all see, and the global state where the learner is given it; `axis` is that of the agents."""
-    return Seen(together(obs, axis), obs.get(GLOBAL, ()))
+    own = together(obs, axis)
+    return Seen(own, obs[GLOBAL] if GLOBAL in obs else jnp.zeros((*own.shape[:axis], 0), jnp.float32))

@@ -28,7 +28,7 @@ from synagents.hyperparameters import require
 from synagents.keys import LARGEST_SEED
 from synagents.rounds import groups_shown
 from synagents.run import checkpoints
-from synagents.run.files import write_whole
+from synagents.run.files import Json, write_whole
 from synagents.world import Mind
 
 FORMAT = "synagents-policy-scores/1"
@@ -73,7 +73,7 @@ def write(path: Path, submission: Submission) -> None:
     runs = [
         run._asdict() | {"scores": {name: s._asdict() for name, s in run.scores.items()}} for run in submission.runs
     ]
-    whole = {"format": FORMAT, "track": VERSION, "version": version("synagents")} | submission._asdict()
+    whole: Json = {"format": FORMAT, "track": VERSION, "version": version("synagents")} | submission._asdict()
     whole |= {"protocol": asdict(submission.protocol), "runs": runs}
     write_whole(path, json.dumps(whole, indent=1).encode())
 

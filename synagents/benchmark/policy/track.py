@@ -128,8 +128,8 @@ def typed(name: str, pairs: Sequence[str]) -> Values:
 
 def toys(entry: Entry) -> SynapseWorld:
     """The world of toys, as an algorithm sees it: every life has a random teacher of its own."""
-    rewards = synapse_v0.settings_for(learner_name(entry.name))
-    return synapse_v0.world("boundary", hidden=(8,), step_size=0.01, interval=0, **rewards, **entry.seen)
+    told: Values = entry.seen | synapse_v0.settings_for(learner_name(entry.name))
+    return synapse_v0.world("boundary", hidden=(8,), step_size=0.01, interval=0, **told)
 
 
 def learn(
