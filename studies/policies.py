@@ -2,7 +2,7 @@
 
     python studies/policies.py --list                          # the submissions, and which seeds are done
     python studies/policies.py [--only NAME ...] [--seeds N]   # learn and score what is missing
-    python studies/policies.py --table                         # the table of docs/benchmark.md, of what is done
+    python studies/policies.py --table                         # the table of docs/policies.md, of what is done
     python studies/policies.py --throughput                    # agent-steps a second, learning included
 
 Each submission is a file in results/policy/, with its policies beside it; `synagents bench verify` plays any of them

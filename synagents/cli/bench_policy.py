@@ -27,7 +27,7 @@ DATA = click.option("--data", type=kinds.Place(), help="Folder with the notMNIST
 )
 def policy(learner: str, names: tuple[str, ...], seeds: int, budget: int, pairs: tuple[str, ...], data: Path | None,
            out: Path) -> None:  # fmt: skip
-    """Learn a shared policy on toys, and score it frozen on what it has never seen (docs/benchmark.md)."""
+    """Learn a shared policy on toys, and score it frozen on what it has never seen (docs/policies.md)."""
     from synagents.cli.jax_settings import prepare_jax
 
     prepare_jax()

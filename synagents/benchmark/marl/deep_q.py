@@ -73,8 +73,8 @@ class DeepQ(SharedPolicy, Learner):
     needs: ClassVar[RewardKind] = GRADED
 
     hidden: tuple[int, ...] = static(default=(32,))
-    learning_rate: float = 3e-3
-    gamma: float = 0.5
+    learning_rate: float = 1e-3
+    gamma: float = 0.95
     q_lambda: float = 0.9
     epsilon: float = 0.5
     epochs: int = static(default=4)

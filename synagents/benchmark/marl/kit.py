@@ -109,7 +109,7 @@ def lambda_returns(
 
 def by_round(rows: PyTree) -> PyTree:
     """Every round of every world as a row: [T W, ...] from [T, W, ...]."""
-    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), rows)
+    return jax.tree.map(lambda x: x.reshape(x.shape[0] * x.shape[1], *x.shape[2:]), rows)
 
 
 def descend(

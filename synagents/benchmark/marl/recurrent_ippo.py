@@ -77,8 +77,8 @@ class RecurrentIPPO(SharedPolicy, MemoryLearner):
     needs: ClassVar[RewardKind] = GRADED
 
     units: int = static(default=16)
-    learning_rate: float = 3e-3
-    gamma: float = 0.5
+    learning_rate: float = 1e-3
+    gamma: float = 0.95
     gae_lambda: float = 0.9
     clip: float = 0.2
     epsilon: float = 0.3
