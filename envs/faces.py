@@ -38,6 +38,7 @@ class Faces:
         *,
         max_cycles: int = 10_000,
         render_mode: Literal["human", "rgb_array"] | None = None,
+        names: Literal["group", "agent"] = "group",
         **options: Any,
     ) -> "ParallelView":
         """The world as a PettingZoo ParallelEnv; in worlds with turns one step is one turn.
@@ -45,7 +46,9 @@ class Faces:
         Args:
             task: as in `world`; None for its default.
             max_cycles: rounds after which an episode is truncated, >= 1.
-            render_mode: "rgb_array", "human", or None; only where the world has weights to show.
+            render_mode: "rgb_array", "human", or None for no pictures.
+            names: of agents: "group", `<group>_<i>`, or "agent", agent_0 .. agent_{N-1}, where all have the same
+                spaces: clients that make a policy for each group of names then make one for all.
             **options: every other keyword of `world`.
 
         Raises:
@@ -54,7 +57,8 @@ class Faces:
         """
         from synagents.envs.parallel import ParallelView
 
-        return ParallelView(self._built(task, options), self.name, max_cycles=max_cycles, render_mode=render_mode)
+        world = self._built(task, options)
+        return ParallelView(world, self.name, max_cycles=max_cycles, render_mode=render_mode, names=names)
 
     def raw_env(self, task: Any = None, **options: Any) -> "AECEnv":
         """The world as a PettingZoo AECEnv, agent after agent; every keyword of `parallel_env`."""

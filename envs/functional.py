@@ -17,7 +17,9 @@ from gymnasium import spaces
 from jaxtyping import Array, Bool, Int, Key
 
 from synagents import keys
+from synagents.envs.spaces import LazySpaces
 from synagents.hyperparameters import nearest, require, require_whole, settings, static
+from synagents.schedules import is_due
 from synagents.world import (
     Group,
     Outcome,
@@ -26,7 +28,6 @@ from synagents.world import (
     World,
     agent_ids,
     each_agent,
-    is_due,
     observe_all,
     turns_of,
 )
@@ -89,6 +90,16 @@ class FunctionalEnv:
         """What one agent of that name, or of the group of that name, does."""
         return self._group(name).action_space
 
+    @property
+    def observation_spaces(self) -> LazySpaces:
+        """{name: what one agent of that name, or of that group, observes}."""
+        return LazySpaces(self.agents, self.observation_space)
+
+    @property
+    def action_spaces(self) -> LazySpaces:
+        """{name: what one agent of that name, or of that group, does}."""
+        return LazySpaces(self.agents, self.action_space)
+
     def reset(self, key: Key[Array, ""]) -> tuple[Named, EnvState]:
         """A new episode, and what everybody sees at its beginning.
 
@@ -98,10 +109,7 @@ class FunctionalEnv:
         Raises:
             ValueError: if too many agents have an entry each, or this is no key.
         """
-        require(
-            self.keyed == "group" or self.num_agents <= MAX_KEYED_AGENTS,
-            f"One dictionary entry per agent takes minutes to compile for {self.num_agents} agents: use keyed='group'.",
-        )
+        self.require_few()
         env_state = EnvState(self.world.reset(_own_key(key)), jnp.int32(0), jnp.int32(0))
         return self.get_obs(env_state), env_state
 
@@ -141,6 +149,13 @@ class FunctionalEnv:
         done = {name: jnp.full(size, ended) for name, size in sizes.items()}
         info = outcome.info | {"terminated": outcome.terminated, "truncated": outcome.truncated}
         return self.get_obs(env_state), env_state, self._named(reward), self._named(done) | {"__all__": ended}, info
+
+    def require_few(self) -> None:
+        """ValueError if too many agents have an entry each; `reset` asks so, too."""
+        require(
+            self.keyed == "group" or self.num_agents <= MAX_KEYED_AGENTS,
+            f"One dictionary entry per agent takes minutes to compile for {self.num_agents} agents: use keyed='group'.",
+        )
 
     def get_obs(self, env_state: EnvState) -> Named:
         """What everybody sees."""

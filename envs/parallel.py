@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property, partial
 from itertools import chain, islice
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import jax
 import numpy as np
@@ -22,9 +22,12 @@ from pettingzoo.utils import parallel_to_aec, wrappers
 from synagents import keys
 from synagents.envs.functional import EnvState, FunctionalEnv, Seeds
 from synagents.envs.render import Renderer
+from synagents.envs.spaces import LazySpaces, require_alike
 from synagents.hyperparameters import require
 from synagents.world import Outcome, Tree, World, agent_ids, num_choices, turns_of
 
+RENDER_MODES = ["human", "rgb_array"]
+Names = Literal["group", "agent"]
 Entries: TypeAlias = dict[str, Any]  # one entry per agent, or options and infos by name
 
 
@@ -56,7 +59,7 @@ class _Spaces(NamedTuple):
 
 
 class ParallelView(ParallelEnv):
-    """A world as a PettingZoo ParallelEnv: one entry per agent `<group>_<i>`, new dictionaries every step.
+    """A world as a PettingZoo ParallelEnv: one entry per agent, new dictionaries every step.
 
     All agents end together. In worlds with turns one call is one turn: everybody gives an action, those of agents whose
     turn it is not are ignored, `infos[agent]["active"]` says whether the agent's turn is the next one, and rewards come
@@ -70,6 +73,7 @@ class ParallelView(ParallelEnv):
         *,
         max_cycles: int = 10_000,
         render_mode: Literal["human", "rgb_array"] | None = None,
+        names: Names = "group",
     ):
         """A world with one entry per agent.
 
@@ -77,25 +81,29 @@ class ParallelView(ParallelEnv):
             world: the world.
             name: of the environment, such as "synapse_v0".
             max_cycles: rounds after which an episode is truncated, >= 1.
-            render_mode: "rgb_array", "human", or None for no pictures; only None where the weights belong to the
-                learner, whom a face does not know.
+            render_mode: "rgb_array", "human", or None for no pictures.
+            names: of agents: "group", `<group>_<i>`, or "agent", agent_0 .. agent_{N-1} in the same order, where all
+                agents have the same spaces. Clients that make one policy for each name before the last underscore
+                (TorchRL, BenchMARL, AgileRL) then share one among all.
 
         Raises:
-            ValueError: if an option is out of range, or actions are neither single numbers nor Discrete.
+            ValueError: if an option is out of range, actions are neither single numbers nor Discrete, or agents that
+                are to have one name differ in their spaces.
         """
         self._env = FunctionalEnv(world, max_cycles)
-        modes = ["human", "rgb_array"] if world.weights_in == "state" else []
         require(
-            bool(modes) or render_mode is None,
-            f"{name} has no weights of its own to show, since they belong to the learner: leave render_mode out.",
-        )
-        require(
-            render_mode is None or render_mode in modes,
+            render_mode is None or render_mode in RENDER_MODES,
             f"render_mode must be human, rgb_array or None, but is {render_mode!r}.",
         )
-        self.metadata = {"name": name, "render_modes": modes, "render_fps": 10, "is_parallelizable": True}
+        self.metadata = {"name": name, "render_modes": RENDER_MODES, "render_fps": 10, "is_parallelizable": True}
         self.render_mode = render_mode
-        self.possible_agents = agent_ids(world.groups)
+        require(names in get_args(Names), f"names must be one of {', '.join(get_args(Names))}, but is {names!r}.")
+        self._names = names
+        if names == "agent":
+            require_alike(world.groups, "Agents that are called alike have the same spaces", "use names='group'")
+            self.possible_agents = [f"agent_{i}" for i in range(sum(group.size for group in world.groups))]
+        else:
+            self.possible_agents = agent_ids(world.groups)
         self.agents: list[str] = []
         for group in world.groups:
             space = group.action_space
@@ -112,7 +120,7 @@ class ParallelView(ParallelEnv):
         self._np_random_seed: int | None = None
         self._env_state: EnvState | None = None
         self._turn = 0
-        self._renderer = Renderer(world.groups[0].action_space) if render_mode else None
+        self._renderer = Renderer(world.groups) if render_mode else None
 
     @property
     def max_cycles(self) -> int:
@@ -143,6 +151,16 @@ class ParallelView(ParallelEnv):
         """What this agent does; always the same object, with a seed of its own."""
         return self._space(agent).action
 
+    @property
+    def observation_spaces(self) -> LazySpaces:
+        """{agent: what it observes}; a space is made when it is asked for."""
+        return LazySpaces(self.possible_agents, self.observation_space)
+
+    @property
+    def action_spaces(self) -> LazySpaces:
+        """{agent: what it does}; a space is made when it is asked for."""
+        return LazySpaces(self.possible_agents, self.action_space)
+
     @cached_property
     def state_space(self) -> spaces.Box:
         """Of `state()`: any real numbers."""
@@ -151,14 +169,15 @@ class ParallelView(ParallelEnv):
 
     def unravel(self, agent: str) -> tuple[str, tuple[int, ...]]:
         """The array in which an agent sits, and its index there: "layer0_weight_33" -> ("layer0_weight", (1, 1))."""
-        name, _, index = agent.rpartition("_")
-        group = next((group for group in self.world.groups if group.name == name), None)
-        require(
-            group is not None and index.isdecimal() and int(index) < group.size and str(int(index)) == index,
-            f"There is no agent {agent!r}: they are called {self.possible_agents[0]} to {self.possible_agents[-1]}.",
+        name, _, number = agent.rpartition("_")
+        index = int(number) if number.isdecimal() and str(int(number)) == number else -1
+        for group in self.world.groups:
+            if name == (group.name if self._names == "group" else "agent") and 0 <= index < group.size:
+                return group.name, tuple(int(place) for place in np.unravel_index(index, group.shape))
+            index -= group.size * (self._names == "agent")  # agents are counted through all groups
+        raise ValueError(
+            f"There is no agent {agent!r}: they are called {self.possible_agents[0]} to {self.possible_agents[-1]}."
         )
-        assert group
-        return name, tuple(int(place) for place in np.unravel_index(int(index), group.shape))
 
     def reset(self, seed: int | None = None, options: Entries | None = None) -> tuple[Entries, dict[str, Entries]]:
         """A new episode: of a new seed the first one, and without a seed the next one.
@@ -199,7 +218,8 @@ class ParallelView(ParallelEnv):
         chosen = self._read(actions)
         seed, episode = self._seeds.seed, self._seeds.episode
         self._env_state, outcome, seen = _step(self._env, seed, episode, self._env_state, chosen)
-        self._turn = (self._turn + 1) % len(turns_of(self.world.groups))
+        turn, turns = self._turn, len(turns_of(self.world.groups))
+        self._turn = (turn + 1) % turns
         reward, terminated, truncated, info = jax.device_get(outcome)
         answer = (
             self._seen(seen),
@@ -211,7 +231,8 @@ class ParallelView(ParallelEnv):
         if terminated or truncated:
             self.agents = []
         if self._renderer:
-            self._renderer.note(info, chosen)
+            acted = {group.name: chosen[group.name] for group in self.world.groups if turn in group.turns}
+            self._renderer.note(acted, info if turn == turns - 1 else None)
             if self.render_mode == "human":
                 self.render()
         return answer
@@ -223,11 +244,11 @@ class ParallelView(ParallelEnv):
         return np.array(_global_state(self._env, self._env_state))
 
     def render(self) -> np.ndarray | None:
-        """A picture of weights, last actions and the loss so far: uint8[height, width, 3], or a window's content."""
+        """A picture, uint8[height, width, 3], or a window's content (`synagents.envs.render` says what it shows)."""
         if self._renderer is None or self._env_state is None:
             raise ResetNeeded("Make the environment with a render_mode and call reset() before render().")
-        weights = self.world.weights(self._env_state.state)
-        return self._renderer.plot(str(self), weights, show=self.render_mode == "human")
+        arrays = self.world.pictures(self._env_state.state)
+        return self._renderer.plot(str(self), arrays, show=self.render_mode == "human")
 
     def close(self) -> None:
         """Close the window, if there is one."""

@@ -11,12 +11,14 @@ differs, the data sheet says so below.
 |             | `gymnasium.make_vec("synagents.envs:synagents/Plastic-v0", num_envs=W, units=4)`                  |
 | Faces       | `parallel_env` (PettingZoo), `env` and `raw_env` (agent after agent), `vector_env` (Gymnasium),   |
 |             | `functional_env` (JaxMARL's style), and `world`, the pure functions that `synagents.outer` plays  |
-| Worlds      | `num_envs=W` of `vector_env` and `make_vec` counts worlds; the environment's attribute `num_envs` |
-|             | counts its sub-environments, which are the agents of all worlds                                   |
-| Agents      | one per recurrent synapse: the group `recurrent` of shape [H, H], agents `recurrent_<i>`          |
-| Sharing     | none of traces; slow weights are the world's, and the rule is whatever the learner shares         |
-| Observation | Box(5): pre and post activity of this round, own trace, own eligibility, the modulator            |
-| State       | for central critics: the stimulus, the activity on both sides, the modulator, f32[D + 2 H + 1]    |
+| Worlds      | `num_envs=W` of `vector_env` and `make_vec`; its attribute `num_envs` counts agents of all worlds |
+| Agents      | one per plastic synapse: the group `recurrent` of shape [H, H], agents `recurrent_<i>`; of the    |
+|             | cell `lif-forward` the group `input` of shape [D, H], agents `input_<i>`                          |
+| Sharing     | none of traces; slow weights are the world's, and the rule is whatever the learner shares:        |
+|             | clients that make one policy for each group of names make one for all                             |
+| Observation | Box(6): pre and post activity of this round (of spiking units low-passed), own trace, own         |
+|             | eligibility, the modulator, the sliding threshold of the unit behind                              |
+| State       | for central critics: the stimulus, the activity on both sides, the modulator, f32[D + n + H + 1]  |
 | Action      | Box(): what is added to the own trace                                                             |
 | Turns       | one                                                                                               |
 | Reward      | one number for the whole team: what the task answers to the network's decision                    |
@@ -25,8 +27,8 @@ differs, the data sheet says so below.
 | Episode     | a life: as many rounds as the task's episodes have                                                |
 | Seeds       | 0 .. 2^32 - 1; `reset(seed)` begins the seed's first life, `reset()` the next one                 |
 | Options     | `reset_mask` for `vector_env`, which begins anew in the worlds that it names; no other            |
-| Pictures    | none: `render_mode` is refused                                                                    |
-| Arguments   | those of `world`; `max_cycles`; `num_envs`; `keyed`                                               |
+| Pictures    | traces, what was added to them last, the recurrent slow weights, and the loss of every round      |
+| Arguments   | those of `world`; `max_cycles`; `render_mode`; `names`; `num_envs`; `keyed`                       |
 | Source      | Miconi, Rawal, Clune & Stanley 2019, "Backpropamine" (arXiv 2002.10585); Miconi, Clune & Stanley  |
 |             | 2018, "Differentiable plasticity" (1804.02464). Synapses as agents are ours                       |
 
@@ -36,6 +38,7 @@ With a task of samples, such as `plastic_v0.world("digits")`:
 |-------------|---------------------------------------------------------------------------------------------------|
 | Agents      | one per weight and bias: groups `layer0_weight` [n, m], `layer0_bias` [m], ..., agents            |
 |             | `<group>_<i>`                                                                                     |
+| Sharing     | as in `synapse_v0`: `names="agent"` makes one group of names of all weights                       |
 | Observation | Box(B, 3), for each of the B samples: the activity of the sending unit (of a bias 1), the noise z |
 |             | of the own unit, N(0, 1), and the modulator, which is the same for all: how far sigma z made the  |
 |             | sample's loss fall, divided by sigma                                                              |
@@ -45,20 +48,23 @@ With a task of samples, such as `plastic_v0.world("digits")`:
 |             | new batch, the last batch's loss less the new one's                                               |
 | Info        | `loss`: of the batch in use, by the pass without noise                                            |
 | Episode     | the training of one network; it never ends by itself                                              |
+| Pictures    | weights, what was added to them last, and the loss of every round                                 |
 | Cost        | two passes of a batch per round, and two before the first: 2 B (1 + T) sample evaluations         |
 | Batches     | kept for `interval` rounds; agents feel a new one from the round after it came                    |
 | Source      | Jabri & Flower 1992; Werfel, Xie & Seung 2005 (node perturbation). Synapses as agents are ours    |
 
 In a round of a life the synapses act on what the network has just done; then its decision is drawn, the task answers,
-and the network sees the next stimulus. A new life begins with silence and traces of 0. Networks decide by a softmax.
+and the network sees the next stimulus. A new life begins with silence and traces of 0; a task may clear activity within
+a life, too (`LifeTask.silences`). Networks decide by a softmax.
 
 Version history: v0, the first.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from functools import cached_property, partial
+from typing import Any, Literal, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -67,13 +73,14 @@ from gymnasium import spaces
 from jaxtyping import Array, Float, Integer, Key, PyTree
 
 from synagents import registry
-from synagents.agents.plasticity import Bound, Felt, moved, product
+from synagents.agents.plasticity import Bound, Felt, mean, moved, product
 from synagents.agents.rules import Rule
 from synagents.counter import counter_key
 from synagents.envs import plastic_samples
 from synagents.envs.faces import Faces
 from synagents.hyperparameters import require, require_between, require_whole, settings, static
-from synagents.networks.recurrent import LSTM, Cell, Rate, linear
+from synagents.networks.cells import LSTM, Cell, Rate, linear
+from synagents.networks.lif import LIF, ForwardLIF
 from synagents.registry import Plays
 from synagents.world import (
     ForecastTask,
@@ -95,9 +102,8 @@ from synagents.world import (
 
 __all__ = ["PlasticState", "PlasticWorld", "env", "functional_env", "parallel_env", "raw_env", "vector_env", "world"]
 
-GROUP = "recurrent"
-ALPHA, RATE = "alpha", "eligibility_rate"  # slow weights that only plastic networks have
-CELLS = {"rate": Rate, "lstm": LSTM}
+ALPHA, RATE, SLIDE = "alpha", "eligibility_rate", "threshold_rate"  # slow weights that only plastic networks have
+CELLS: dict[str, Callable[[int], Cell]] = {"rate": Rate, "lstm": LSTM, "lif": LIF, "lif-forward": ForwardLIF}
 
 
 class PlasticState(NamedTuple):
@@ -122,6 +128,7 @@ class PlasticWorld(LifeWorld):
         alpha: how much traces count: "synapse", a slow weight of every synapse; "shared", one for all; "none", nothing.
         modulator: "none", or "scalar": one number in (-1, 1) that the network makes and all synapses feel.
         eligibility: whether synapses keep a running mean of pre times post.
+        threshold: whether units keep a running mean of the square of post.
         bound: of traces: "hard" or "soft".
         limit: the largest trace, > 0.
     """
@@ -132,6 +139,7 @@ class PlasticWorld(LifeWorld):
     alpha: Literal["synapse", "shared", "none"] = static(default="synapse")
     modulator: Literal["none", "scalar"] = static(default="none")
     eligibility: bool = static(default=False)
+    threshold: bool = static(default=False)
     bound: Bound = static(default="hard")
     limit: float = static(default=1.0)
 
@@ -149,12 +157,13 @@ class PlasticWorld(LifeWorld):
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:
-        """All recurrent synapses."""
-        there = {"trace": self.alpha != "none", "modulator": self.modulator != "none", "eligibility": self.eligibility}
+        """All synapses of the matrix that may be plastic."""
+        there = {"trace": self.alpha != "none", "modulator": self.modulator != "none"}
+        there |= {"eligibility": self.eligibility, "threshold": self.threshold}
         felt = spaces.Box(-np.inf, np.inf, (len(Felt._fields),), np.float32)
         trace = spaces.Box(-np.inf, np.inf, (), np.float32)
         about = tuple(name for name, given in there.items() if given)
-        return (Group(GROUP, (self.cell.units, self.cell.units), felt, trace, about=about),)
+        return (Group(self.cell.plastic, self._shape, felt, trace, about=about),)
 
     @cached_property
     def interval(self) -> int:
@@ -175,17 +184,18 @@ class PlasticWorld(LifeWorld):
         inputs, units, choices = self.sizes
         cell, recurrent, alpha, readout, value, modulator = jax.random.split(key, 6)
         params = self.cell.init(cell, inputs)
-        params |= {
-            "recurrent_weight": 0.7 / math.sqrt(units) * jax.random.normal(recurrent, (units, units), jnp.float32)
-        }
+        scale = self.cell.spread / math.sqrt(self._shape[0])
+        params |= {self._plastic: scale * jax.random.normal(recurrent, self._shape, jnp.float32)}
         params |= linear(readout, "readout", units, choices) | linear(value, "value", units, 1)
         if self.alpha != "none":
-            shape = (units, units) if self.alpha == "synapse" else ()
+            shape = self._shape if self.alpha == "synapse" else ()
             params[ALPHA] = jax.random.uniform(alpha, shape, jnp.float32, -0.1, 0.1)
         if self.modulator != "none":
             params |= linear(modulator, "modulator", units, 1)
         if self.eligibility:
             params[RATE] = jnp.float32(0.5)
+        if self.threshold:
+            params[SLIDE] = jnp.float32(0.05)
         return params
 
     def reset(self, key: Key[Array, ""], task_state: TaskState = None) -> PlasticState:
@@ -197,25 +207,24 @@ class PlasticWorld(LifeWorld):
     def observe(self, state: PlasticState, turn: int) -> Tree:
         """What the synapses feel, as factors: {group: Felt}."""
         del turn
-        seen: PyTree = {GROUP: state.felt}
-        return seen
+        return {self.cell.plastic: cast("PyTree", state.felt)}
 
     def move(self, state: PlasticState, actions: Tree, t: RoundNumber, turn: int) -> PlasticState:
         """The traces after the synapses have acted, and their eligibility."""
         del t, turn
         felt = state.felt
-        trace = moved(felt.trace, actions[GROUP].reshape(felt.trace.shape), self.bound, self.limit)
+        trace = moved(felt.trace, actions[self.cell.plastic].reshape(felt.trace.shape), self.bound, self.limit)
         felt = felt._replace(trace=trace)
         if self.eligibility:
-            rate = self._slow(state)[RATE]
-            felt = felt._replace(eligibility=(1 - rate) * felt.eligibility + rate * product(felt))
+            felt = felt._replace(eligibility=mean(felt.eligibility, product(felt), self.weights(state)[RATE]))
+        if self.threshold:
+            felt = felt._replace(threshold=mean(felt.threshold, felt.post**2, self.weights(state)[SLIDE]))
         return state._replace(felt=felt)
 
     def resolve(self, key: Key[Array, ""], state: PlasticState) -> tuple[PlasticState, Outcome]:
         """Draw the network's decision, let the task answer, and let the network see what comes next."""
         decide, respond = jax.random.split(counter_key(key))
-        log_p = jax.nn.log_softmax(state.logits)
-        action = jax.random.categorical(decide, state.logits).astype(jnp.int32)
+        log_p, action = jax.nn.log_softmax(state.logits), jax.random.categorical(decide, state.logits).astype(jnp.int32)
         task_state, answer = self.task.respond(respond, state.task, action)
         reward = answer.reward
         if isinstance(self.task, ForecastTask):
@@ -227,7 +236,7 @@ class PlasticWorld(LifeWorld):
             "value": state.value,
         }
         after = self._step(state._replace(task=task_state))
-        return after, Outcome({GROUP: reward}, answer.terminated, answer.truncated, info)
+        return after, Outcome({self.cell.plastic: reward}, answer.terminated, answer.truncated, info)
 
     def refresh(self, key: Key[Array, ""], state: PlasticState) -> PlasticState:
         """The next life of the same network."""
@@ -245,7 +254,7 @@ class PlasticWorld(LifeWorld):
                 act_key, resolve_key = jax.random.split(jax.random.fold_in(rounds, t))
                 actions, memory = policy.act(act_key, memory, self.observe(here, 0), 0)
                 here, outcome = self.resolve(resolve_key, self.move(here, actions, t, 0))
-                return (here, memory), outcome.reward[GROUP]
+                return (here, memory), outcome.reward[self.cell.plastic]
 
             first = self._born(state.weights, self.task.first(born, part))
             return jax.lax.scan(one, (first, policy.begin_world(memory)), jnp.arange(self.task.length))[1].sum()
@@ -254,13 +263,16 @@ class PlasticWorld(LifeWorld):
 
     def global_state(self, state: PlasticState) -> Float[Array, "D"]:
         """The stimulus, the activity on both sides of the synapses, the modulator."""
-        felt = state.felt
-        parts = (self._stimulus(state), felt.pre, felt.post, felt.modulator)
+        parts = (self._stimulus(state), state.felt.pre, state.felt.post, state.felt.modulator)
         return jnp.concatenate([part.reshape(-1) for part in parts])
 
     def weights(self, state: PlasticState) -> Params:
         """The slow weights."""
-        return self._slow(state)
+        return state.weights if self.slow is None else self.slow
+
+    def pictures(self, state: PlasticState) -> Params:
+        """The traces, under the group's name, and the slow weights beside which they count."""
+        return {self.cell.plastic: state.felt.trace, self._plastic: self.weights(state)[self._plastic]}
 
     def with_slow(self, slow: Params) -> "PlasticWorld":
         """This world with these slow weights."""
@@ -268,29 +280,40 @@ class PlasticWorld(LifeWorld):
 
     def monitor(self, state: PlasticState) -> Metrics:
         """The root of the mean squared trace, and the modulator."""
-        trace = state.felt.trace
-        return {"trace": jnp.sqrt(jnp.mean(trace * trace)), "modulator": state.felt.modulator.reshape(())}
+        felt = state.felt
+        return {"trace": jnp.sqrt(jnp.mean(felt.trace**2)), "modulator": felt.modulator.reshape(())}
 
-    def _slow(self, state: PlasticState) -> Params:
-        return state.weights if self.slow is None else self.slow
+    @property
+    def _plastic(self) -> str:
+        """The name of the slow weights that may be plastic."""
+        return f"{self.cell.plastic}_weight"
+
+    @property
+    def _shape(self) -> tuple[int, int]:
+        return self.cell.shape(self.sizes[0])
 
     def _stimulus(self, state: PlasticState) -> Float[Array, "D"]:
         return self.task.stimulus(state.task).reshape(-1).astype(jnp.float32)
 
     def _born(self, weights: Params, task_state: TaskState) -> PlasticState:
         """A network that has seen its first stimulus."""
-        units, dtype = self.cell.units, (weights if self.slow is None else self.slow)["recurrent_weight"].dtype
-        nothing, silent, traces = (jnp.zeros(shape, dtype) for shape in ((1, 1), units, (units, units)))
-        felt = Felt(silent[:, None], silent[None], traces, traces if self.eligibility else nothing, nothing)
+        dtype, (inputs, units) = (weights if self.slow is None else self.slow)[self._plastic].dtype, self._shape
+        nothing, traces, post = (jnp.zeros(shape, dtype) for shape in ((1, 1), self._shape, (1, units)))
+        eligibility, threshold = traces if self.eligibility else nothing, post if self.threshold else nothing
+        felt = Felt(jnp.zeros((inputs, 1), dtype), post, traces, eligibility, nothing, threshold)
         logits = jnp.zeros(self.sizes[-1], dtype)
-        return self._step(PlasticState(self.cell.begin(dtype), felt, logits, logits[0], weights, task_state))
+        silence = self.cell.begin(dtype, self.sizes[0])
+        return self._step(PlasticState(silence, felt, logits, logits[0], weights, task_state))
 
     def _step(self, state: PlasticState) -> PlasticState:
         """The network sees the stimulus."""
-        slow, recurrent = self._slow(state), self._slow(state)["recurrent_weight"]
+        slow = self.weights(state)
+        weights, cleared = slow[self._plastic], self.task.silences(state.task)
         if self.alpha != "none":
-            recurrent = recurrent + slow[ALPHA] * state.felt.trace
-        carry, out, pre, post = self.cell.step(slow, state.carry, self._stimulus(state), recurrent)
+            weights = weights + slow[ALPHA] * state.felt.trace
+        silence = self.cell.begin(weights.dtype, self.sizes[0])
+        carry = jax.tree.map(partial(jnp.where, cleared), silence, state.carry)
+        carry, out, pre, post = self.cell.step(slow, carry, self._stimulus(state), weights)
         logits = out @ slow["readout_weight"] + slow["readout_bias"]
         value = (out @ slow["value_weight"] + slow["value_bias"])[0]
         felt = state.felt._replace(pre=pre[:, None], post=post[None])
@@ -302,12 +325,13 @@ class PlasticWorld(LifeWorld):
 def lives(
     task: str | LifeTask = "cue",
     *,
-    cell: Literal["rate", "lstm"] = "rate",
+    cell: Literal["rate", "lstm", "lif", "lif-forward"] = "rate",
     units: int = 24,
     slow: Params | None = None,
     alpha: Literal["synapse", "shared", "none"] = "synapse",
     modulator: Literal["none", "scalar"] = "none",
     eligibility: bool = False,
+    threshold: bool = False,
     bound: Bound = "hard",
     limit: float = 1.0,
     **task_options: Any,
@@ -316,12 +340,14 @@ def lives(
 
     Args:
         task: a task's name ("cue", "maze"), or a task object whose episodes all have as many rounds.
-        cell: rate (a tanh network) or lstm.
+        cell: rate (a tanh network), lstm, lif (spiking units that hear each other) or lif-forward (spiking units that
+            hear the stimulus alone, by plastic synapses).
         units: of the recurrent layer, >= 1.
         slow: the network's slow weights, such as an outer loop has found; None draws a network for every world.
         alpha: how much traces count: synapse (a slow weight of every synapse), shared (one for all) or none (nothing).
         modulator: none, or scalar: one number in (-1, 1) that the network makes and all synapses feel.
         eligibility: let synapses keep a running mean of pre times post.
+        threshold: let units keep a running mean of the square of post.
         bound: of traces: hard or soft.
         limit: the largest trace, > 0.
         **task_options: options of the named task, such as `bits=20`.
@@ -332,7 +358,7 @@ def lives(
     require(cell in CELLS, f"cell must be {' or '.join(CELLS)}, but is {cell!r}.")
     require_whole("units", units, 1)
     chosen = registry.make_task(task, task_options, lives)
-    return PlasticWorld(chosen, CELLS[cell](units), slow, alpha, modulator, eligibility, bound, limit)
+    return PlasticWorld(chosen, CELLS[cell](units), slow, alpha, modulator, eligibility, threshold, bound, limit)
 
 
 PLAYS = (
@@ -365,6 +391,7 @@ def settings_for(learner: str) -> dict[str, Any]:
         "alpha": "synapse" if rule.acts else "none",
         "modulator": "scalar" if "modulator" in rule.feels else "none",
         "eligibility": "eligibility" in rule.feels,
+        "threshold": "threshold" in rule.feels,
     }
 
 

@@ -1,7 +1,9 @@
-"""A picture of an episode: every weight, what its synapse did last, and the loss so far.
+"""A picture of an episode: what the world shows of itself, what every agent did last, and how it has gone so far.
 
-Blue and red are negative and positive weights; orange moved up, violet moved down, white rested. Where actions name
-levels, or are any numbers, violet is low and orange is high.
+Of a network in training these are its weights and the loss of every round; of units their activity, and of plastic
+synapses their traces (`World.pictures`). Where a world says what episodes return, the curve is of returns. Blue and red
+are negative and positive numbers; orange moved up or fired, violet moved down or was silent, white rested. Where
+actions name levels, or are any numbers, violet is low and orange is high.
 """
 
 from typing import Any
@@ -10,7 +12,7 @@ import numpy as np
 from gymnasium import spaces
 from jaxtyping import UInt8
 
-from synagents.world import Params
+from synagents.world import Group, Metrics, Params
 
 MOST_ARRAYS = 4  # a picture shows the largest ones
 COLOURS = ["#5e3c99", "#f7f7f7", "#e66101"]
@@ -20,26 +22,44 @@ class Renderer:
     """Collects what a picture shows and plots it; needs matplotlib, the package's extra `plot`.
 
     Args:
-        actions: the space of an agent's action.
+        groups: of the world.
     """
 
-    def __init__(self, actions: spaces.Space) -> None:
+    def __init__(self, groups: tuple[Group, ...]) -> None:
         self._figure: Any = None
-        self._space = actions
+        self._groups = {group.name: group for group in groups}
+        self._returns: list[float] = []
         self.restart()
 
     def restart(self) -> None:
-        """A new episode: nobody has acted, and no loss is known."""
+        """A new episode: nobody has acted, and no loss is known; returns of earlier episodes stay."""
         self._losses: list[float] = []
         self._actions: dict[str, np.ndarray] = {}
+        self._pays_returns = False
 
-    def note(self, info: dict[str, Any], actions: dict[str, np.ndarray]) -> None:
-        """Remember a round: what the world reports of it, and what all agents did, {group: uint8[n]}."""
-        self._losses.append(float(info["loss"]))
-        self._actions = actions
+    def note(self, actions: dict[str, np.ndarray], info: Metrics | None) -> None:
+        """Remember a turn.
 
-    def plot(self, title: str, weights: Params, *, show: bool) -> UInt8[np.ndarray, "height width 3"] | None:
+        Args:
+            actions: of the groups that acted in it, {group: [n]}.
+            info: what the world reports of the round, if this was its last turn.
+        """
+        self._actions = self._actions | actions
+        if info is None:
+            return
+        self._pays_returns = "returns" in info
+        if not self._pays_returns:
+            self._losses.append(float(info["loss"]))
+        elif info["episodes"]:
+            self._returns.append(float(info["returns"]))
+
+    def plot(self, title: str, arrays: Params, *, show: bool) -> UInt8[np.ndarray, "height width 3"] | None:
         """The picture as an array, or `show` it in a window.
+
+        Args:
+            title: over the picture.
+            arrays: {name: f32[...]}; what a group did last stands below the array of its name.
+            show: whether in a window.
 
         Raises:
             ModuleNotFoundError: without matplotlib.
@@ -49,21 +69,17 @@ class Renderer:
             self._figure = _window() if show else _canvas()
         figure = self._figure
         figure.clear()
-        largest = sorted(weights, key=lambda name: -weights[name].size)[:MOST_ARRAYS]
-        names = [name for name in weights if name in largest]
+        largest = sorted(arrays, key=lambda name: -arrays[name].size)[:MOST_ARRAYS]
+        names = [name for name in arrays if name in largest]
         grid = figure.add_gridspec(3, max(len(names), 1), height_ratios=[3, 3, 2])
         for column, name in enumerate(names):
-            image = _as_image(np.asarray(weights[name]))
-            moved = self._actions.get(name, np.full(image.size, self._rest)).reshape(image.shape)
+            image = _as_image(np.asarray(arrays[name]))
             extreme = float(np.abs(image).max()) or 1.0
-            above, below = (figure.add_subplot(grid[row, column]) for row in (0, 1))
+            above = figure.add_subplot(grid[0, column])
             _plot_image(above, image, f"{name}, +-{extreme:.2g}", "RdBu_r", (-extreme, extreme))
-            _plot_image(below, moved, "last actions", *self._colours(moved))
-        curve = figure.add_subplot(grid[2, :])
-        curve.plot(np.arange(1, len(self._losses) + 1), self._losses, color="black", linewidth=0.8)
-        curve.set_xlabel("round", fontsize=8)
-        curve.set_ylabel("loss", fontsize=8)
-        curve.tick_params(labelsize=7)
+            if name in self._groups:
+                self._plot_actions(figure.add_subplot(grid[1, column]), self._groups[name])
+        self._plot_curve(figure.add_subplot(grid[2, :]))
         figure.suptitle(title, fontsize=10)
         figure.canvas.draw()
         if show:
@@ -71,20 +87,20 @@ class Renderer:
             return None
         return np.asarray(figure.canvas.buffer_rgba())[:, :, :3].copy()
 
-    @property
-    def _rest(self) -> float:
-        """An action in the middle, for agents that have not acted."""
-        return (float(self._space.n) - 1) / 2 if isinstance(self._space, spaces.Discrete) else 0.0
+    def _plot_actions(self, axis: Any, group: Group) -> None:
+        space = group.action_space
+        middle = (float(space.n) - 1) / 2 if isinstance(space, spaces.Discrete) else 0.0  # of those that have not acted
+        acted = self._actions.get(group.name, np.full(group.size, middle))
+        _plot_image(axis, _as_image(acted.reshape(group.shape)), "last actions", *_colours(space, acted))
 
-    def _colours(self, moved: np.ndarray) -> tuple[Any, tuple[float, float]]:
-        """The colours of actions, low to high, and the numbers of the first and the last."""
-        from matplotlib.colors import ListedColormap
-
-        if not isinstance(self._space, spaces.Discrete):
-            extreme = float(np.abs(moved).max()) or 1.0
-            return "PuOr_r", (-extreme, extreme)
-        count = int(self._space.n)
-        return ListedColormap(COLOURS) if count == len(COLOURS) else "PuOr_r", (0, count - 1)
+    def _plot_curve(self, axis: Any) -> None:
+        values, when, what = self._losses, "round", "loss"
+        if self._pays_returns or self._returns:
+            values, when, what = self._returns, "episode", "return"
+        axis.plot(np.arange(1, len(values) + 1), values, color="black", linewidth=0.8)
+        axis.set_xlabel(when, fontsize=8)
+        axis.set_ylabel(what, fontsize=8)
+        axis.tick_params(labelsize=7)
 
     def close(self) -> None:
         """Close the window, if there is one."""
@@ -93,6 +109,17 @@ class Renderer:
 
             matplotlib.pyplot.close(self._figure)
         self._figure = None
+
+
+def _colours(space: spaces.Space, acted: np.ndarray) -> tuple[Any, tuple[float, float]]:
+    """The colours of actions, low to high, and the numbers of the first and the last."""
+    from matplotlib.colors import ListedColormap
+
+    if not isinstance(space, spaces.Discrete):
+        extreme = float(np.abs(acted).max()) or 1.0
+        return "PuOr_r", (-extreme, extreme)
+    count = int(space.n)
+    return ListedColormap(COLOURS) if count == len(COLOURS) else "PuOr_r", (0, count - 1)
 
 
 def _plot_image(axis: Any, image: np.ndarray, title: str, colours: Any, span: tuple[float, float]) -> None:

@@ -12,7 +12,8 @@
 |             | counts its sub-environments, which are the agents of all worlds                                   |
 | Agents      | one per weight and bias of the network: 25,450 for 784-32-10; groups `layer0_weight`,             |
 |             | `layer0_bias`, ..., agents `<group>_<i>` with i the row-major index in [fan_in, fan_out]          |
-| Sharing     | agents are alike: a client that trains one policy for all plays the published game                |
+| Sharing     | agents are alike: one policy for all is the published game; clients that make one for each group  |
+|             | of names do so with `parallel_env(..., names="agent")`: agent_0 .. agent_{N-1}                    |
 | Observation | the agent's own last n actions and the team's last n rewards (`synagents.agents.codes`):          |
 |             | `discrete`, Discrete(9^n); `multi-discrete`, their 2n digits 0, 1, 2; `box`, one-hots f32[6n]; of |
 |             | A actions Discrete((3 A)^n), A digits for each action, and f32[(3 + A) n];                        |
@@ -30,7 +31,9 @@
 | Bytes       | of an agent between rounds: 4 for its weight, 1 for its actions (n > 5: 2), 4 for each trace      |
 | Seeds       | 0 .. 2^32 - 1; `reset(seed)` begins the seed's first episode, `reset()` the next one              |
 | Options     | `reset_mask` for `vector_env`, which begins anew in the worlds that it names; no other            |
-| Arguments   | those of `world`, with units and ranges; `max_cycles`; `render_mode`; `num_envs`; `keyed`         |
+| Pictures    | weights, what each agent did last, and the loss of every round                                    |
+| Arguments   | those of `world`, with units and ranges; `max_cycles`; `render_mode`; `names`; `num_envs`;        |
+|             | `keyed`                                                                                           |
 | Source      | Bhargava, Rezaei, Lankarany 2022, "Gradient-Free Neural Network Training via Synaptic-Level       |
 |             | Reinforcement Learning", AppliedMath 2(2); details of the authors' code (SynRL v6) are marked [C] |
 
@@ -44,13 +47,13 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 from gymnasium import spaces
-from jaxtyping import Array, Float, Integer, Key
+from jaxtyping import Array, Float, Integer, Key, Num
 
-from synagents import keys, registry, schedules
+from synagents import keys, registry
 from synagents.agents import codes, evidence
 from synagents.agents.evidence import Evidence
 from synagents.agents.histories import Form, Histories
-from synagents.agents.moves import MoveKind, Moves, Nudge, set_level
+from synagents.agents.moves import MoveKind, Moves, Nudge, chosen
 from synagents.envs.faces import Faces
 from synagents.hyperparameters import require, require_between, require_whole, settings, static
 from synagents.networks.mlp import MLP, Activation
@@ -84,10 +87,10 @@ History = Literal["codes", "trace"]
 class SynapseState(NamedTuple):
     """A network in training and what its synapses remember."""
 
-    weights: Params  # {group: f32[shape]}
+    weights: Params  # {group: f32[shape]}, or int8 of a network of whole numbers
     actions: Tree  # {group: uint8[n]} every synapse's last actions, in base A, the number of actions
     rewards: Integer[Array, ""]  # the team's last rewards, base 3
-    loss: Float[Array, ""]  # at the end of the last round
+    loss: Num[Array, ""]  # at the end of the last round: f32, or int32
     task: TaskState  # the task's own state: the batch in use
     evidence: Evidence | tuple[()] = ()  # with history="trace": every synapse's traces
 
@@ -99,8 +102,8 @@ class SynapseWorld(World):
     Attributes:
         network: two pure functions; every parameter array is a group of agents.
         task: hands out the batches and answers outputs with a loss; the network fits its samples and outputs.
-        moves: what an action does: "nudge" a weight down, leave it, or up, as published, or "set" it to one of its
-            levels, which a network of few bits has.
+        moves: what an action does: "nudge" a weight down, leave it, or up, as published (an int8 weight by one level),
+            or "set" it to one of its levels, which a network of few bits has.
         step_size: of nudges, weight change per action, >= 0; a number or a schedule over rounds; by default 1e-4.
         bias_gain: of nudges, how many times further groups whose name ends in "bias" move, >= 0; by default 2, as in
             the original [C].
@@ -149,17 +152,12 @@ class SynapseWorld(World):
 
     def _check_moves(self) -> None:
         require_kinds(self.network, self.task)
-        if self.moves == "nudge":
-            for name, usual in (("step_size", 1e-4), ("bias_gain", 2.0)):
-                if getattr(self, name) is None:
-                    object.__setattr__(self, name, usual)
-            schedules.require_range("step_size", self.step_size, 0)  # type: ignore[arg-type]
-            require_between("bias_gain", self.bias_gain, 0)
-            return
-        for name in ("step_size", "bias_gain"):
-            require(getattr(self, name) is None, f"{name} is of nudges: leave it out with moves='set'.")
-        require(self.history == "codes", "history='trace' is evidence of nudges: use history='codes' with moves='set'.")
-        set_level(self.network)
+        if self.network.integer:
+            object.__setattr__(self, "task", self.task.integers())
+        moves = self._moves
+        if isinstance(moves, Nudge):
+            object.__setattr__(self, "step_size", moves.step_size)
+            object.__setattr__(self, "bias_gain", moves.bias_gain)
 
     def _check_history(self) -> None:
         traced = self.history == "trace"
@@ -178,9 +176,8 @@ class SynapseWorld(World):
 
     @cached_property
     def _moves(self) -> Moves:
-        if self.moves == "set":
-            return set_level(self.network)
-        return Nudge(self.step_size, self.bias_gain)  # type: ignore[arg-type]
+        traced = self.history == "trace"
+        return chosen(self.moves, self.network, self.step_size, self.bias_gain, traced=traced)
 
     @property
     def _kept(self) -> int:
@@ -262,7 +259,7 @@ class SynapseWorld(World):
         """Take the loss of the moved network; an equal loss counts as worse, as in the original."""
         task_state, loss = self._forward(state.weights, state.task, key)
         better = loss < state.loss
-        reward = jnp.where(better, jnp.float32(1), -1) if self.reward == "sign" else state.loss - loss
+        reward = jnp.where(better, 1, -1).astype(loss.dtype) if self.reward == "sign" else state.loss - loss
         rewards = codes.push(state.rewards, 2 * better, self._kept)
         if isinstance(state.evidence, Evidence):
             last = {name: own % 3 for name, own in state.actions.items()}
@@ -298,10 +295,10 @@ class SynapseWorld(World):
         weights = flat(state.weights, self.groups).astype(jnp.float32)
         return jnp.concatenate([weights, jnp.stack([*rewards, state.loss])])
 
-    def _forward(self, weights: Params, task_state: TaskState, key: Key[Array, ""]) -> tuple[Any, Float[Array, ""]]:
-        """The task's state and the loss, f32 also where networks or tasks of somebody's own compute with 64 bits."""
+    def _forward(self, weights: Params, task_state: TaskState, key: Key[Array, ""]) -> tuple[Any, Num[Array, ""]]:
+        """The task's state and the loss: int32 of whole numbers, else f32, also where others compute with 64 bits."""
         task_state, loss = forward(self.network, self.task, weights, task_state, key)
-        return task_state, loss.astype(jnp.float32)
+        return task_state, loss.astype(jnp.int32 if self.network.integer else jnp.float32)
 
 
 def world(
@@ -333,7 +330,7 @@ def world(
         activation: of the hidden units: relu, tanh, sigmoid or identity.
         init_scale: half-width of the uniform initial weights, >= 0.
         moves: nudge (a weight goes down, stays, or goes up, as published) or set (the action names the weight's level,
-            of a network of 1 to 3 bits).
+            of a network of 1 to 3 bits); int8 weights are nudged by one level.
         step_size: of nudges, weight change per action, >= 0; a number or a schedule over rounds; by default 1e-4.
         bias_gain: of nudges, how many times further biases move than weights, >= 0; by default 2, as in the original.
         history: codes (the last n actions and rewards, as published) or trace (which way the agent went when the team

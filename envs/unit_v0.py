@@ -13,7 +13,9 @@
 |             | counts its sub-environments, which are the agents of all worlds                                   |
 | Agents      | one per unit: groups `hidden0`, `hidden1`, ..., `output`; agents `<group>_<i>`; a softmax output  |
 |             | is one agent that chooses one of K                                                                |
-| Sharing     | none: a unit's incoming weights are its policy and belong to the learner; they survive `reset`    |
+| Sharing     | none: a unit's incoming weights are its policy and belong to the learner; they survive `reset`.   |
+|             | Clients share one policy among the units of a layer; `names="agent"` is refused where layers      |
+|             | differ                                                                                            |
 | Observation | Box: the activity of the layer below (of the stimulus for `hidden0`); with `feedback` also of the |
 |             | layer above; with `lateral` also of the own layer                                                 |
 | State       | for central critics: the stimulus and the activity of every layer, f32[inputs + widths]           |
@@ -29,8 +31,9 @@
 |             | R = 1 if it is the right one, else 0; evaluation asks every sample of a part once                 |
 | Seeds       | 0 .. 2^32 - 1; `reset(seed)` begins the seed's first episode, `reset()` the next one              |
 | Options     | `reset_mask` for `vector_env`, which begins anew in the worlds that it names; no other            |
-| Pictures    | none: a face does not know the weights, so `render_mode` is refused                               |
-| Arguments   | those of `world`; `max_cycles`; `num_envs`; `keyed`                                               |
+| Pictures    | the stimulus and the activity since the round began, what every unit did last, and the return of  |
+|             | every episode; no weights: they belong to the learner, whom a face does not know                  |
+| Arguments   | those of `world`; `max_cycles`; `render_mode`; `names`; `num_envs`; `keyed`                       |
 | Source      | Chung 2023, "Structural Credit Assignment with Coordinated Exploration" (arXiv 2307.13256); Chung |
 |             | 2020, "MAP Propagation Algorithm" (2010.07893); Chung 2020, "Learning by Competition of           |
 |             | Self-Interested Reinforcement Learning Agents" (2010.09770). Data layout and turns are ours       |
@@ -247,6 +250,10 @@ class UnitWorld(World):
     def global_state(self, state: UnitState) -> Float[Array, "D"]:
         """The stimulus and what every layer has done since the round began."""
         return jnp.concatenate([self._stimulus(state), *(state.activity[layer.name] for layer in self.layers)])
+
+    def pictures(self, state: UnitState) -> Tree:
+        """The stimulus and the activity since the round began; the weights are the learner's."""
+        return {INPUT: self._stimulus(state)} | {layer.name: state.activity[layer.name] for layer in self.layers}
 
     def _asked(self, task_state: TaskState) -> UnitState:
         """A network that has heard a question and done nothing yet."""

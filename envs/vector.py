@@ -8,13 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from gymnasium import spaces
-from gymnasium.error import ResetNeeded
+from gymnasium.error import ClosedEnvironmentError, ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from jaxtyping import Array, Bool, UInt32
 
 from synagents import axes, keys
 from synagents.envs.functional import EnvState, FunctionalEnv, Seeds
+from synagents.envs.spaces import require_alike
 from synagents.hyperparameters import require, require_whole
 from synagents.world import World, num_choices, unflat
 
@@ -44,12 +45,13 @@ class VectorView(VectorEnv):
         """
         require_whole("num_worlds", num_worlds, 1)
         self._env, self._seeds = FunctionalEnv(world, max_cycles), Seeds((num_worlds,))
-        first, *others = world.groups
-        for other in others:
+        require_alike(world.groups, "Sub-environments have one space", "use parallel_env or functional_env")
+        first = world.groups[0]
+        for other in world.groups:
             require(
-                (other.obs_space, other.action_space, other.turn) == (first.obs_space, first.action_space, first.turn),
-                f"Sub-environments have one space, but {first.name} and {other.name} differ in what they see or do or "
-                "when: use parallel_env or functional_env.",
+                other.turn == first.turn,
+                f"Sub-environments act at once, but {first.name} and {other.name} differ in when they act: use "
+                "parallel_env or functional_env.",
             )
         space = first.action_space
         self._choices = num_choices(space) if space.shape != () or isinstance(space, spaces.Discrete) else None
@@ -84,7 +86,9 @@ class VectorView(VectorEnv):
         Raises:
             ValueError: if there is no such seed, option or mask.
             gymnasium.error.ResetNeeded: if the first reset is one of some worlds only.
+            gymnasium.error.ClosedEnvironmentError: after `close()`.
         """
+        self._require_open()
         which = self._masked(options or {})
         self._seeds.next(seed, which)
         super().reset(seed=None if seed is None else int(seed))  # for wrappers that draw
@@ -98,8 +102,10 @@ class VectorView(VectorEnv):
 
         Raises:
             gymnasium.error.ResetNeeded: before the first reset.
+            gymnasium.error.ClosedEnvironmentError: after `close()`.
             ValueError: if there is not one action of its space for each sub-environment.
         """
+        self._require_open()
         if self._env_states is None:
             raise ResetNeeded("Call reset() before step().")
         acting, fresh = self._read(actions), self._ended
@@ -120,6 +126,10 @@ class VectorView(VectorEnv):
             infos |= {name: np.repeat(values, agents), f"_{name}": np.repeat(~fresh, agents)}
         each = (np.repeat(part, agents) for part in (terminated, truncated))
         return self._seen(seen), rewards.reshape(-1).astype(np.float64), *each, infos
+
+    def _require_open(self) -> None:
+        if self.closed:
+            raise ClosedEnvironmentError("This environment is closed: make another one.")
 
     def _masked(self, options: dict[str, Any]) -> Bool[np.ndarray, "W"]:
         """Which worlds begin a new episode."""

@@ -8,13 +8,13 @@ A cell is one rule on one task with the command's own settings, but for those th
 by side, judged in 256 fresh lives each. Each leaves one line in results/plastic.jsonl as soon as it is done, and is
 never played twice, so a study may be stopped and continued. Studies: `cue` (the reduced task), `middle` (cues of 20
 bits, 64 units, lives of 60 rounds), `maze` (9 x 9, at equal lives and at equal time), `text` (characters), `evolve`
-(the reduced task without a gradient).
+(the reduced task without a gradient), and of spiking units `evidence` and `spiking-cue`, from seed 100.
 """
 
 import argparse
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from statistics import mean
 from typing import Any, NamedTuple
 
@@ -28,6 +28,7 @@ from synagents.run.config import versions
 CHUNKS = 20  # looks at fresh lives in a cell
 RULES = ("fixed", "hebbian", "oja", "neuromodulated", "retroactive")
 MIDDLE: dict[str, Any] = {"bits": 20, "length": 60, "units": 64, "learning_rate": 1e-3}
+SPIKING = ("fixed", "oja", "bcm", "modulated-oja", "modulated-bcm")
 SOLVED = 5.0  # reward of a life of the reduced task: what the issue of this study asks for
 
 
@@ -59,10 +60,30 @@ def cells() -> Iterator[Cell]:
     for rule in ("fixed", "hebbian", "neuromodulated"):
         yield Cell("text", "text", rule, {}, 1000, 3)
     yield Cell("evolve", "cue", "neuromodulated", {"outer": "evolve"}, 1500, 3)
+    for rule in SPIKING:
+        slower = {"learning_rate": 3e-3} if rule.endswith("bcm") else {}  # with the preset's gradients explode
+        yield Cell("evidence", "evidence-accumulation", rule, slower, 600, 10)
+    # What is not cleared at the recall has decayed by then, unless units hear each other.
+    yield Cell("evidence, activity kept", "evidence-accumulation", "fixed", {"silence": False}, 600, 10)
+    yield Cell(
+        "evidence, activity kept, recurrent",
+        "evidence-accumulation",
+        "fixed",
+        {"silence": False, "cell": "lif"},
+        600,
+        5,
+    )
+    for noise in (0.1, 0.25):
+        for rule in ("oja", "modulated-oja"):
+            yield Cell(f"evidence, noise {noise}", "evidence-accumulation", rule, {"noise": noise}, 600, 5)
+    for rule in SPIKING:
+        slower = {"learning_rate": 3e-3} if rule.endswith("bcm") else {}
+        yield Cell("spiking-cue", "spiking-cue", rule, slower, 2000, 5)
 
 
-def play(cell: Cell, seed: int = 0) -> dict[str, Any]:
+def play(cell: Cell) -> dict[str, Any]:
     """Train, and judge in fresh lives now and then."""
+    seed = 100 if cell.study.startswith(("evidence", "spiking")) else 0  # designed on 0-9
     spec = preset(cell.task, cell.rule, rounds=cell.updates, num_runs=cell.runs, seed=seed, **cell.settings)
     run, task = spec.begin(), spec.world.task
     if not (isinstance(spec, OuterSpec) and isinstance(task, LifeTask)):
@@ -87,23 +108,41 @@ def play(cell: Cell, seed: int = 0) -> dict[str, Any]:
     }
 
 
+def words(settings: dict[str, Any]) -> str:
+    """Settings as a user types them."""
+    return ", ".join(f"{name}={value}" for name, value in settings.items())
+
+
+def judgement(study: str) -> tuple[str, Callable[[dict[str, Any]], str]]:
+    """A column that only some studies have: its head, and what it says of a cell."""
+    if study in ("cue", "evolve"):
+        return " runs >= 5 |", lambda row: f" {sum(reward >= SOLVED for reward in row['final'])} of {row['runs']} |"
+    if study.startswith("evidence"):
+        return " after half |", lambda row: f" {mean(row['curve'][CHUNKS // 2 - 1][1]):.3g} |"
+    return "", lambda row: ""
+
+
 def table(done: list[dict[str, Any]]) -> Iterator[str]:
     """The tables, study by study."""
     for study in dict.fromkeys(row["study"] for row in done):
         own = [row for row in done if row["study"] == study]
         levels = ", ".join(f"{name} {level:.4g}" for name, level in own[0]["levels"].items())
-        settings = ", ".join(f"{name}={value}" for name, value in own[0]["settings"].items())
-        judged = study in ("cue", "evolve")
+        first = own[0]["settings"]
+        shared = {
+            name: value for name, value in first.items() if all(row["settings"].get(name) == value for row in own)
+        }
+        settings = words(shared)
+        column, judge = judgement(study)
         yield f"\n**{study}**{f': {settings}' if settings else ''} ({levels})\n"
-        more = " runs >= 5 |" * judged
-        yield f"| rule | lives of a run | reward of a fresh life | every run |{more} seconds, all runs |"
-        yield f"|---|---|---|---|---|{'---|' * judged}"
+        yield f"| rule | lives of a run | reward of a fresh life | every run |{column} seconds, all runs |"
+        yield f"|---|---|---|---|---|{'---|' * bool(column)}"
         for row in own:
             final = sorted(row["final"], reverse=True)
             every = " ".join(f"{value:.3g}" for value in final)
-            solved = f" {sum(value >= SOLVED for value in final)} of {len(final)} |" * judged
             told = f"{mean(final):.3g} +- {interval(final):.2g}"
-            yield f"| `{row['rule']}` | {row['lives']:,} | {told} | {every} |{solved} {row['seconds']:,.0f} |"
+            alone = words({name: value for name, value in row["settings"].items() if name not in shared})
+            rule = f"`{row['rule']}`{f' ({alone})' if alone else ''}"
+            yield f"| {rule} | {row['lives']:,} | {told} | {every} |{judge(row)} {row['seconds']:,.0f} |"
 
 
 def main() -> None:

@@ -5,7 +5,8 @@
     python studies/scores.py --data DIR --forecast    # how long all of it takes here, from a tenth of it
 
 Scores are kept in `studies/results/scores.json.gz`; those that are there are not made again. On notmnist-32, the
-dearest task, and with a tenth of its budget, only the reference, the optimizers and the best three of the agents play.
+dearest task, and with a tenth of its budget, only the reference, `team-q`, the best three of the other agents and the
+optimizers play.
 """
 
 import argparse
@@ -27,27 +28,28 @@ from synagents.report.scores import costs, duels, markdown, plot
 SCORES = RESULTS / "scores.json.gz"
 REFERENCE = Path(__file__).parents[1] / "synagents" / "assets" / "bench.json"
 DEAREST = "notmnist-32"
+ALWAYS = ("q-table", "team-q")  # agents that play the dearest task in any case
 SHARE = 0.95
 
 
 def freeze(scores: results.Scores) -> None:
     """Write what is 0 and what is 1 on the normalised scale: the networks untrained, and after Adam."""
     reference = {}
-    for task, played in scores.items():
-        if "adam" in played:
-            accuracy = played["adam"].accuracy.mean(axis=0)
-            reference[task] = {"untrained": round(float(accuracy[0]), 4), "adam": round(float(accuracy[-1]), 4)}
+    for task in suite.SUITE.values():
+        if "adam" in scores.get(task.id, {}):
+            accuracy = scores[task.id]["adam"].accuracy.mean(axis=0)
+            reference[task.id] = {"untrained": round(float(accuracy[0]), 4), "adam": round(float(accuracy[-1]), 4)}
     REFERENCE.write_text(json.dumps(reference, indent=1) + "\n")
 
 
 def best_agents(scores: results.Scores) -> list[str]:
-    """The reference, and the three other lines of agents with the highest mean accuracy on all other tasks."""
+    """The reference, `team-q`, and the three other lines of agents with the best mean accuracy on all other tasks."""
     cheap = [scores.get(task.id, {}) for task in suite.SUITE.values() if task.name != DEAREST]
     every = lines.fitting(suite.SUITE[DEAREST])
-    learners = [line for line in every if not is_optimizer(line) and line != "q-table"]
+    learners = [line for line in every if not is_optimizer(line) and line not in ALWAYS]
     learners = [line for line in learners if all(line in played for played in cheap)]  # a forecast comes before scores
     mean = {line: np.mean([played[line].accuracy[:, -1].mean() for played in cheap]) for line in learners}
-    return ["q-table", *sorted(learners, key=lambda line: -mean[line])[:3]]
+    return [*ALWAYS, *sorted(learners, key=lambda line: -mean[line])[:3]]
 
 
 def players_of(task: suite.BenchmarkTask, scores: results.Scores) -> list[str]:

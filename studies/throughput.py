@@ -16,7 +16,8 @@ For every network and batch size these variants take turns:
     frozen8       eight worlds on one shared batch, a frozen table acting
 
 and for networks that cannot be differentiated (1-bit weights and activations 64-64-10; spiking units that read digits
-row by row, 8-48-10) `forward`, `trace` and, where weights have levels, `evidence`;
+row by row, 8-48-10; whole numbers 64-64-10, and recurrent ones that read row by row, 8-64-10) `forward`, `trace` or,
+of whole numbers, `integer-trace`, and, where weights have few levels, `evidence`;
 
 and for a network of units, 11-64-2 on 128 questions of the multiplexer at a time:
 
@@ -48,11 +49,14 @@ from synagents import data
 from synagents.envs import synapse_v0, unit_v0
 from synagents.envs.synapse_v0 import SynapseWorld
 from synagents.learners.synapse.evidence import Evidence
+from synagents.learners.synapse.integer_trace import IntegerTrace
 from synagents.learners.synapse.trace import Trace
 from synagents.learners.unit.reinforce import Reinforce
+from synagents.networks.integer import IntegerMLP
+from synagents.networks.integer_recurrent import IntegerRecurrent
 from synagents.networks.quantized import Quantized
 from synagents.networks.spiking import Spiking
-from synagents.probes import PROBES
+from synagents.probes import action_mix, alignment, occupancy
 from synagents.tasks import datasets
 from synagents.tasks.losses import cross_entropy
 from synagents.tasks.multiplexer import multiplexer
@@ -69,6 +73,8 @@ BATCHES = (500, 5000)
 HARD: dict[str, Network] = {
     "quantized": Quantized((64, 64, 10), 1, 1),
     "spiking": Spiking((8, 8), 10, (48,)),
+    "integer-mlp": IntegerMLP((64, 64, 10)),
+    "integer-recurrent": IntegerRecurrent((8, 8), 10, units=64),
 }
 UNITS = "units"
 QUESTIONS = 128  # of the multiplexer at a time
@@ -92,15 +98,16 @@ def make_world(sizes: tuple[int, ...], batch: int, **settings: Any) -> SynapseWo
 
 def forward(world: SynapseWorld, weights: dict[str, Array], x: Array, labels: Array) -> Step:
     """Only the network and its loss; every step moves all weights by an amount that depends on the last loss."""
+    whole = world.network.integer
 
     @jax.jit
     def play(weights: dict[str, Array], steps: Array) -> dict[str, Array]:
         def step(_: int, carry: tuple[dict[str, Array], Array]) -> tuple[dict[str, Array], Array]:
             weights, loss = carry
-            weights = jax.tree.map(lambda w: w + 1e-6 * loss, weights)
+            weights = jax.tree.map(lambda w: w ^ (loss & 1).astype(w.dtype) if whole else w + 1e-6 * loss, weights)
             return weights, cross_entropy(world.network.apply(weights, x), labels)
 
-        return jax.lax.fori_loop(0, steps, step, (weights, jnp.float32(0)))[0]
+        return jax.lax.fori_loop(0, steps, step, (weights, jnp.int32(0) if whole else jnp.float32(0)))[0]
 
     return lambda steps: jax.block_until_ready(play(weights, jnp.int32(steps)))
 
@@ -124,7 +131,7 @@ def forward_wide(world: SynapseWorld, weights: dict[str, Array], x: Array, label
 
 def training(run: synagents.Run, *, probed: bool = False) -> Step:
     """The whole training step, through the public loop."""
-    probes = tuple(PROBES.values()) if probed else ()
+    probes = (action_mix, occupancy, alignment) if probed else ()
 
     def play(steps: int) -> None:
         _, history = synagents.advance(run, steps, probes=probes, probe_interval=PROBE_INTERVAL)
@@ -228,20 +235,20 @@ def per_agent(tree: Any) -> float:
 
 def hard(networks: list[str], batches: list[int], turns: int) -> list[dict[str, Any]]:
     """Measure and print the networks that cannot be differentiated."""
-    print("\n| network | batch | forward ms | trace | evidence |\n|---|---|---|---|---|")
+    print("\n| network | batch | forward ms | trace or integer-trace | evidence |\n|---|---|---|---|---|")
     rows = []
     for name, batch in product(networks, batches):
         network = HARD[name]
-        task = random_images((8, 8), network.sizes[-1], batch)
-        world = synapse_v0.world(task, network=network, reward="delta", step_size=1e-4, interval=0)
-        run = synagents.begin(0, world, Trace())
+        task = random_images((8, 8), 10, batch)
+        world = synapse_v0.world(task, network=network, reward="delta", interval=0)
+        run = synagents.begin(0, world, IntegerTrace() if network.integer else Trace())
         weights, (x, labels) = jax.tree.map(lambda a: a[0, 0], (run.state.weights, run.state.task))
         steps = {"forward": forward(world, weights, x, labels), "trace": training(run)}
-        if network.levels():
+        if network.levels() and not network.integer:
             world = synapse_v0.world(task, network=network, reward="delta", moves="set", interval=0)
             steps["evidence"] = training(synagents.begin(0, world, Evidence()))
         seconds = take_turns(steps, turns, seconds=SECONDS)
-        rows += [row | {"network": name} for row in rows_of(seconds, {}, network.sizes, batch)]
+        rows += [row | {"network": name} for row in rows_of(seconds, {}, world.sizes, batch)]
         told = [f"{ratio(seconds, 'forward', own):.2f}" if own in seconds else "" for own in ("trace", "evidence")]
         print(f"| {name} | {batch} | {1e3 * median(seconds['forward']):.3f} | {' | '.join(told)} |", flush=True)
     return rows

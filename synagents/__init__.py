@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from synagents.outer_methods import Method as Method
     from synagents.outer_methods import Objective as Objective
     from synagents.report.plot import plot_run as plot_run
+    from synagents.run.callbacks import Callback as Callback
     from synagents.run.checkpoints import load as load
     from synagents.run.checkpoints import save as save
     from synagents.run.fit import fit as fit
@@ -75,6 +76,7 @@ _HOMES = {
     "networks.quantized": ["Quantized"],
     "outer_methods": ["Ascend", "Evolve", "Method", "Objective"],
     "report.plot": ["plot_run"],
+    "run.callbacks": ["Callback"],
     "run.checkpoints": ["load", "save"],
     "run.fit": ["fit"],
     "run.outer_spec": ["OuterSpec"],

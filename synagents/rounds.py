@@ -11,12 +11,14 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key, PyTree, UInt32
+from jaxtyping import Array, Key, Num, PyTree, UInt32
 
 from synagents import axes, keys
+from synagents.display import html_table
 from synagents.groups import GLOBAL, Group, observer
 from synagents.hyperparameters import require, settings, static
 from synagents.probes import Probe, Round
+from synagents.schedules import is_due
 from synagents.world import (
     AnyLearner,
     Memory,
@@ -28,7 +30,6 @@ from synagents.world import (
     Transition,
     Tree,
     World,
-    is_due,
     observe_all,
     turns_of,
 )
@@ -68,12 +69,29 @@ class Run:
     shared_task: bool = static()
     world_axis: Literal["vmap", "loop"] = static()
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        agents = sum(group.size for group in self.world.groups)
+        names = (("world", type(self.world).__name__), ("learner", type(self.learner).__name__))
+        counts = (("rounds played", self.t), ("agents of a world", agents), ("worlds", self.num_worlds))
+        return html_table((), (*names, *counts, ("runs", self.num_runs)))
+
 
 class Keys(NamedTuple):
     """What one round draws from."""
 
     world: Key[Array, "*W"]
     action: Key[Array, "*W"]
+
+
+class Acted(NamedTuple):
+    """The part of a round that is the agents' own: before the world resolves it."""
+
+    moved: State
+    obs: Tree
+    actions: Tree
+    extras: dict[int, PyTree]
+    memory: Memory
 
 
 class Played(NamedTuple):
@@ -118,14 +136,28 @@ def _parts(learner: AnyLearner, method: str, returned: Any, parts: tuple[str, ..
 def _play_once(
     world: World, learner: AnyLearner, key: Keys, state: State, memory: Memory, mind: Mind, t: RoundNumber
 ) -> Round:
-    """Everyone sees and acts, turn by turn, then the world resolves the round."""
-    before = state
+    """Everyone sees and acts, then the world resolves the round."""
+    done = act_all(world, learner, key.action, state, memory, mind, t)
+    after, outcome = world.resolve(key.world, done.moved)
+    return Round(state, after, done.obs, done.actions, done.extras, outcome, mind, done.memory, t)
+
+
+def act_all(
+    world: World,
+    learner: AnyLearner,
+    key: Key[Array, ""],
+    state: State,
+    memory: Memory,
+    mind: Mind,
+    t: RoundNumber,
+) -> Acted:
+    """Everyone sees and acts, turn by turn; arguments as `play`, the key being the one that the agents draw with."""
     obs: Tree = {}
     actions: Tree = {}
     extras: dict[int, PyTree] = {}
     for turn in turns_of(world.groups):
         seen = _shown(world, learner, state, world.observe(state, turn))
-        drawn = jax.random.fold_in(key.action, turn)
+        drawn = jax.random.fold_in(key, turn)
         if isinstance(learner, MemoryLearner):
             acted: tuple = learner.act(drawn, mind, memory, seen, t, turn)
             chosen, memory, extras[turn] = _parts(learner, "act", acted, ("actions", "memory", "extras"))
@@ -134,8 +166,7 @@ def _play_once(
             chosen, extras[turn] = _parts(learner, "act", acted, ("actions", "extras"))
         state = world.move(state, chosen, t, turn)
         obs, actions = obs | seen, actions | chosen
-    state, outcome = world.resolve(key.world, state)
-    return Round(before, state, obs, actions, extras, outcome, mind, memory, t)
+    return Acted(state, obs, actions, extras, memory)
 
 
 def _shown(world: World, learner: AnyLearner, state: State, seen: Tree) -> Tree:
@@ -218,7 +249,7 @@ class _Happened(NamedTuple):
 
     transition: Transition
     last_obs: Tree | None  # with candidates: what is seen after each; otherwise it is looked at after the last round
-    reward: Float[Array, ""]
+    reward: Num[Array, ""]  # f32, or int32 where the world pays whole numbers
     info: Metrics
 
 
@@ -350,8 +381,15 @@ def _happened(run: Run, played: Played) -> _Happened:
         last_obs = jax.vmap(partial(_look, run.world, run.learner))(tried.after._replace(task=()))
     reward, terminated, truncated, _ = tried.outcome
     transition = Transition(tried.obs, tried.actions, tried.extras, reward, terminated, truncated)
-    team = jnp.mean(jnp.stack([jnp.mean(part) for part in made.outcome.reward.values()]))
+    team = _mean(jnp.stack([_mean(part) for part in made.outcome.reward.values()]))
     return _Happened(transition, last_obs, team, made.outcome.info)
+
+
+def _mean(rewards: Num[Array, "..."]) -> Num[Array, ""]:
+    """The mean; of whole numbers a whole one, so that a round of whole numbers has no others."""
+    if jnp.issubdtype(rewards.dtype, jnp.integer):
+        return rewards.sum(dtype=rewards.dtype) // rewards.size
+    return jnp.mean(rewards)
 
 
 def _keys(run: Run, key: Key[Array, ""]) -> Keys:

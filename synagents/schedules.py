@@ -1,4 +1,4 @@
-"""Numbers that change with time: a step size that shrinks, an exploration that is switched off.
+"""Numbers that change with time: a step size that shrinks, an exploration that is switched off; and when a batch does.
 
 A schedule is a plain number, or one of the three records below; `at(schedule, t)` is its value at round t. The
 published notMNIST run with hidden units uses `Switch(1e-4, 5e-5, 100_000)` (Bhargava et al. 2022).
@@ -7,7 +7,7 @@ published notMNIST run with hidden units uses `Switch(1e-4, 5e-5, 100_000)` (Bha
 from typing import TypeAlias, Union
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, UInt32
 
 from synagents.hyperparameters import require, require_between, settings
 
@@ -143,3 +143,8 @@ def parse(text: str, steps: int) -> Schedule:
         "or exponential:START:STOP[:STEPS].",
     )
     return kinds[kind](*numbers)
+
+
+def is_due(t: int | UInt32[Array, ""], interval: int) -> Bool[Array, ""]:
+    """Whether round t begins with a new batch, where batches are kept for `interval` >= 1 rounds."""
+    return jnp.asarray((t % interval == 0) & (t > 0))

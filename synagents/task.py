@@ -11,20 +11,21 @@ import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from gymnasium import spaces
-from jaxtyping import Array, Bool, Float, Integer, Key
+from jaxtyping import Array, Bool, Float, Integer, Key, Num
 
 from synagents.groups import TaskState
 from synagents.hyperparameters import require
 
-Params: TypeAlias = dict[str, Float[Array, "..."]]  # one array of weights per group
+Params: TypeAlias = dict[str, Num[Array, "..."]]  # one array of weights per group: f32, or int8 where they are whole
 Metrics: TypeAlias = dict[str, Float[Array, ""]]  # numbers worth recording, by name
 Part = Literal["train", "held_out"]
+LARGEST_INT8 = 127  # -128 is not used, so that every number has its opposite
 
 # Attributes with a default are cached properties. Unlike a property, a cached property gives way to a dataclass field
 # of the same name in a subclass.
@@ -54,6 +55,9 @@ class Network(ABC):
     of its constructor are the task's, a parameter `sizes` is (numbers of a sample, *hidden, out_size) with a flag
     `--hidden`, and all others are flags.
     """
+
+    integer: ClassVar[bool] = False
+    """Whether its weights and samples are int8 and its outputs int32. By default False: all are f32."""
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
@@ -100,6 +104,17 @@ class Task(ABC):
         """Of the data, for reports: pairs of a name and a value. By default empty."""
         return ()
 
+    def integers(self) -> "Task":
+        """This task with samples in int8 and a loss in int32, for networks of whole numbers. By default there is none.
+
+        Raises:
+            ValueError: where the task has no such form.
+        """
+        raise ValueError(
+            f"{type(self).__name__} hands out real numbers, and this network takes whole ones: play samples with "
+            "classes, such as digits, or another network."
+        )
+
     @abstractmethod
     def init(self, key: Key[Array, ""]) -> TaskState:
         """A first state T: a batch drawn, a teacher made."""
@@ -112,7 +127,10 @@ class Task(ABC):
     def respond(
         self, key: Key[Array, ""], state: TaskState, out: Float[Array, "B out"]
     ) -> tuple[TaskState, Float[Array, ""]]:
-        """The state after the outputs are scored, and their loss f32[], lower is better; no new batch is drawn here."""
+        """The state after the outputs are scored, and their loss f32[], lower is better; no new batch is drawn here.
+
+        The loss of outputs in int32 is int32[].
+        """
 
     @abstractmethod
     def refresh(self, key: Key[Array, ""], state: TaskState) -> TaskState:
@@ -215,6 +233,11 @@ class LifeTask(DecisionTask):
         del state
         raise ValueError(f"{type(self).__name__} has no map: give it a ground and a position to draw lives on.")
 
+    def silences(self, state: TaskState) -> Bool[Array, ""]:
+        """Whether activity is cleared before what is seen now, so that only traces remember. By default never."""
+        del state
+        return jnp.bool_(False)
+
     def first(self, key: Key[Array, ""], part: Part) -> TaskState:
         """A first state of a life that asks for what is in one part of the data. By default `init`: there is no data.
 
@@ -229,7 +252,8 @@ class LifeTask(DecisionTask):
 class ForecastTask(LifeTask):
     """A life in which the right choice is known after every round, such as the next character of a text.
 
-    Whoever gives probabilities is paid for their logarithm; who makes one guess, by `respond`, for being right.
+    Whoever gives probabilities is paid by what the right choice got, such as its logarithm; who makes one guess, by
+    `respond`, for being right.
     """
 
     @abstractmethod
@@ -273,7 +297,7 @@ def require_fit(network: Network, task: Task) -> None:
     """
     if not _is_concrete((network, task)):
         return
-    x = jax.ShapeDtypeStruct((2, *task.in_shape), jnp.float32)
+    x = jax.ShapeDtypeStruct((2, *task.in_shape), jnp.int8 if network.integer else jnp.float32)
     try:
         out = jax.eval_shape(lambda x: network.apply(network.init(jax.random.key(0)), x), x).shape
     except Exception as error:  # a network of one's own may raise anything

@@ -20,7 +20,6 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import ClassVar, Literal, NamedTuple, TypeAlias
 
-import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key, PyTree, UInt32
 
 from synagents.groups import (
@@ -210,6 +209,10 @@ class World(ABC):
         del state
         return {}
 
+    def pictures(self, state: State) -> Params:
+        """Arrays that a picture shows, {name: f32[...]}, a group's under its name. By default the weights."""
+        return self.weights(state)
+
     def loss(self, weights: Params, task_state: TaskState) -> Float[Array, ""]:
         """The loss of any weights on the batch in use; probes differentiate it and agents never see it.
 
@@ -347,11 +350,6 @@ class MemoryLearner(LearnerBase):
         """
 
 
-def is_due(t: RoundNumber, interval: int) -> Bool[Array, ""]:
-    """Whether round t begins with a new batch, where batches are kept for `interval` >= 1 rounds."""
-    return jnp.asarray((t % interval == 0) & (t > 0))
-
-
 def observe_all(world: World, state: State) -> Tree:
     """What the agents of all turns see now, {group: [n, ...] or [...]}."""
     return {name: seen for turn in turns_of(world.groups) for name, seen in world.observe(state, turn).items()}
@@ -390,7 +388,6 @@ __all__ = [
     "each_agent",
     "flat",
     "forward",
-    "is_due",
     "num_choices",
     "observe_all",
     "require_discrete",

@@ -15,10 +15,11 @@ ROOT = PACKAGE.parent
 FAMILIES = ("synapse", "unit", "plastic")
 
 # What each room may import of ours. A room is a folder, or a file of the root; docs/architecture.md draws them.
-IDEA = {"hyperparameters", "schedules", "groups", "task", "world", "keys", "axes", "counter"}
+IDEA = {"display", "hyperparameters", "schedules", "groups", "task", "world", "keys", "axes", "counter"}
 MAY_IMPORT: dict[str, set[str]] = {
     "hyperparameters": set(),
     "axes": set(),
+    "display": set(),
     "groups": set(),
     "counter": set(),
     "registry": {"hyperparameters"},
@@ -26,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "keys": {"counter", "hyperparameters"},
     "task": {"groups", "hyperparameters"},
     "world": {"groups", "task", "hyperparameters"},
-    "probes": {"groups", "task", "world"},
+    "probes": {"groups", "task", "world", "agents", "probes"},
     "rounds": IDEA | {"probes"},
     "loop": IDEA | {"probes", "rounds"},
     "outer_methods": IDEA,
@@ -65,11 +66,13 @@ EDGES: dict[str, set[str]] = {
     "pettingzoo": {"envs.parallel", "envs.faces"},
     "matplotlib": {"envs.render", "report.plot", "report.scores"},
     "stable_baselines3": {"envs.sb3"},
+    "jaxmarl": {"envs.jaxmarl"},
     "rich": {"report.live"},
-    "safetensors": {"run.checkpoints"},
+    "safetensors": {"run.checkpoints", "run.snapshots"},
     "filelock": {"run.directory"},
     "scipy": {"benchmark.statistics", "tasks.cue"},
     "evosax": {"outer_methods"},
+    "tensorboardX": {"report.tensorboard"},
 }
 NOWHERE = {"flax", "equinox", "torch", "pickle", "h5py", "dill", "cloudpickle"}
 

@@ -16,7 +16,7 @@ from synagents.benchmark.results import Curves
 from synagents.cli import presets
 from synagents.cli.main import run as command
 from synagents.envs import synapse_v0
-from synagents.report.scores import GROUPS, costs, duels, markdown
+from synagents.report.scores import GROUPS, _looks, costs, duels, markdown
 from tests.claims import refused, same_bits
 
 XOR = suite.find("xor")
@@ -277,7 +277,7 @@ def test_where_one_line_fails_in_a_worker_what_had_begun_is_kept_and_the_sentenc
     path, players = tmp_path / "scores.json", ["uniform", "unifrom", "adam"]
     assert "uniform" in refused(lambda: lines.fill(path, [SMALL], players, runs=2, workers=2))
     assert "uniform" in results.read(path)[SMALL.id]
-    assert "workers" in refused(lambda: lines.fill(path, [SMALL], players, workers=0))
+    assert "workers" in refused(lambda: lines.fill(path, [SMALL], players, runs=2, workers=0))
 
 
 def test_workers_share_the_cores_and_none_is_without() -> None:
@@ -336,6 +336,18 @@ def test_what_a_line_spent_is_the_median_over_runs_and_never_where_half_did_not_
     reached, missed = curves(1.0, 1.0, 1.0, start=0.95), curves(1.0, 0.5, 0.5)
     rows = costs({XOR.id: {"a": missed, "b": reached}}, {}, 1.0).splitlines()
     assert "xor" in rows[0] and [row.split(" | ")[-1] for row in rows[3:]] == ["**0** |", "never |"]
+
+
+def test_a_tenth_of_the_budget_is_held_to_what_adam_reaches_with_the_whole() -> None:
+    whole, tenth = {"synapse/digits-0-v0": {"a": curves(0.9)}}, {"synapse/digits-0-tenth-v0": {"a": curves(0.9)}}
+    short = costs(tenth, {}, 0.95).splitlines()
+    assert costs(whole | tenth, {}, 0.95).split("\n\n")[1].splitlines() == short
+    assert short[0].replace("-tenth", "") == costs(whole, {}, 0.95).splitlines()[0]
+
+
+def test_no_two_lines_of_the_board_look_the_same() -> None:
+    looks = _looks(list(lines.lines()), lines.lines())
+    assert len(set(looks.values())) == len(looks) > 15
 
 
 def test_duels_are_over_the_tasks_that_both_have_played() -> None:

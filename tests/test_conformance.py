@@ -36,6 +36,9 @@ from tests.test_series import write_ts
 KEY = jax.random.key(0)
 NEEDED: dict[str, dict[str, Any]] = {  # the least that a constructor asks for; a new file rarely needs a line
     "mlp": {"sizes": (4, 3, 2)},
+    "integer-mlp": {"sizes": (4, 3, 2)},
+    "integer-recurrent": {"in_shape": (2, 2), "out_size": 2, "units": 3},
+    "recurrent": {"in_shape": (2, 2), "out_size": 2, "units": 3},
     "quantized": {"sizes": (4, 3, 2)},
     "spiking": {"in_shape": (4,), "out_size": 2, "hidden": (3,)},
     "from-module": {"make": lambda key: eqx.nn.MLP(4, 2, 3, 1, key=key), "in_shape": (4,)},
@@ -273,17 +276,20 @@ def test_a_network_is_two_pure_functions_over_named_arrays(name: str) -> None:
     network = network_of(name)
     params = network.init(KEY)
     assert all(re.fullmatch(r"[a-z0-9_]+", group) for group in params)
-    assert all(array.dtype == jnp.float32 and array.size for array in params.values())
+    kind = jnp.int8 if network.integer else jnp.float32
+    assert all(array.dtype == kind and array.size for array in params.values())
     assert same_bits(params, network.init(KEY)) and not same_bits(params, network.init(jax.random.key(1)))
-    out = network.apply(params, jnp.ones((5, 4)))
+    out = network.apply(params, jnp.ones((5, 4), kind))
     assert out.shape == (5, 2) and np.isfinite(out).all()
-    assert same_bits(out, network.apply(params, jnp.ones((5, 4))))
+    assert out.dtype == (jnp.int32 if network.integer else jnp.float32)
+    assert same_bits(out, network.apply(params, jnp.ones((5, 4), kind)))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_treats_the_samples_of_a_batch_alike_and_apart_unless_it_says_that_it_normalises(name: str) -> None:
     network = network_of(name)
     params, x = network.init(KEY), jax.random.normal(KEY, (5, 4))
+    x = (40 * x).astype(jnp.int8) if network.integer else x
     together = network.apply(params, x)
     np.testing.assert_allclose(network.apply(params, x[::-1])[::-1], together, rtol=1e-5, atol=1e-6)
     apart = jnp.concatenate([network.apply(params, x[i : i + 1]) for i in range(5)])
@@ -378,7 +384,7 @@ def test_a_task_is_evaluated_on_both_parts_by_the_metrics_that_exist(name: str, 
     wrong = jnp.zeros((math_prod(task.in_shape), task.out_size))
     for part in ("train", "held_out"):
         metrics = task.evaluate(state, lambda x: x.reshape(len(x), -1) @ wrong, part)
-        assert "loss" in metrics and set(metrics) <= {"loss", "accuracy"}
+        assert "loss" in metrics and set(metrics) <= {"loss", "bits", "accuracy"}
         assert all(value.shape == () and np.isfinite(value) for value in metrics.values())
         assert 0 <= metrics.get("accuracy", 0) <= 1
     assert ("accuracy" in metrics) == (name not in ("perceptron",))

@@ -79,9 +79,19 @@ def test_a_recurrent_policy_lowers_the_loss_and_the_random_policy_does_not(
     assert recurrent < 0.6 < 0.9 < random
 
 
+@pytest.mark.usefixtures("optimized")
+def test_optimizers_from_outside_minimise_the_worlds_loss_and_guesses_do_not(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = printed(capsys, monkeypatch, "outside_optimizer.py")
+    untrained, snes, cma, guess = map(float, re.findall(r"loss ([\d.]+)", out))
+    assert max(snes, cma) < 0.1 < 0.4 < guess < untrained
+
+
 def test_every_example_is_run_here() -> None:
     here = {
         "iql_vdn.py",
+        "outside_optimizer.py",
         "own_network.py",
         "ppo.py",
         "published_table.py",
@@ -89,5 +99,5 @@ def test_every_example_is_run_here() -> None:
         "watch_the_agents.py",
     }
     with_clients = {"sb3_ppo.py", "supersuit_ppo.py", "torchrl_ppo.py"}  # tests/test_clients.py
-    elsewhere = {"rllib_ppo.py"}  # its library pins another Gymnasium: docs/clients.md
+    elsewhere = {"rllib_ppo.py", "benchmarl_ippo.py"}  # their libraries pin others' releases: docs/clients.md
     assert {path.name for path in EXAMPLES.glob("*.py")} == here | with_clients | elsewhere

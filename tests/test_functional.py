@@ -52,6 +52,16 @@ def test_agents_may_have_an_entry_each_where_they_are_few() -> None:
     assert by_agent.action_space("layer0_bias_1") == by_group.action_space("layer0_bias")
 
 
+def test_mappings_of_spaces_are_keyed_as_everything_else_is() -> None:
+    for keyed in ("group", "agent"):
+        env = synapse_v0.functional_env(**small(), keyed=keyed)
+        assert list(env.observation_spaces) == list(env.action_spaces) == env.agents
+        for name in env.agents:
+            assert env.observation_spaces[name] == env.observation_space(name)
+            assert env.action_spaces[name] == env.action_space(name)
+        assert "layer9" not in env.action_spaces
+
+
 def test_a_name_that_is_none_is_refused_in_one_sentence() -> None:
     env = synapse_v0.functional_env("xor", hidden=())
     assert "There is no group 'layer0_wait': did you mean 'layer0_weight'?" in refused(

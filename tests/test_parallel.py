@@ -16,7 +16,7 @@ from pettingzoo.test import api_test, parallel_api_test, parallel_seed_test
 from pettingzoo.utils import parallel_to_aec
 
 from synagents import data
-from synagents.envs import synapse_v0
+from synagents.envs import synapse_v0, unit_v0
 from synagents.envs.parallel import ParallelView
 from synagents.envs.synapse_v0 import SynapseWorld
 from synagents.tasks.datasets import from_dataset
@@ -140,6 +140,23 @@ def test_spaces_are_seeded_one_by_one() -> None:
     assert draws[0] == draws[1] == draws[2]
 
 
+def test_mappings_of_spaces_make_a_space_when_it_is_asked_for() -> None:
+    env = ParallelView(large(), "synapse_v0")
+    for mapping, space in (
+        (env.observation_spaces, env.observation_space),
+        (env.action_spaces, env.action_space),
+    ):
+        assert len(mapping) == 25_450 and list(mapping)[:2] == env.possible_agents[:2]
+        assert mapping["layer1_bias_9"] is space("layer1_bias_9")
+        assert "layer1_bias_9" in mapping and "layer1_bias_10" not in mapping
+        assert str(mapping) == "LazySpaces(25450 agents from layer0_weight_0 to layer1_bias_9)"
+    assert list(env._spaces) == ["layer1_bias_9"]
+    few = synapse_v0.parallel_env("xor", hidden=())
+    assert dict(few.action_spaces) == {agent: few.action_space(agent) for agent in few.possible_agents}
+    with pytest.raises(KeyError, match="There is no agent 'nobody'"):
+        few.action_spaces["nobody"]
+
+
 @pytest.mark.parametrize("seed", [-1, 1.5, 2**32])
 def test_a_seed_that_is_none_is_refused(seed: Any) -> None:
     assert "seed must be a whole number" in refused(lambda: synapse_v0.parallel_env(**small()).reset(seed=seed))
@@ -182,6 +199,42 @@ def test_an_agents_name_tells_its_group_and_place() -> None:
     assert env.unravel("layer1_bias_1") == ("layer1_bias", (1,))
     for name in ("layer0_weight_6", "layer0_weight_-1", "layer0_weight_01", "layer7_bias_0", "nobody", 3):
         assert "There is no agent" in refused(partial(env.unravel, str(name)))
+
+
+def test_agents_of_one_name_play_the_same_story_as_one_group() -> None:
+    alike, apart = (
+        synapse_v0.parallel_env("xor", hidden=(3,), step_size=0.1, names=names) for names in ("agent", "group")
+    )
+    assert alike.possible_agents == [f"agent_{i}" for i in range(17)]
+    assert [alike.unravel(agent) for agent in alike.possible_agents] == [
+        apart.unravel(agent) for agent in apart.possible_agents
+    ]
+    assert alike.unravel("agent_9") == ("layer1_weight", (0, 0))
+    for stranger in ("agent_17", "agent_-1", "agent_01", "layer0_weight_0"):
+        assert "called agent_0 to agent_16." in refused(partial(alike.unravel, stranger))
+    alike.reset(seed=0)
+    apart.reset(seed=0)
+    for _ in range(4):
+        chosen = np.random.default_rng(0).integers(0, 3, 17)
+        ours = alike.step(dict(zip(alike.agents, chosen, strict=True)))
+        theirs = apart.step(dict(zip(apart.agents, chosen, strict=True)))
+        assert [list(part.values()) for part in ours] == [list(part.values()) for part in theirs]
+        assert same_bits(alike.state(), apart.state())
+    assert "agent_16 must be a whole number" in refused(
+        lambda: alike.step(dict.fromkeys(alike.agents[:-1], 0) | {"agent_16": 3})
+    )
+
+
+def test_agents_whose_spaces_differ_have_no_common_name() -> None:
+    sentence = refused(lambda: unit_v0.parallel_env(bits=1, hidden=(3,), names="agent"))
+    assert "hidden0 and output differ in what they see or do: use names='group'." in sentence
+    assert "names must be one of group, agent, but is 'synapse'." in refused(
+        lambda: synapse_v0.parallel_env("xor", names="synapse")  # type: ignore[arg-type]
+    )
+
+
+def test_pettingzoos_parallel_api_test_passes_with_agents_of_one_name() -> None:
+    parallel_api_test(synapse_v0.parallel_env(**small(), names="agent"), 50)
 
 
 def test_an_episode_is_truncated_after_max_cycles_and_all_agents_leave_together() -> None:

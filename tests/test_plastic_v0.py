@@ -96,7 +96,7 @@ def test_ojas_rule_finds_the_first_principal_component() -> None:
     nothing = jnp.zeros((1, 1))
     for x in rng.normal(size=(6000, 4)) @ mixing.T:
         pre = jnp.asarray(x, jnp.float32)[:, None]
-        w = w + Oja().change({"eta": 0.002}, Felt(pre, pre.T @ w, w, nothing, nothing))
+        w = w + Oja().change({"eta": 0.002}, Felt(pre, pre.T @ w, w, nothing, nothing, nothing))
     assert abs(vectors[:, -1] @ np.asarray(w)[:, 0]) > 0.98
     assert np.linalg.norm(w) == pytest.approx(1, abs=0.05)
 
@@ -133,13 +133,13 @@ def test_a_rule_of_ones_own_in_the_dictionary_face_lives_the_built_in_rules_life
     seen, _ = env.reset(seed=5)
     rewards = []
     while env.agents:
-        acts = {agent: modulator * eligibility for agent, (_, _, _, eligibility, modulator) in seen.items()}
+        acts = {agent: modulator * eligibility for agent, (_, _, _, eligibility, modulator, _) in seen.items()}
         seen, reward, terminated, truncated, _ = env.step(acts)
         rewards.append(reward["recurrent_0"])
     assert len(rewards) == SMALL["length"] and all(terminated.values()) and not any(truncated.values())
     own = outer.live(env.world, Retroactive(), {}, keys.run_key(keys.seed_key(5), 0))
     assert rewards == own.reward.tolist()
-    there = np.array([trace for _, _, trace, _, _ in seen.values()])
+    there = np.array([trace for _, _, trace, *_ in seen.values()])
     np.testing.assert_allclose(there, own.end.felt.trace.reshape(-1), atol=1e-6)
     assert np.abs(there).max() > 1e-3
 
@@ -151,7 +151,7 @@ def test_a_rule_of_ones_own_lives_the_same_life_bit_for_bit_by_names_and_by_arra
     (seen, _), (felt, _) = named.reset(seed=5), arrays.reset(seed=5)
     for _ in range(SMALL["length"] - 1):
         assert same_bits(np.stack(list(seen.values())), felt)
-        acts = {agent: modulator * eligibility for agent, (_, _, _, eligibility, modulator) in seen.items()}
+        acts = {agent: modulator * eligibility for agent, (_, _, _, eligibility, modulator, _) in seen.items()}
         seen, earned, *_ = named.step(acts)
         felt, rewards, *_ = arrays.step(felt[:, 4] * felt[:, 3])
         assert list(earned.values()) == rewards.tolist()
@@ -192,6 +192,6 @@ def test_a_rule_that_feels_what_the_world_has_not_is_refused() -> None:
 
 def test_what_cannot_be_a_plastic_world_is_refused() -> None:
     assert "derive your own class from synagents.LifeTask" in refused(lambda: plastic_v0.world("cartpole"))
-    assert "cell must be rate or lstm" in refused(lambda: plastic_v0.world("cue", cell="gru"))
+    assert "cell must be rate or lstm or lif or lif-forward" in refused(lambda: plastic_v0.world("cue", cell="gru"))
     assert "units" in refused(lambda: plastic_v0.world("cue", units=0))
     assert "limit" in refused(lambda: plastic_v0.world("cue", limit=0))

@@ -5,16 +5,40 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from synagents.agents.plasticity import Felt
 from synagents.envs import synapse_v0
 from synagents.learners.synapse.q_table import QTable
 from synagents.learners.uniform import Uniform
 from synagents.loop import advance, begin
-from synagents.probes import PROBES, Round, action_mix, alignment, occupancy
+from synagents.probes import (
+    Round,
+    action_autocorrelation,
+    action_entropy,
+    action_mix,
+    alignment,
+    firing_rate,
+    flip_rate,
+    modulator,
+    occupancy,
+    step_length,
+    trace_spread,
+    weight_spread,
+)
 from synagents.world import Outcome, World, flat
 
 KEY = jax.random.key(0)
 WORLD = synapse_v0.world("xor", hidden=(3,), step_size=0.01, interval=0, init_scale=0.5)
 LOSS = jax.jit(WORLD.loss)
+OF_SYNAPSES = (
+    action_mix,
+    action_entropy,
+    action_autocorrelation,
+    flip_rate,
+    occupancy,
+    alignment,
+    step_length,
+    weight_spread,
+)
 SIZES = {group.name: group.size for group in WORLD.groups}
 
 
@@ -85,6 +109,62 @@ def test_alignment_agrees_with_finite_differences() -> None:
     assert float(alignment(WORLD, seen)) == pytest.approx(cosine, abs=5e-3)
 
 
+def test_entropy_is_in_bits_and_zero_where_all_agree() -> None:
+    actions = of_all([0, 0, 1, 1, 2, 2, 2, 2, 2, 0, 0, 0, 1, 1, 1, 0, 0])
+    entropy = action_entropy(WORLD, round_of(actions=actions))
+    bits = [float(entropy[name]) for name in SIZES]
+    assert bits == pytest.approx([np.log2(3), 0, 1, 0], abs=1e-6)
+
+
+def codes_after(last: list[int]) -> dict[str, Any]:
+    """Histories of two rounds in which the last action is given, and the rewards and the action before are 0."""
+    return of_all([27 * 1 + 9 * action + 4 for action in last])
+
+
+def test_flips_are_actions_that_differ_from_the_last_one_in_the_history() -> None:
+    last, now = [0, 1, 2, 0, 1, 2] + [1] * 3 + [0] * 8, [0, 1, 2, 1, 2, 0] + [1] * 3 + [2] * 8
+    rates = flip_rate(WORLD, round_of(obs=codes_after(last), actions=of_all(now)))
+    assert [float(rates[name]) for name in SIZES] == [0.5, 0, 1, 1]
+
+
+def test_autocorrelation_agrees_with_numpy_and_is_one_for_a_team_that_repeats() -> None:
+    rng = np.random.default_rng(0)
+    last, now = rng.integers(0, 3, (2, sum(SIZES.values())))
+    seen = action_autocorrelation(WORLD, round_of(obs=codes_after(list(last)), actions=of_all(list(now))))
+    n = SIZES["layer0_weight"]
+    assert float(seen["layer0_weight"]) == pytest.approx(np.corrcoef(last[:n], now[:n])[0, 1], abs=1e-5)
+    again = action_autocorrelation(WORLD, round_of(obs=codes_after(list(last)), actions=of_all(list(last))))
+    assert float(again["layer0_weight"]) == pytest.approx(1)
+
+
+def test_weights_that_step_by_a_hundredth_have_that_step_length() -> None:
+    seen = moved(lambda state: jax.tree.map(jnp.ones_like, state.weights))
+    assert [float(each) for each in step_length(WORLD, seen).values()] == pytest.approx([0.01] * 4, rel=1e-4)
+
+
+def test_the_spread_of_weights_is_that_of_numpy() -> None:
+    before = WORLD.reset(KEY)
+    weights = np.asarray(before.weights["layer0_weight"])
+    seen = {name: float(x) for name, x in weight_spread(WORLD, round_of(before))["layer0_weight"].items()}
+    low, median, high = np.quantile(weights, [0.05, 0.5, 0.95])
+    expected = {"mean": weights.mean(), "deviation": weights.std(), "low": low, "median": median, "high": high}
+    assert seen == pytest.approx(expected | {"root_mean_square": np.sqrt((weights**2).mean())}, abs=1e-6)
+
+
+def test_the_probes_of_plastic_synapses_read_traces_and_the_modulator() -> None:
+    blank = jnp.zeros((1, 1))
+    seen = round_of(obs={"recurrent": Felt(blank, blank, jnp.array([[-1.0, 1], [1, -1]]), blank, jnp.array([[0.5]]))})
+    traces, gate = trace_spread(WORLD, seen)["recurrent"], modulator(WORLD, seen)["recurrent"]
+    assert (float(traces["mean"]), float(traces["deviation"]), float(traces["kurtosis"])) == (0, 1, 1)
+    assert {name: float(x) for name, x in gate.items()} == {"mean": 0.5, "deviation": 0, "positive": 1}
+
+
+@pytest.mark.parametrize("probe", [firing_rate, trace_spread, modulator])
+def test_a_probe_of_another_family_says_to_leave_it_out(probe: Any) -> None:
+    with pytest.raises(ValueError, match="leave it out"):
+        probe(WORLD, round_of(obs=of_all([40] * 17), actions=of_all([0] * 17)))
+
+
 LEARNER = QTable(adaptive=True)
 
 
@@ -98,9 +178,9 @@ def everything_known(world: World, seen: Round) -> Any:
 
 def test_probes_are_recorded_under_their_names_for_every_run_and_world() -> None:
     run = begin(KEY, WORLD, LEARNER, num_runs=2, num_worlds=3)
-    probes = (*PROBES.values(), weights_before, everything_known)
+    probes = (*OF_SYNAPSES, weights_before, everything_known)
     later, history = advance(run, 6, probes=probes, probe_interval=2)
-    assert set(history.probes) == {*PROBES, "weights_before", "everything_known"}
+    assert set(history.probes) == {probe.__name__ for probe in probes}
     assert history.probed.tolist() == [0, 2, 4]
     assert history.probes["occupancy"].shape == (2, 3, 3, 81)
     np.testing.assert_array_equal(history.probes["weights_before"][:, 0], run.state.weights["layer0_bias"])

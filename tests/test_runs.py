@@ -129,6 +129,7 @@ def test_a_run_that_dies_at_any_moment_of_its_dealings_with_files_ends_as_one_th
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sessions, "KEEP", 2)
+    play(tmp_path / "compiled", 4)  # JAX keeps the programs that it compiles in files, too
     machine = Machine(monkeypatch)
     play(tmp_path / "whole", 4)
     moments, expected = machine.done, result(tmp_path / "whole")

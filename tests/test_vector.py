@@ -8,7 +8,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.error import ResetNeeded
+from gymnasium.error import ClosedEnvironmentError, ResetNeeded
 from gymnasium.utils.env_checker import data_equivalence
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
@@ -243,3 +243,11 @@ def test_any_other_mask_and_any_other_option_is_refused_in_one_sentence(options:
     before = env._env_states
     assert sentence in refused(lambda: env.reset(seed=1, options=options(env)))
     assert same_bits(before, env._env_states)
+
+
+def test_a_closed_environment_neither_steps_nor_resets() -> None:
+    env = synapse_v0.vector_env("xor", hidden=(), num_envs=2)
+    env.reset(seed=0)
+    env.close()
+    for call in (lambda: env.step(np.zeros(12, int)), env.reset):
+        assert "make another one" in refused(call, ClosedEnvironmentError)

@@ -1,6 +1,6 @@
 """What all rules of plastic synapses share: an action is a function of what a synapse feels, the same for all.
 
-    action_ij = f(pre_i, post_j, trace_ij, eligibility_ij, modulator)
+    action_ij = f(pre_i, post_j, trace_ij, eligibility_ij, modulator, threshold_j)
 
 Within a life a rule does not change; what it knows, such as a rate, is improved between lives (`synagents.outer`).
 """
@@ -19,6 +19,7 @@ _GIVEN_BY = {
     "trace": "alpha='synapse' or 'shared'",
     "modulator": "modulator='scalar'",
     "eligibility": "eligibility=True",
+    "threshold": "threshold=True",
 }
 
 
@@ -29,7 +30,7 @@ class Rule(Learner):
     """Whether it ever changes a trace."""
 
     feels: ClassVar[tuple[str, ...]] = ()
-    """What it needs of the world beside pre, post and trace: "modulator", "eligibility"."""
+    """What it needs of the world beside pre, post and trace: "modulator", "eligibility", "threshold"."""
 
     def init(self, key: Key[Array, ""], groups: tuple[Group, ...]) -> Mind:
         """Nothing, unless a subclass says more; ValueError where agents do not feel what the rule needs."""
@@ -37,7 +38,7 @@ class Rule(Learner):
         for group in groups:
             require(
                 group.obs_space.shape == (len(Felt._fields),) and len(group.shape) == 2,
-                f"{type(self).__name__} is a rule of plastic recurrent synapses, but {group.name} sees "
+                f"{type(self).__name__} is a rule of plastic synapses with traces, but {group.name} sees "
                 f"{group.obs_space}: play it in synagents.envs.plastic_v0 with a task of lives, such as cue.",
             )
             needed = (*(("trace",) if self.acts else ()), *self.feels)
@@ -64,7 +65,7 @@ class Rule(Learner):
 
 @settings
 class RatedRule(Rule):
-    """A rule that knows one rate, the same for all synapses.
+    """A rule that knows one rate, the same for all synapses; a subclass writes `direction`.
 
     Attributes:
         eta: the rate, before the first life where it is learned, in [-1, 1].
@@ -86,3 +87,26 @@ class RatedRule(Rule):
     def rate(self, mind: Mind) -> Float[Array, ""]:
         """As it is now."""
         return mind["eta"] if self.learned_eta else jnp.asarray(self.eta, jnp.float32)
+
+    def change(self, mind: Mind, felt: Felt) -> Float[Array, "n m"]:
+        """The rate times the direction."""
+        return self.rate(mind) * self.direction(felt)
+
+    @abstractmethod
+    def direction(self, felt: Felt) -> Float[Array, "n m"]:
+        """What the synapses would add to their traces at a rate of 1."""
+
+
+class ModulatedRule(Rule):
+    """A rule whose rate is the modulator, which the network makes in every round; a subclass writes `direction`."""
+
+    feels: ClassVar[tuple[str, ...]] = ("modulator",)
+
+    def change(self, mind: Mind, felt: Felt) -> Float[Array, "n m"]:
+        """The modulator times the direction."""
+        del mind
+        return felt.modulator * self.direction(felt)
+
+    @abstractmethod
+    def direction(self, felt: Felt) -> Float[Array, "n m"]:
+        """What the synapses would add to their traces at a modulator of 1."""

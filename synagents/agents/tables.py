@@ -7,15 +7,20 @@ and one round. Values of agents who were credited alone (Q-learning as published
 scale than values of a team's deviations (`learners.synapse.team`), and neither can be learned further as the other.
 """
 
+from html import escape
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from synagents.agents.codes import NUM_ACTIONS
 from synagents.agents.histories import Histories
+from synagents.display import html_table
 from synagents.groups import Group
 from synagents.hyperparameters import require, settings, static
 from synagents.world import Credit
+
+MOST_SHOWN = 100  # rows that a notebook shows
 
 
 @settings
@@ -36,6 +41,13 @@ class Table:
     def shape(self) -> tuple[int, ...]:
         """(S, A)."""
         return np.shape(self.values)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: at most MOST_SHOWN rows."""
+        size, actions = self.shape
+        rows = [(s, *map(float, row)) for s, row in enumerate(np.asarray(self.values)[:MOST_SHOWN])]
+        said = f"<p>{size} histories of {described(self.histories)}, credit: {escape(self.credit)}</p>"
+        return said + html_table(("history", *(f"action {a}" for a in range(actions))), rows)
 
 
 def described(histories: Histories) -> str:

@@ -6,8 +6,9 @@ Weights and batches are drawn from the keys of `synagents.keys`, as a world's ar
 the batch of run k, and where a step costs one pass it sees the batches that the agents see.
 """
 
+from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,9 +16,11 @@ import numpy as np
 from jaxtyping import Array, Float, Int64, Key, PyTree
 
 from synagents import axes, keys
+from synagents.benchmark.looks import Kept, Look, watch
 from synagents.benchmark.optimizers import Optimizer, Problem
 from synagents.hyperparameters import require, require_whole
-from synagents.world import Params, TaskState, is_due
+from synagents.schedules import is_due
+from synagents.world import Metrics, Params, TaskState
 
 
 class Curve(NamedTuple):
@@ -36,6 +39,7 @@ def drive(
     *,
     num_runs: int = 1,
     looks: int = 100,
+    kept: Kept | None = None,
 ) -> Curve:
     """Spend a budget and watch.
 
@@ -46,6 +50,7 @@ def drive(
         budget: sample evaluations per seed, at most; those of the looks are not counted.
         num_runs: seeds K, >= 1.
         looks: how often to look after the first time, 1 .. budget.
+        kept: where to go on from, and to keep what is reached.
 
     Raises:
         ValueError: if a number is out of range, not a single step fits the budget, or the network does not suit the
@@ -61,9 +66,21 @@ def drive(
         f"not fit the budget of {budget}: raise it.",
     )
     run_keys = jax.vmap(keys.run_key, (None, 0))(keys.seed_key(key), jnp.arange(num_runs))
-    weights, owed, held_out = _drive(optimizer, problem, run_keys, jnp.int32(quota), looks, prices)
-    cost = quota * np.arange(looks + 1, dtype=np.int64) - np.asarray(owed[0], np.int64)
-    curve = Curve(cost, {name: np.asarray(values) for name, values in held_out.items()}, weights)
+    parts = (optimizer, problem, run_keys, jnp.int32(quota))
+
+    def onward(now: Driven) -> Driven:
+        share = np.float32(now.t + 1) / np.float32(looks)
+        return Driven(_spend(*parts, looks, prices, now.progress, share), now.t + 1)
+
+    def look(now: Driven) -> Look:
+        seen = _look(problem, now.progress, num_runs)
+        all_owe = np.full(num_runs, now.progress.owed, float)
+        return {name: np.asarray(part, float) for name, part in seen.items()} | {"owed": all_owe}
+
+    last, seen = watch(Driven(_begin(*parts, looks, prices), 0), onward, look, looks, kept)
+    held_out = {name: np.stack([look[name] for look in seen], axis=1) for name in seen[0]}
+    cost = quota * np.arange(looks + 1, dtype=np.int64) - held_out.pop("owed")[0].astype(np.int64)
+    curve = Curve(cost, held_out, last.progress.state.weights)
     finite = np.isfinite(curve.held_out["loss"]).all(axis=0)
     if not finite.all():
         raise FloatingPointError(
@@ -103,14 +120,69 @@ class _Progress(NamedTuple):
     due: Array  # whether a new batch must come first
 
 
-@partial(jax.jit, static_argnums=(4, 5))
-def _drive(
-    optimizer: Optimizer, problem: Problem, run_keys: Key[Array, "K"], quota: Array, looks: int, prices: Prices
-) -> tuple[Params, Array, dict[str, Array]]:
-    def one(key: Key[Array, ""]) -> tuple[Params, Array, dict[str, Array]]:
-        return _Seed(key, optimizer, problem, quota, looks, prices).drive()
+@dataclass(frozen=True)
+class Driven:
+    """K seeds on their way.
 
-    return axes.over(one, len(run_keys), run_keys)
+    Attributes:
+        progress: how far they are; batch and state have axes [K, ...].
+        t: looks after the first.
+    """
+
+    KEPT: ClassVar[tuple[str, ...]] = ("progress",)
+    STATICS: ClassVar[tuple[str, ...]] = ()
+
+    progress: _Progress
+    t: int
+
+
+# The numbers stay without an axis: a loop or branch that depended on the seed would compute everything for all seeds.
+_AXES = _Progress(0, 0, None, None, None)  # type: ignore[arg-type]  # axes in place of arrays
+
+
+@partial(jax.jit, static_argnums=(4, 5))
+def _begin(
+    optimizer: Optimizer, problem: Problem, run_keys: Key[Array, "K"], quota: Array, looks: int, prices: Prices
+) -> _Progress:
+    def one(key: Key[Array, ""]) -> _Progress:
+        return _Seed(key, optimizer, problem, quota, looks, prices).begin()
+
+    if len(run_keys) == 1:
+        return _with_axis(one(run_keys[0]))
+    return jax.vmap(one, out_axes=_AXES)(run_keys)
+
+
+@partial(jax.jit, static_argnums=(4, 5))
+def _spend(
+    optimizer: Optimizer,
+    problem: Problem,
+    run_keys: Key[Array, "K"],
+    quota: Array,
+    looks: int,
+    prices: Prices,
+    now: _Progress,
+    share: Array,
+) -> _Progress:
+    def one(key: Key[Array, ""], now: _Progress) -> _Progress:
+        return _Seed(key, optimizer, problem, quota, looks, prices).until_look(share, now)
+
+    if len(run_keys) == 1:
+        return _with_axis(one(run_keys[0], now._replace(batch=axes.drop(now.batch), state=axes.drop(now.state))))
+    return jax.vmap(one, (0, _AXES), _AXES)(run_keys, now)
+
+
+def _with_axis(now: _Progress) -> _Progress:
+    return now._replace(batch=axes.add(now.batch), state=axes.add(now.state))
+
+
+@partial(jax.jit, static_argnums=2)
+def _look(problem: Problem, now: _Progress, num_runs: int) -> Metrics:
+    """The held-out metrics of the networks as they are, [K] each."""
+
+    def one(batch: TaskState, weights: Params) -> Metrics:
+        return problem.task.evaluate(batch, partial(problem.network.apply, weights), "held_out")
+
+    return axes.over(one, num_runs, now.batch, now.state.weights)
 
 
 class _Seed(NamedTuple):
@@ -123,21 +195,6 @@ class _Seed(NamedTuple):
     looks: int
     prices: Prices
 
-    def drive(self) -> tuple[Params, Array, dict[str, Array]]:
-        """The trained weights, and at every look what may still be spent and the held-out metrics."""
-
-        def until_look(now: _Progress, share: Array) -> tuple[_Progress, tuple[Array, dict[str, Array]]]:
-            now = now._replace(owed=now.owed + self.quota)
-            now = jax.lax.while_loop(lambda now: now.owed >= self.prices.step, partial(self.spend, share), now)
-            return now, self.look(now)
-
-        now = self.begin()
-        first = self.look(now)
-        shares = jnp.arange(1, self.looks + 1).astype(jnp.float32) / self.looks
-        now, rest = jax.lax.scan(until_look, now, shares)
-        owed, held_out = jax.tree.map(lambda one, more: jnp.concatenate([one[None], more]), first, rest)
-        return now.state.weights, owed, held_out
-
     def begin(self) -> _Progress:
         """The network and the first batch, drawn as a world's are at its reset."""
         own = keys.reset_keys(keys.world_key(keys.reset_key(self.key), 0))
@@ -145,10 +202,10 @@ class _Seed(NamedTuple):
         state, _ = self.optimizer.on_new_batch(self.problem, batch, self.optimizer.init(own.network, self.problem))
         return _Progress(batch, state, jnp.int32(0), jnp.int32(-self.prices.batch), jnp.bool_(False))
 
-    def look(self, now: _Progress) -> tuple[Array, dict[str, Array]]:
-        """What may still be spent, and the held-out metrics of the network as it is."""
-        apply = partial(self.problem.network.apply, now.state.weights)
-        return now.owed, self.problem.task.evaluate(now.batch, apply, "held_out")
+    def until_look(self, share: Array, now: _Progress) -> _Progress:
+        """All steps before the look at `share` of the budget."""
+        now = now._replace(owed=now.owed + self.quota)
+        return jax.lax.while_loop(lambda now: now.owed >= self.prices.step, partial(self.spend, share), now)
 
     def spend(self, share: Array, now: _Progress) -> _Progress:
         """As many steps as there are before the next look, at `share` of the budget, or the next batch."""

@@ -110,7 +110,7 @@ def chosen(task: BenchmarkTask, line: str) -> Values:
     world = {name: value for name, value in there[REFERENCE].items() if name in world_settings(line, task)}
     own = {name: flag.default for name, flag in flags.flags_of(registry.find("learners", learner_of(line))).items()}
     settings = world | synapse_v0.settings_for(learner_of(line)) | own
-    return settings | presets.meaningless(settings)
+    return settings | presets.meaningless(settings, integer=by_name.is_integer(task.network))
 
 
 def complete(task: BenchmarkTask, line: str, given: Values, rounds: int) -> Values:

@@ -6,6 +6,7 @@ parts (`BenchmarkTask.design`), never on what is held out here: `studies/tuning.
 `assets/bench_settings.json`.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from inspect import signature
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from synagents import registry
-from synagents.benchmark import results
+from synagents.benchmark import provenance, results
 from synagents.benchmark.drive import drive, prices_of
 from synagents.benchmark.line_settings import (
     BATCH,
@@ -24,6 +25,7 @@ from synagents.benchmark.line_settings import (
     names_levels,
     players,
 )
+from synagents.benchmark.looks import Kept
 from synagents.benchmark.optimizers import Optimizer, Problem, Told
 from synagents.benchmark.results import Curves, Scores
 from synagents.benchmark.scoring import build, score
@@ -33,6 +35,7 @@ from synagents.cli import by_name, flags
 from synagents.cli.build import misfit
 from synagents.envs import synapse_v0
 from synagents.hyperparameters import Values, nearest, require
+from synagents.run.files import Json
 
 
 def fitting(task: BenchmarkTask, data: Path | None = None) -> list[str]:
@@ -90,6 +93,7 @@ def play(
     runs: int = 10,
     seed: int = 0,
     data: Path | None = None,
+    kept: Kept | None = None,
 ) -> Curves:
     """Play a line on a task.
 
@@ -100,16 +104,21 @@ def play(
         runs: independent runs, >= 1.
         seed: of the runs.
         data: folder with the notMNIST images.
+        kept: where to go on from if it was interrupted, and to keep what is reached.
 
     Raises:
         ValueError: if there is no such line, or a setting is not its own or out of range.
         FloatingPointError: if the loss is not finite.
     """
     if is_optimizer(line):
-        return _driven(task, line, given or {}, runs, seed, data)
+        return _driven(task, line, given or {}, runs, seed, data, kept)
+    _require_known(line)
+    return score(task, line, given or {}, runs=runs, seed=seed, data=data, kept=kept)
+
+
+def _require_known(line: str) -> None:
     there = {*lines(), *registry.offers("learners")}  # of a learner that plays elsewhere, `score` says so
     require(":" in line or line in there, f"No line is called {line!r}: {nearest(line, lines())}.")
-    return score(task, line, given or {}, runs=runs, seed=seed, data=data)
 
 
 def fill(
@@ -126,6 +135,8 @@ def fill(
 ) -> Scores:
     """Play what a file of scores lacks, and add each score when it is finished.
 
+    A score that is interrupted stands beside the file until it is finished, and goes on from its last look.
+
     Args:
         path: the file.
         tasks: of the suite.
@@ -138,22 +149,56 @@ def fill(
         tell: receives a sentence about each score that begins.
 
     Raises:
-        ValueError: if there is no such line, or a setting is not its own or out of range.
+        ValueError: if there is no such line, a setting is not its own or out of range, or a score that is there was
+            made with other settings, data or seeds.
         FloatingPointError: if a loss is not finite; scores that were finished by then are kept.
     """
-    scores = results.read(path) if path.exists() else {}
+    scores, made = (results.read(path), provenance.read(path)) if path.exists() else ({}, {})
     order = {task: dict.fromkeys((*scores.get(task.id, {}), *players)) for task in tasks}
     missing = [(task, line) for task, lines in order.items() for line in lines if line not in scores.get(task.id, {})]
-    cell = partial(play, given=given, runs=runs, seed=seed, data=data)
+    asked = partial(_made, given=given or {}, runs=runs, seed=seed, data=data)
+    for task in tasks:
+        for line in set(players) & made.get(task.id, {}).keys() & scores.get(task.id, {}).keys():
+            odd = provenance.difference(made[task.id][line], asked(task, line), ("data", "settings", "seeds"))
+            require(odd is None, f"{path} has {line} on {task.id}, made with other {odd}: name another file.")
+    cell = partial(_cell, path=path, given=given or {}, runs=runs, seed=seed, data=data)
 
     def begun(of: tuple[BenchmarkTask, str]) -> None:
         tell(f"{of[1]} on {of[0].id}: {runs} runs of {of[0].budget:,} sample evaluations")
 
-    for (task, line), curves in spread(cell, missing, workers, begun):
+    for (task, line), (curves, own) in spread(cell, missing, workers, begun):
         there = scores.get(task.id, {}) | {line: curves}
         scores[task.id] = {name: there[name] for name in order[task] if name in there}
+        made.setdefault(task.id, {})[line] = own
+        provenance.write(path, made)
         results.write(path, scores)
+        _unfinished(path, task, line).unlink(missing_ok=True)
     return scores
+
+
+def _made(task: BenchmarkTask, line: str, *, given: Values, runs: int, seed: int, data: Path | None) -> Json:
+    if not is_optimizer(line):
+        _require_known(line)
+    return provenance.made_with(task, line, given, runs, seed, data)
+
+
+def _cell(
+    task: BenchmarkTask, line: str, *, path: Path, given: Values, runs: int, seed: int, data: Path | None
+) -> tuple[Curves, Json]:
+    """A score that is kept while it is made, and what it is made with."""
+    made = _made(task, line, given=given, runs=runs, seed=seed, data=data)
+    kept = Kept(_unfinished(path, task, line), made)
+    try:
+        return play(task, line, given, runs=runs, seed=seed, data=data, kept=kept), made
+    except FloatingPointError:
+        kept.path.unlink(missing_ok=True)  # nothing is to go on from there
+        raise
+
+
+def _unfinished(path: Path, task: BenchmarkTask, line: str) -> Path:
+    """Where a score of a file is kept while it is made."""
+    name = re.sub(r"[^\w.+=,-]", "_", f"{task.id}.{line}".removeprefix("synapse/"))
+    return path.with_name(f"{path.name}.{name}.unfinished")
 
 
 def typed(players: Sequence[str], tasks: Sequence[BenchmarkTask], pairs: Sequence[str]) -> Values:
@@ -195,10 +240,12 @@ def on_network(
     return [task.on(network, settings) for task in tasks], others
 
 
-def _driven(task: BenchmarkTask, line: str, given: Values, runs: int, seed: int, data: Path | None) -> Curves:
+def _driven(
+    task: BenchmarkTask, line: str, given: Values, runs: int, seed: int, data: Path | None, kept: Kept | None
+) -> Curves:
     """An optimizer's curves; its schedules run over the share of the budget that is spent."""
     optimizer, problem = _optimizing(task, line, given, data)
-    curve = drive(seed, optimizer, problem, task.budget, num_runs=runs, looks=POINTS)
+    curve = drive(seed, optimizer, problem, task.budget, num_runs=runs, looks=POINTS, kept=kept)
     return Curves(curve.cost, curve.held_out["accuracy"], curve.held_out["loss"])
 
 

@@ -11,16 +11,24 @@ import numpy as np
 
 from synagents import registry
 from synagents.benchmark.line_settings import Played, complete, learner_of, world_of, world_settings
+from synagents.benchmark.looks import Kept, Look, watch
 from synagents.benchmark.results import Curves
 from synagents.benchmark.suite import POINTS, BenchmarkTask
 from synagents.envs.plastic_samples import PerturbedWorld
 from synagents.hyperparameters import Values, require
-from synagents.loop import advance, begin, evaluate
+from synagents.loop import Run, advance, begin, evaluate
 from synagents.world import AnyLearner
 
 
 def score(
-    task: BenchmarkTask, learner: str, given: Values, *, runs: int = 10, seed: int = 0, data: Path | None = None
+    task: BenchmarkTask,
+    learner: str,
+    given: Values,
+    *,
+    runs: int = 10,
+    seed: int = 0,
+    data: Path | None = None,
+    kept: Kept | None = None,
 ) -> Curves:
     """Play a learner on a task.
 
@@ -31,6 +39,7 @@ def score(
         runs: independent runs, >= 1; run k draws from the k-th key of `seed`.
         seed: of the runs; the data split belongs to the task.
         data: folder with the notMNIST images.
+        kept: where to go on from, and to keep what is reached.
 
     Raises:
         ValueError: if a setting is out of range or the budget does not pay for 100 rounds.
@@ -40,10 +49,12 @@ def score(
     for _ in range(2):  # a decay spans the run, whose length is known once the world is
         world, mind = build(task, learner, given, rounds, data)
         rounds = affordable(world, task.budget)
-    return watched(world, mind, rounds, f"{learner} on {task.id}", runs=runs, seed=seed)
+    return watched(world, mind, rounds, f"{learner} on {task.id}", runs=runs, seed=seed, kept=kept)
 
 
-def watched(world: Played, learner: AnyLearner, rounds: int, name: str, *, runs: int, seed: int) -> Curves:
+def watched(
+    world: Played, learner: AnyLearner, rounds: int, name: str, *, runs: int, seed: int, kept: Kept | None = None
+) -> Curves:
     """Play so many rounds, a multiple of 100, and look 100 times.
 
     Args:
@@ -53,23 +64,26 @@ def watched(world: Played, learner: AnyLearner, rounds: int, name: str, *, runs:
         name: of the score, for an error.
         runs: independent runs, >= 1.
         seed: of the runs.
+        kept: where to go on from, and to keep what is reached.
 
     Raises:
         FloatingPointError: if the loss is not finite.
     """
-    run, size = begin(seed, world, learner, num_runs=runs, world_axis="loop"), batch_size(world)
-    first = evaluate(run)
-    cost, accuracy, loss = [size * passes(world, 0)], [first["accuracy"]], [first["loss"]]
-    for _ in range(POINTS):
-        run, _ = advance(run, rounds // POINTS)
-        seen = evaluate(run)
-        cost.append(size * passes(world, run.t))
-        accuracy.append(seen["accuracy"])
-        loss.append(seen["loss"])
-    points = [np.concatenate([np.asarray(one) for one in many], axis=1) for many in (accuracy, loss)]
-    if not np.isfinite(points[1]).all():
+    size = batch_size(world)
+
+    def onward(run: Run) -> Run:
+        return advance(run, rounds // POINTS)[0]
+
+    def look(run: Run) -> Look:
+        return {name: np.asarray(seen, float)[:, 0] for name, seen in evaluate(run).items()}
+
+    begun = begin(seed, world, learner, num_runs=runs, world_axis="loop")
+    _, looks = watch(begun, onward, look, POINTS, kept)
+    accuracy, loss = (np.stack([look[name] for look in looks], axis=1) for name in ("accuracy", "loss"))
+    if not np.isfinite(loss).all():
         raise FloatingPointError(f"The loss of {name} is not finite: lower the step size.")
-    return Curves(np.array(cost), *points)
+    cost = [size * passes(world, point * (rounds // POINTS)) for point in range(POINTS + 1)]
+    return Curves(np.array(cost), accuracy, loss)
 
 
 def build(

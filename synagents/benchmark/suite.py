@@ -130,8 +130,9 @@ SUITE = {
     )
 }
 # The tasks with images again, with a tenth of the budget, as most people have who train a network.
+TENTH = "-tenth"  # ends the names
 TENTHS = {
-    f"{name}-tenth": replace(task, name=f"{name}-tenth", budget=task.budget // 10)
+    f"{name}{TENTH}": replace(task, name=f"{name}{TENTH}", budget=task.budget // 10)
     for name, task in SUITE.items()
     if task.batched
 }

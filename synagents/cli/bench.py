@@ -1,4 +1,4 @@
-"""The commands `synagents bench` and `synagents bench compare`: the frozen benchmark, and scores side by side."""
+"""The commands `synagents bench`, `bench compare` and `bench merge`: the frozen benchmark, and files of scores."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -75,6 +75,24 @@ def compare(files: tuple[Path, ...], against: str | None, plot: Path | None) -> 
     if plot:
         report.plot(scores, lines.lines(), plot)
         print(f"The picture is in {plot}.")
+
+
+@bench.command()
+@click.argument("files", nargs=-1, required=True, type=kinds.Place("file"))
+@result_file("--out", "The file to write.", suffix=".json", default="merged.json", show_default=True)
+def merge(files: tuple[Path, ...], out: Path) -> None:
+    """Join the scores in FILES, made on several machines, into one file.
+
+    Scores that differ in version, data or settings are refused; runs of a line with different seeds are put together.
+    Each file needs its FILE.about.json beside it, which `synagents bench` writes.
+    """
+    from synagents.benchmark import lines, provenance, results
+
+    scores, made = provenance.merge(files)
+    provenance.write(out, made)
+    results.write(out, scores)
+    _show(scores, lines.lines())
+    print(f"The scores are in {out}.")
 
 
 def _show(scores: Any, told: Mapping[str, str]) -> None:

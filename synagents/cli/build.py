@@ -16,7 +16,7 @@ import jax
 
 from synagents import registry
 from synagents.cli import flags, presets
-from synagents.cli.by_name import find_probe, make_network
+from synagents.cli.by_name import find_probe, fitting_probes, make_network
 from synagents.cli.flags import Flag
 from synagents.cli.sections import (
     OBJECTIVE,
@@ -37,10 +37,12 @@ from synagents.loop import Run
 from synagents.outer import OuterRun
 from synagents.outer_methods import Method, Objective
 from synagents.probes import Probe
+from synagents.rounds import groups_shown
 from synagents.run import reading
 from synagents.run.config import OF_LIVES, OF_ROUNDS, Config, read_config
 from synagents.run.files import Json
 from synagents.run.outer_spec import OuterSpec
+from synagents.run.snapshots import Record
 from synagents.run.spec import RunSpec, Spec
 from synagents.world import AnyLearner, LearnerBase, LifeTask, World
 
@@ -72,6 +74,7 @@ def preset(
     rollout_length: int = 1,
     probes: Iterable[str | Probe] = (),
     probe_interval: int = 100,
+    record: Record = "default",
     **settings: Any,
 ) -> Spec[Any, Any]:
     """What `synagents train` plays for these names and flags.
@@ -92,6 +95,8 @@ def preset(
         rollout_length: rounds per update of the learner, >= 1.
         probes: names, "module:Name" or functions of (world, round), to be recorded in metrics.csv.
         probe_interval: rounds between probed rounds, >= 1.
+        record: what is kept for reports: "none", "default" for snapshots of the agents, or "all" for every probe that
+            fits, too.
         **settings: of the world, the network, the task and the learner, under the names that `synagents train TASK
             --help` shows, such as `hidden=(64,)`; texts are read as the command line reads them.
 
@@ -114,6 +119,8 @@ def preset(
     else:
         require(lives is None, f"{names.learner} on {names.task} has no outer loop: leave lives out.")
     built = build(names, settings, rounds=rounds, seed=seed)
+    if record == "all" and not names.outer:
+        probes = tuple(dict.fromkeys((*probes, *fitting_probes(built.world, built.learner))))
     about = _about(names, built, probes)
     if names.outer and built.method:
         return OuterSpec(
@@ -123,6 +130,7 @@ def preset(
             seed=seed,
             num_runs=num_runs,
             about=about,
+            record=record,
             objective=built.objective,
             method=built.method,
             lives=usual.get("lives", presets.LIVES) if lives is None else lives,
@@ -139,6 +147,7 @@ def preset(
         probes=tuple(find_probe(probe) if isinstance(probe, str) else probe for probe in probes),
         probe_interval=probe_interval,
         about=about,
+        record=record,
     )
 
 
@@ -190,6 +199,7 @@ def rebuild(config: Config) -> Spec[Any, Any]:
     run = {name: config[name] for name in ("num_runs", *(OF_LIVES if outer else OF_ROUNDS)) if name != "probes"}
     given = {name: flags.given(known[name], value) for name, value in settings.items()}
     names: Values = {"network": network, "world": world, "outer": outer, "probes": probes}
+    run["record"] = config.get("record", "none")  # older versions kept nothing
     spec = preset(task, learner, seed=config["seed"], rounds=rounds[0], **names, **run, **given)
     return replace(spec, rounds=rounds[-1])
 
@@ -328,7 +338,8 @@ def misfit(world: World, learner: AnyLearner) -> str | None:
     if not (isinstance(learner, LearnerBase) and isinstance(world, World)):
         return None  # `synagents.begin` says so
     try:
-        jax.eval_shape(lambda key: learner.init(key, world.groups), jax.eval_shape(lambda: jax.random.key(0)))
+        groups = groups_shown(world, learner)
+        jax.eval_shape(lambda key: learner.init(key, groups), jax.eval_shape(lambda: jax.random.key(0)))
     except ValueError as error:
         return str(error)
     return None

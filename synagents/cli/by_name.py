@@ -8,12 +8,16 @@ import inspect
 import math
 from typing import Any
 
+import jax
+
 from synagents import registry
 from synagents.cli import flags
 from synagents.cli.flags import Flag
 from synagents.hyperparameters import Values, nearest, require
 from synagents.probes import PROBES, Probe
+from synagents.rounds import Keys, groups_shown, play
 from synagents.task import Task
+from synagents.world import AnyLearner, MemoryLearner, World
 
 SHAPES = ("in_shape", "out_size", "sizes")  # parameters of networks that come from the task
 HIDDEN = Flag("hidden", tuple[int, ...], (32,), "units of the hidden layers, each >= 1; none for no hidden layer.")
@@ -24,6 +28,11 @@ def network_flags(network: str) -> dict[str, Flag]:
     constructor = registry.find("networks", network)
     has_sizes = "sizes" in inspect.signature(constructor).parameters
     return ({"hidden": HIDDEN} if has_sizes else {}) | flags.flags_of(constructor, but=SHAPES)
+
+
+def is_integer(network: str | None) -> bool:
+    """Whether the network of this name, or None for a world's own, is of whole numbers."""
+    return network is not None and bool(getattr(registry.find("networks", network), "integer", False))
 
 
 def make_network(network: str, task: Task, settings: Values) -> Any:
@@ -48,3 +57,24 @@ def find_probe(name: str) -> Probe:
     there = {registry.kebab(known): probe for known, probe in PROBES.items()}
     require(registry.kebab(module) in there, f"No probe is called {module!r}: {nearest(module, there)}.")
     return there[registry.kebab(module)]
+
+
+def fitting_probes(world: World, learner: AnyLearner) -> tuple[str, ...]:
+    """The names of the probes that make sense of this world's rounds; nothing is computed."""
+
+    def look(probe: Probe) -> Any:
+        """What a probe says of the first round."""
+        key = jax.random.key(0)
+        groups = groups_shown(world, learner)
+        state, mind = world.reset(key), learner.init(key, groups)
+        memory = learner.begin_world(key, mind, groups) if isinstance(learner, MemoryLearner) else ()
+        return probe(world, play(world, learner, Keys(key, key), state, memory, mind, 0)[2].made)
+
+    def fits(probe: Probe) -> bool:
+        try:
+            jax.eval_shape(lambda: look(probe))
+        except ValueError:
+            return False
+        return True
+
+    return tuple(registry.kebab(name) for name, probe in PROBES.items() if fits(probe))

@@ -14,7 +14,7 @@ import click
 
 from synagents.cli import entry, kinds
 from synagents.cli.bench import bench
-from synagents.cli.options import CHECKPOINTS, JSON, QUIET, SEED, count, result_file
+from synagents.cli.options import CHECKPOINTS, JSON, QUIET, SEED, TENSORBOARD, count, result_file
 from synagents.cli.train import Train, carry_out, train_options
 
 _PLACE = kinds.Place()
@@ -97,12 +97,19 @@ def train(ctx: click.Context, wants_help: bool, **given: Any) -> None:
 @cli.command()
 @click.argument("run", type=_PLACE)
 @count("--steps", None, "Extend the run to so many rounds.  [default: what it was asked for]")
+@TENSORBOARD
 @CHECKPOINTS
 @JSON
 @QUIET
 @click.pass_obj
 def resume(
-    started: float, run: Path, steps: int | None, checkpoint_seconds: float | None, as_json: bool, quiet: bool
+    started: float,
+    run: Path,
+    steps: int | None,
+    tensorboard: bool,
+    checkpoint_seconds: float | None,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Go on with the run in directory RUN exactly where it was stopped."""
     from dataclasses import replace
@@ -124,7 +131,7 @@ def resume(
         click.echo(f"Not as they were written, and made anew: {', '.join(damaged)}.", err=True)
     prepare_jax()
     spec = replace(rebuild(config), rounds=wanted)
-    carry_out(started, spec, directory, checkpoint_seconds, as_json=as_json, quiet=quiet)
+    carry_out(started, spec, directory, checkpoint_seconds, tensorboard=tensorboard, as_json=as_json, quiet=quiet)
 
 
 @cli.command("learn-table")
@@ -244,6 +251,48 @@ def plot(run: Path, out: Path | None, replay: Path | None, life: int | None) -> 
     with entry.interruptible():
         picture = _replayed(run, replay, (life or 1) - 1) if replay else _plotted(run, out)
     print(f"The picture is in {picture}.")
+
+
+@cli.command()
+@click.argument("runs", type=_PLACE, nargs=-1, required=True)
+@result_file("--out", "The page to write.  [default: report.html in the first RUN]", suffix=".html")
+def report(runs: tuple[Path, ...], out: Path | None) -> None:
+    """Write one HTML page about the runs in directories RUNS, which may be going on."""
+    from synagents.report.page import write_report
+
+    with entry.interruptible():
+        page = write_report(runs, out)
+    print(f"The report is in {page}.")
+
+
+@cli.command()
+@click.argument("runs", type=_PLACE, nargs=-1, required=True)
+@click.option("--metric", help="A column of metrics.csv.  [default: held-out accuracy, reward or loss]")
+@result_file("--out", "A picture of the curves to write.", suffix=".png")
+@result_file("--csv", "A table of all values to write, one a row.", suffix=".csv")
+def compare(runs: tuple[Path, ...], metric: str | None, out: Path | None, csv: Path | None) -> None:
+    """Say which of the runs in directories RUNS differ by more than their seeds do; the first one is the measure."""
+    from synagents.report import compare as comparing
+
+    with entry.interruptible():
+        compared = comparing.compare(runs, metric)
+        print(comparing.table(compared))
+        if csv:
+            print(f"The values are in {comparing.write_tidy(compared, csv)}.")
+        if out:
+            print(f"The picture is in {comparing.plot_comparison(compared, out)}.")
+
+
+@cli.command()
+@click.argument("run", type=_PLACE)
+@click.option("--port", type=kinds.Whole(1, 65535), help="Of 127.0.0.1, in 1 .. 65535.  [default: one that is free]")
+def watch(run: Path, port: int | None) -> None:
+    """Show the report of the run in directory RUN in a browser, and follow the run while it goes on."""
+    from synagents.report.watch import server_of
+
+    with entry.interruptible(), server_of(run, port) as server:
+        print(f"The run in {run} is shown at http://127.0.0.1:{server.server_address[1]}/ until Ctrl-C.", flush=True)
+        server.serve_forever()
 
 
 def _plotted(run: Path, out: Path | None) -> Path:

@@ -39,3 +39,4 @@ CHECKPOINTS = click.option(
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout.")
 QUIET = click.option("--quiet", is_flag=True, help="Neither live display nor closing table.")
+TENSORBOARD = click.option("--tensorboard", is_flag=True, help="Write RUN/tensorboard for TensorBoard, too.")

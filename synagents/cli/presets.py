@@ -36,6 +36,7 @@ _PERTURBED_IMAGES: Values = {
     "rounds": 20_000,
 }
 _PERTURBED_TOYS: Values = {"interval": 0, "noise": 0.005, "rounds": 10_000}
+_SPIKING: Values = {"units": 24, "learning_rate": "1e-2", "lives": 32}
 _ASKED_IMAGES: Values = {"hidden": (64,), "num_worlds": 128, "rounds": 4_000}  # one class is named of each
 _SPOKEN: Values = {  # not searched for real speech
     "hidden": (32,),
@@ -47,6 +48,14 @@ _SPOKEN: Values = {  # not searched for real speech
 TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is right in one says nothing in another
     "synapse": {
         "boundary": {"hidden": (8,), "interval": 0, "step_size": "0.01", "rounds": 10_000},
+        "characters": {
+            "length": 3,
+            "hidden": (32,),
+            "batch_size": 500,
+            "interval": 50,
+            "step_size": "exponential:5e-3:5e-4",
+            "rounds": 40_000,
+        },
         "chirp": _SPOKEN | {"batch_size": 500},
         "digits": {
             "hidden": (32,),
@@ -67,6 +76,7 @@ TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is r
         "cartpole": _CONTROL,
         "chirp": _ASKED_IMAGES,
         "cue": _FORGETFUL,
+        "evidence-accumulation": _FORGETFUL,
         "digits": _ASKED_IMAGES,
         "idx": _ASKED_IMAGES,
         "japanese-vowels": _ASKED_IMAGES,
@@ -76,13 +86,16 @@ TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is r
         "multiplexer": {"hidden": (64,), "rounds": 2_000, "num_worlds": 128},
         "notmnist": _ASKED_IMAGES,
         "series": _ASKED_IMAGES,
+        "spiking-cue": _FORGETFUL,
         "scalar-regression": {"hidden": (64,), "temperature": 0.1, "rounds": 2_000, "num_worlds": 128},
         "text": _FORGETFUL,
     },
     "plastic": {
         "boundary": _PERTURBED_TOYS | {"hidden": (8,), "step_size": "exponential:0.6:0.06"},
+        "characters": _PERTURBED_IMAGES | {"length": 3},
         "chirp": _PERTURBED_IMAGES,
         "cue": {"rounds": 2_000},
+        "evidence-accumulation": _SPIKING | {"cell": "lif-forward", "rounds": 600},
         "digits": _PERTURBED_IMAGES | {"step_size": "exponential:5e-2:5e-3"},
         "idx": _PERTURBED_IMAGES,
         "japanese-vowels": _PERTURBED_IMAGES,
@@ -98,6 +111,7 @@ TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is r
         "notmnist": _PERTURBED_IMAGES,
         "perceptron": _PERTURBED_TOYS | {"hidden": (), "step_size": "exponential:0.1:1e-3"},
         "series": _PERTURBED_IMAGES,
+        "spiking-cue": _SPIKING | {"cell": "lif", "rounds": 2_000},
         "text": {"cell": "lstm", "units": 64, "rounds": 1_000},
         "xor": _PERTURBED_TOYS | {"hidden": (4,), "step_size": "exponential:0.3:0.03"},
     },
@@ -121,9 +135,14 @@ def recommended(task: str, learner: str, world: str) -> Values:
     return {"rounds": ROUNDS} | of_task | LEARNERS.get(learner, {}) | of_pair
 
 
-def meaningless(chosen: Values) -> Values:
-    """The settings of nudges, None each, where actions name levels instead: what presets say of them means nothing."""
-    return dict.fromkeys(("step_size", "bias_gain")) if chosen.get("moves") == "set" else {}
+def meaningless(chosen: Values, *, integer: bool = False) -> Values:
+    """The settings of nudges by real numbers, None each, where there are none: what presets say of them means nothing.
+
+    Args:
+        chosen: settings by parameter name, where actions may name levels.
+        integer: whether the network is of whole numbers.
+    """
+    return dict.fromkeys(("step_size", "bias_gain")) if integer or chosen.get("moves") == "set" else {}
 
 
 # Learners that need units or wiring of their own.
@@ -161,7 +180,16 @@ _SET_DIGITS: Values = {
     "epsilon": "exponential:3e-3:3e-4",
     "rounds": 300_000,
 }
+# One level of an int8 weight is about 0.008: fewer agents move, in place of a step that falls.
+_WHOLE_DIGITS: Values = {"active": "exponential:0.1:3e-3", "step_size": "8e-3", "rounds": 40_000}
 _TRACED_LETTERS: Values = {"batch_size": 1000, "interval": 100, "step_size": "exponential:3e-4:2e-5"}
+_WHOLE_LETTERS: Values = {
+    "active": "exponential:0.1:3e-3",
+    "batch_size": 500,
+    "interval": 100,
+    "step_size": "2e-3",
+    "rounds": 40_000,
+}
 _MAP_CONTROL: Values = {"hidden": (64, 32), "variance": (0.03, 0.1), "num_worlds": 1}
 _WEIGHTS_CONTROL: Values = {"hidden": (64, 32), "units": "bit", "num_worlds": 1, "trace_decay": 0.0}
 PUBLISHED: dict[tuple[str, str], Values] = {
@@ -250,6 +278,7 @@ _UNITS_ON_LETTERS: dict[str, Values] = {
     for rule, own in _UNITS_ON_DIGITS.items()
 }
 MEASURED: dict[tuple[str, str], Values] = {
+    ("characters", "integer-trace"): {"active": "exponential:0.1:3e-3", "step_size": "8e-3"},
     ("cue", "neuromodulated"): {"rounds": 1_500},
     ("multiplexer", "boltzmann"): {"output": "unit"},
     ("multiplexer", "recurrent"): {"output": "unit"},
@@ -259,8 +288,10 @@ MEASURED: dict[tuple[str, str], Values] = {
         for learner in ("trace", "team-q")
     },
     ("digits", "evidence"): _SET_DIGITS,
+    ("digits", "integer-trace"): _WHOLE_DIGITS,
     ("digits", "trace"): _TRACED_DIGITS,
     ("digits", "team-q"): _TEAM_DIGITS,
+    **{(task, "integer-trace"): _WHOLE_LETTERS for task in ("idx", "notmnist")},
     **{(task, "trace"): _TRACED_LETTERS for task in ("idx", "notmnist")},
     **{(task, "team-q"): _TRACED_LETTERS | {"batch_size": 500} for task in ("idx", "notmnist")},
     ("cartpole", "boltzmann"): _SETTLING_ALONE | {"output": "unit"},

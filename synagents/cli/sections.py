@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from synagents import registry
 from synagents.cli import flags, presets
-from synagents.cli.by_name import network_flags
+from synagents.cli.by_name import is_integer, network_flags
 from synagents.cli.flags import Flag
 from synagents.hyperparameters import Values, nearest, require
 from synagents.outer_methods import METHODS, AdvantageActorCritic, Method, Objective
@@ -112,7 +112,7 @@ def defaults(known: dict[str, Flag], names: Names, *, by_preset: bool = True) ->
     suited = registry.worlds()[family_of(names)].settings_for
     usual = suited(names.learner) | recommended(names) if by_preset else {}
     chosen = {name: usual.get(name, flag.default) for name, flag in known.items()}
-    return chosen | presets.meaningless(chosen)
+    return chosen | presets.meaningless(chosen, integer=is_integer(names.network))
 
 
 def recommended(names: Names) -> Values:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from synagents.cli import kinds
-from synagents.cli.options import CHECKPOINTS, JSON, QUIET, SEED, Decorator, count
+from synagents.cli.options import CHECKPOINTS, JSON, QUIET, SEED, TENSORBOARD, Decorator, count
 
 if TYPE_CHECKING:
     from synagents.cli.sections import Names
@@ -48,11 +48,19 @@ _OPTIONS: tuple[Decorator, ...] = (
     ),
     count("--probe-interval", 100, "Rounds between probed rounds, >= 1."),
     click.option(
+        "--record",
+        type=click.Choice(["none", "default", "all"]),
+        default="default",
+        show_default=True,
+        help="What reports need beside metrics.csv: snapshots of the agents, or all probes that fit, too.",
+    ),
+    click.option(
         "--out",
         type=kinds.Place(),
         help="New or empty directory, or a run's, to go on with it or extend it.  [default: a new one in runs]",
     ),
     click.option("--overwrite", is_flag=True, help="Replace an earlier run's files in --out."),
+    TENSORBOARD,
     CHECKPOINTS,
     JSON,
     QUIET,
@@ -208,6 +216,7 @@ def play(
     out: Path | None,
     overwrite: bool,
     checkpoint_seconds: float | None,
+    tensorboard: bool,
     as_json: bool,
     quiet: bool,
     probes: tuple[str, ...] = (),
@@ -241,7 +250,7 @@ def play(
             f"The run in {directory.path} is finished: raise --steps to extend it, name a new directory with --out, or "
             "add --overwrite.",
         )
-    carry_out(started, spec, directory, checkpoint_seconds, as_json=as_json, quiet=quiet)
+    carry_out(started, spec, directory, checkpoint_seconds, tensorboard=tensorboard, as_json=as_json, quiet=quiet)
 
 
 def carry_out(
@@ -250,6 +259,7 @@ def carry_out(
     directory: "RunDirectory",
     checkpoint_seconds: float | None,
     *,
+    tensorboard: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -259,6 +269,11 @@ def carry_out(
     from synagents.run.config import first_rounds_of
     from synagents.run.fit import fit
 
+    callbacks = []
+    if tensorboard:
+        from synagents.report.tensorboard import TensorBoard
+
+        callbacks = [TensorBoard()]
     about = spec.about
     first = first_rounds_of(directory.config()) if directory.holds_run else spec.rounds
     with Live(f"{about['task']} {about['learner']}", spec.rounds, quiet=quiet) as live:
@@ -272,6 +287,7 @@ def carry_out(
             started=started,
             compiling=live.compiling,
             watch=live.show,
+            callbacks=callbacks,
             tell=live.tell,
         )
     if as_json:

@@ -29,7 +29,7 @@ def sample(key: Key[Array, ""], policy: Float[Array, "S A"], obs: Tree) -> Tree:
     edges = [
         jnp.round(policy[:, :last].sum(axis=1) * RESOLUTION).astype(jnp.uint32) for last in range(1, policy.shape[1])
     ]
-    drawn = _drawn(key, obs)
+    drawn = words(key, obs)
     return {name: _place(drawn[name], [_of_each(codes, edge) for edge in edges]) for name, codes in obs.items()}
 
 
@@ -66,7 +66,7 @@ def explore_around(key: Key[Array, ""], actions: Tree, epsilon: Float[Array, ""]
         {group: uint8[n]} actions in 0 .. num_actions - 1.
     """
     edges = [jnp.round(epsilon * k / num_actions * RESOLUTION).astype(jnp.uint32) for k in range(1, num_actions + 1)]
-    drawn, chosen = _drawn(key, actions), {}
+    drawn, chosen = words(key, actions), {}
     for name, own in actions.items():
         chosen[name] = jnp.where(drawn[name] < edges[-1], _place(drawn[name], edges[:-1]), own.astype(jnp.uint8))
     return chosen
@@ -76,7 +76,7 @@ def explore_others(key: Key[Array, ""], actions: Tree, epsilon: Float[Array, ""]
     """Every agent's given action, or with probability `epsilon` one of the others; arguments as `explore_around`."""
     others = num_actions - 1
     edges = [jnp.round(epsilon * k / others * RESOLUTION).astype(jnp.uint32) for k in range(1, num_actions)]
-    drawn = _drawn(key, actions)
+    drawn = words(key, actions)
     # Whoever has passed all edges goes once around: back to the given action.
     return {
         name: (own.astype(jnp.uint8) + 1 + _place(drawn[name], edges)) % num_actions for name, own in actions.items()
@@ -89,7 +89,7 @@ def epsilon_greedy(table: Float[Array, "S A"], epsilon: Float[Array, ""]) -> Flo
     return (1 - epsilon) * greedy + epsilon / table.shape[1]
 
 
-def _drawn(key: Key[Array, ""], agents: Tree) -> Tree:
+def words(key: Key[Array, ""], agents: Tree) -> Tree:
     """{group: uint32[n]} one number for every agent, uniform in 0 .. RESOLUTION - 1."""
     words = jax.random.bits(key, (sum(own.size for own in agents.values()),), jnp.uint32) >> 8
     drawn, start = {}, 0

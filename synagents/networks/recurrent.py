@@ -1,131 +1,83 @@
-"""Recurrent cells: one step of a network that has a state; who plays it brings the recurrent weights.
+"""A recurrent network that reads a sample step by step and answers at its end: the real twin of `integer-recurrent`.
 
-    rate    h' = tanh(x Wx + b + h W)                                     pre = h, post = h'
-    lstm    f, i, o = sigmoid(x Wx + h Wh + b),  g = tanh(x Wg + bg + h W)
-            c' = f c + i g,  h' = o tanh(c')                              pre = h, post = g
+    h_t = cell(x_t, h_{t-1}),   out = h_T Wo + bo + x_T S         S where it is asked for
 
-W is what may be plastic: `pre` and `post` are the activities on its two sides. (Elman 1990; Hochreiter & Schmidhuber
-1997 with the forget gate of Gers et al. 2000; which path is plastic: Miconi, Rawal, Clune & Stanley 2019.)
+The cells are those of plastic worlds (`synagents.networks.cells`), with the recurrent weights among the parameters.
+S is a path around the cell, as between embedding and output in Bengio et al. (2003), "A neural probabilistic language
+model": after one-hots of characters it is a table of pairs. (Elman 1990; Hochreiter & Schmidhuber 1997.)
 """
 
 import math
-from abc import ABC, abstractmethod
-from typing import NamedTuple
+from functools import cached_property
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
-from synagents.hyperparameters import require_whole, settings, static
-from synagents.task import Params
+from synagents.hyperparameters import require, require_whole, settings, static
+from synagents.networks.cells import LSTM, Cell, Rate, linear
+from synagents.world import Network, Params
 
-
-class Stepped(NamedTuple):
-    """A cell after a step."""
-
-    carry: PyTree
-    out: Float[Array, "H"]  # what the rest of the network sees
-    pre: Float[Array, "H"]  # before the recurrent weights
-    post: Float[Array, "H"]  # behind them
-
-
-class Cell(ABC):
-    """A recurrent layer of H units."""
-
-    units: int
-
-    @abstractmethod
-    def init(self, key: Key[Array, ""], inputs: int) -> Params:
-        """Everything but the recurrent weights: uniform within 1 / sqrt(fan-in), biases too."""
-
-    @abstractmethod
-    def begin(self, dtype: jnp.dtype) -> PyTree:
-        """The carry of a network that has seen nothing, in the type of its parameters."""
-
-    @abstractmethod
-    def step(self, params: Params, carry: PyTree, x: Float[Array, "D"], recurrent: Float[Array, "H H"]) -> Stepped:
-        """One step.
-
-        Args:
-            params: of `init`.
-            carry: of the last step, or of `begin`.
-            x: what the network sees.
-            recurrent: W, [pre, post].
-        """
+__all__ = ["Recurrent"]
 
 
 @settings
-class Rate(Cell):
-    """Units that are numbers in (-1, 1); the carry is h.
+class Recurrent(Network):
+    """One recurrent layer; parameters are those of its cell, `recurrent_weight`, `output_weight`, `output_bias`, ...
 
     Attributes:
-        units: H >= 1.
+        in_shape: of a sample: (steps, numbers in each).
+        out_size: outputs.
+        cell: rate, units that are numbers in (-1, 1), or lstm.
+        units: of the recurrent layer, >= 1.
+        skip: whether what is seen last reaches the outputs past the cell, too, by `skip_weight`, which begins at 0.
     """
 
-    units: int = static(default=24)
-
-    def __post_init__(self) -> None:
-        require_whole("units", self.units, 1)
-
-    def init(self, key: Key[Array, ""], inputs: int) -> Params:
-        """`input_weight` [D, H] and `input_bias` [H]."""
-        return linear(key, "input", inputs, self.units)
-
-    def begin(self, dtype: jnp.dtype) -> Float[Array, "H"]:
-        """Silence."""
-        return jnp.zeros(self.units, dtype)
-
-    def step(
-        self, params: Params, carry: Float[Array, "H"], x: Float[Array, "D"], recurrent: Float[Array, "H H"]
-    ) -> Stepped:
-        """One step."""
-        h = jnp.tanh(x @ params["input_weight"] + params["input_bias"] + carry @ recurrent)
-        return Stepped(h, h, carry, h)
-
-
-@settings
-class LSTM(Cell):
-    """Long short-term memory; the carry is (h, c).
-
-    Attributes:
-        units: H >= 1.
-    """
-
+    in_shape: tuple[int, ...] = static()
+    out_size: int = static()
+    cell: Literal["rate", "lstm"] = static(default="rate")
     units: int = static(default=64)
+    skip: bool = static(default=False)
 
     def __post_init__(self) -> None:
+        require_steps(self.in_shape)
+        require_whole("out_size", self.out_size, 1)
         require_whole("units", self.units, 1)
 
-    def init(self, key: Key[Array, ""], inputs: int) -> Params:
-        """`input_weight` [D, 4 H], `gates_weight` [H, 3 H] and `input_bias` [4 H]: forget, in, out, candidate."""
-        own, gates = jax.random.split(key)
-        of_gates = linear(gates, "gates", self.units, 3 * self.units)
-        return linear(own, "input", inputs, 4 * self.units) | {"gates_weight": of_gates["gates_weight"]}
+    @cached_property
+    def _cell(self) -> Cell:
+        return Rate(self.units) if self.cell == "rate" else LSTM(self.units)
 
-    def begin(self, dtype: jnp.dtype) -> tuple[Float[Array, "H"], Float[Array, "H"]]:
-        """Silence."""
-        return jnp.zeros(self.units, dtype), jnp.zeros(self.units, dtype)
+    def init(self, key: Key[Array, ""]) -> Params:
+        """Fresh parameters, uniform within 1 / sqrt(fan-in)."""
+        own, recurrent, output = jax.random.split(key, 3)
+        bound = 1 / math.sqrt(self.units)
+        params = self._cell.init(own, self.in_shape[1]) | linear(output, "output", self.units, self.out_size)
+        shape = (self.units, self.units)
+        params["recurrent_weight"] = jax.random.uniform(recurrent, shape, jnp.float32, -bound, bound)
+        if self.skip:
+            params["skip_weight"] = jnp.zeros((self.in_shape[1], self.out_size), jnp.float32)
+        return params
 
-    def step(
-        self,
-        params: Params,
-        carry: tuple[Float[Array, "H"], Float[Array, "H"]],
-        x: Float[Array, "D"],
-        recurrent: Float[Array, "H H"],
-    ) -> Stepped:
-        """One step."""
-        h, c = carry
-        arrived = x @ params["input_weight"] + params["input_bias"]
-        gates, candidate = jnp.split(arrived, [3 * self.units])
-        forget, enter, leave = jnp.split(jax.nn.sigmoid(gates + h @ params["gates_weight"]), 3)
-        g = jnp.tanh(candidate + h @ recurrent)
-        c = forget * c + enter * g
-        out = leave * jnp.tanh(c)
-        return Stepped((out, c), out, h, g)
+    def apply(self, params: Params, x: Float[Array, "B ..."]) -> Float[Array, "B out"]:
+        """The outputs after the last step."""
+        steps = jnp.moveaxis(x.reshape(len(x), *self.in_shape), 1, 0)
+
+        def step(carry: PyTree, x: Float[Array, "B D"]) -> tuple[PyTree, Float[Array, "B H"]]:
+            stepped = jax.vmap(self._cell.step, (None, 0, 0, None))(params, carry, x, params["recurrent_weight"])
+            return stepped.carry, stepped.out
+
+        silence = self._cell.begin(steps.dtype, self.in_shape[1])
+        carry = jax.tree.map(lambda zero: jnp.broadcast_to(zero, (len(x), *zero.shape)), silence)
+        h = jax.lax.scan(step, carry, steps)[1][-1]
+        out = h @ params["output_weight"] + params["output_bias"]
+        return out + steps[-1] @ params["skip_weight"] if self.skip else out
 
 
-def linear(key: Key[Array, ""], name: str, fan_in: int, fan_out: int) -> Params:
-    """`<name>_weight` [fan_in, fan_out] and `<name>_bias` [fan_out], uniform within 1 / sqrt(fan_in)."""
-    bound = 1 / math.sqrt(fan_in)
-    drawn = jax.random.uniform(key, (fan_in + 1, fan_out), jnp.float32, -bound, bound)
-    return {f"{name}_weight": drawn[:-1], f"{name}_bias": drawn[-1]}
+def require_steps(in_shape: tuple[int, ...]) -> None:
+    """Of a network that reads step by step: that a sample has steps, and numbers in each; else ValueError."""
+    require(
+        len(in_shape) == 2,
+        f"A recurrent network reads samples of shape (steps, numbers), such as characters, not {in_shape}.",
+    )

@@ -12,11 +12,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from synagents.hyperparameters import nearest, require
+from synagents.report.behaviour import ACTIONS
 from synagents.run.config import Config, read_config
 from synagents.run.files import check_writable, path_of, write_whole
 from synagents.run.reading import read_metrics
 
-ACTIONS = ("down", "leave", "up")
 FORMAT = ".png"  # of pictures whose name says none
 Columns: TypeAlias = dict[str, np.ndarray]
 Panel: TypeAlias = dict[str, str]  # {label: column} of the lines in one panel
@@ -42,7 +42,7 @@ def plot_run(directory: str | Path, out: str | Path | None = None) -> Path:
     directory = path_of(directory)
     config, columns = read_config(directory), read_metrics(directory)
     require(bool(columns), f"The run in {directory} has no rows yet: look again later.")
-    panels, life = _panels(columns), directory / "lives.csv"
+    panels, life = panels_of(columns), directory / "lives.csv"
     count = len(panels) + life.is_file()
     across = min(count, 3)
     down = -(-count // across)
@@ -137,7 +137,7 @@ def _title(config: Config) -> str:
     return f"{task} {sizes}".rstrip() + f", {learner}, seed {config['seed']}"
 
 
-def _panels(columns: Columns) -> dict[str, Panel]:
+def panels_of(columns: Columns) -> dict[str, Panel]:
     """The panels, by title, of what this run recorded."""
     if "objective" in columns:  # of an outer loop
         reward = {"lives of updates": "reward", "fresh lives": "held_out_reward"}

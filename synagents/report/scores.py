@@ -12,7 +12,7 @@ from synagents.benchmark import statistics
 from synagents.benchmark.line_settings import is_optimizer
 from synagents.benchmark.results import Curves, Scores
 from synagents.benchmark.statistics import Estimate, bootstrap
-from synagents.benchmark.suite import SUITE, TENTHS, is_variant
+from synagents.benchmark.suite import SUITE, TENTH, TENTHS, is_variant
 from synagents.hyperparameters import require
 
 OWN = "own"
@@ -74,15 +74,29 @@ def _table(scores: Scores, told: Mapping[str, str], tasks: list[str], *, overall
 def costs(scores: Scores, told: Mapping[str, str], share: float) -> str:
     """What lines spent to reach a share of Adam's progress, in millions of sample evaluations: the median over runs.
 
-    The least of those who are told the same is bold.
+    The least of those who are told the same is bold. The tasks with a tenth of the budget have a table of their own:
+    settings are chosen by what they reach at the end, and those of a short run get to the same accuracy sooner.
 
     Args:
         scores: {task id: {line: curves}}.
         told: as in `markdown`.
-        share: what to reach, on the scale on which the untrained network is 0 and Adam on the same network is 1.
+        share: what to reach, on the scale on which the untrained network is 0 and Adam on the same network is 1, after
+            the whole budget.
     """
-    tasks = [task.id for task in SUITE.values() if task.id in scores]
-    targets = {task: accuracy_at(task, share) for task in tasks}
+    tables = []
+    for suite in (SUITE, TENTHS):
+        targets = {
+            task.id: accuracy_at(SUITE[name.removesuffix(TENTH)].id, share)
+            for name, task in suite.items()
+            if task.id in scores
+        }
+        if targets:
+            tables.append(_costs(scores, told, targets))
+    return "\n\n".join(tables)
+
+
+def _costs(scores: Scores, told: Mapping[str, str], targets: Mapping[str, float]) -> str:
+    tasks = list(targets)
     heads = [f"{_short(task)}: {100 * targets[task]:.1f} %" for task in tasks]
     table = [_row(["line", "who", *heads]), "|" + "---|" * (2 + len(heads))]
     for title, lines in _by_group(_lines(scores, tasks), told):
@@ -125,7 +139,7 @@ def plot(scores: Scores, told: Mapping[str, str], out: Path) -> None:
     down = -(-len(tasks) // across)
     figure = Figure(figsize=(4.4 * across, 0.8 + 3.2 * down), layout="constrained")
     panels = figure.subplots(down, across, squeeze=False).ravel()
-    colours = {line: f"C{index % 10}" for index, line in enumerate(_lines(scores, tasks))}
+    looks = _looks(_lines(scores, tasks), told)
     for empty in panels[len(tasks) :]:
         empty.axis("off")
     for axis, task in zip(panels, tasks, strict=False):
@@ -134,9 +148,9 @@ def plot(scores: Scores, told: Mapping[str, str], out: Path) -> None:
             runs = curves.accuracy
             means = runs[rng.integers(len(runs), size=(400, len(runs)))].mean(axis=1)
             low, high = np.quantile(means, [0.025, 0.975], axis=0)
-            style = "-" if _who(line) == "agents" else ":" if _group(line, told) == "gradient" else "--"
-            axis.plot(curves.cost, runs.mean(axis=0), style, color=colours[line], linewidth=1.2, label=line)
-            axis.fill_between(curves.cost, low, high, color=colours[line], alpha=0.15, linewidth=0)
+            style, colour = looks[line]
+            axis.plot(curves.cost, runs.mean(axis=0), style, color=colour, linewidth=1.2, label=line)
+            axis.fill_between(curves.cost, low, high, color=colour, alpha=0.15, linewidth=0)
         axis.set_title(task, fontsize=10)
         # Most is learned in the first tenth; before the first look there is nothing to see.
         axis.set_xscale("log")
@@ -147,6 +161,17 @@ def plot(scores: Scores, told: Mapping[str, str], out: Path) -> None:
     plotted = {label: line for axis in panels for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     figure.legend(plotted.values(), plotted.keys(), loc="outside lower center", ncols=6, fontsize=8, frameon=False)
     figure.savefig(out, dpi=110)
+
+
+def _looks(lines: Sequence[str], told: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """The style of every line, which says what it is, and a colour that no other line of this style has."""
+    palette = [*(f"C{index}" for index in range(10)), "black", "gold", "navy", "lime", "salmon", "deepskyblue"]
+    looks: dict[str, tuple[str, str]] = {}
+    for line in lines:
+        style = "-" if _who(line) == "agents" else ":" if _group(line, told) == "gradient" else "--"
+        count = sum(style == other for other, _ in looks.values())
+        looks[line] = style, palette[count % len(palette)]
+    return looks
 
 
 def _lines(scores: Scores, tasks: Sequence[str]) -> list[str]:

@@ -15,7 +15,7 @@ import os
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -24,8 +24,6 @@ import safetensors.numpy
 from jax.tree_util import KeyPath
 from jaxtyping import Array, PyTree
 
-from synagents.loop import Run
-from synagents.outer import OuterRun
 from synagents.run.files import Json, path_of, printable, write_whole
 
 FORMAT = "synagents-checkpoint/2"
@@ -34,14 +32,27 @@ MOST_TEXT = 10_000_000  # bytes of names, shapes and notes beside the arrays
 _SEAL = b'"sha256":"'  # cannot stand in a text, where its quotes would be escaped
 _BLANK = b"0" * 64
 
-R = TypeVar("R", bound=Run | OuterRun)
+
+class Resumable(Protocol):
+    """A frozen dataclass that goes on from its fields: a `Run`, an `OuterRun`, an optimizer on its way."""
+
+    KEPT: ClassVar[tuple[str, ...]]  # the fields with the trees of arrays that the next round depends on
+    STATICS: ClassVar[tuple[str, ...]]  # fields that must be the same when it goes on
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def t(self) -> int:
+        """How far it has come."""
+
+
+R = TypeVar("R", bound=Resumable)
 
 
 class CheckpointError(Exception):
     """A file does not hold a usable checkpoint; the message is one sentence: which file, what is wrong, what to do."""
 
 
-def save(run: Run | OuterRun, path: str | Path, about: Json | None = None) -> None:
+def save(run: Resumable, path: str | Path, about: Json | None = None) -> None:
     """Write everything that the next round depends on, the worlds' memories included, whole or not at all.
 
     Args:
@@ -150,7 +161,7 @@ def read_tree(path: str | Path, like: PyTree, kind: str) -> PyTree:
     return jax.tree.unflatten(structure, [_unworded(arrays[_name(path)], leaf) for path, leaf in paths])
 
 
-def _kept(run: Run | OuterRun) -> dict[str, PyTree]:
+def _kept(run: Resumable) -> dict[str, PyTree]:
     """What of a run changes, or is drawn; the rest are settings."""
     return {name: getattr(run, name) for name in run.KEPT}
 
@@ -205,7 +216,7 @@ def _unsealed(raw: bytes) -> dict[str, str]:
     return text
 
 
-def _check_kind(statics: Json, about: object, like: Run | OuterRun) -> None:
+def _check_kind(statics: Json, about: object, like: Resumable) -> None:
     if not isinstance(about, dict) or type(statics["t"]) is not int or not 0 <= statics["t"] < 2**32:
         raise CheckpointError("does not say after how many rounds it was saved: use another one")
     for name in like.STATICS:

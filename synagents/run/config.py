@@ -165,6 +165,7 @@ _FITTING: dict[str, Callable[[Any], bool]] = {  # what config.json must say, who
     "lives": _whole,
     "probes": lambda value: _list_of(str, value),
     "probe_interval": _whole,
+    "record": lambda value: value in (None, "none", "default", "all"),  # None: of an older version, which kept nothing
     "built": lambda value: isinstance(value, dict),
     "versions": lambda value: isinstance(value, dict),
 }

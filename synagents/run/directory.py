@@ -10,6 +10,8 @@ summary.json   the closing numbers
 weights.npz    every group's weights, f32[K, W, *shape]; f32[K, *shape] where they are the learner's
 table.json     the learned table, for learners that have one (table_<run>.json where there are several runs)
 lives.csv      the reward of every round of a life before the first and after the last update of an outer loop
+tensorboard/   event files, where somebody asked for them (`synagents.report.tensorboard`)
+snapshots/     what the agents looked like at up to 64 looks (`synagents.run.snapshots`)
 manifest.json  the sha256 of every file, and the versions of every process that worked on the run
 
     with RunDirectory(path).open(spec, tell) as session:     locked; made, or gone on with
@@ -30,10 +32,12 @@ from synagents.run.config import CONFIG, Config, as_json, first_rounds_of, read_
 from synagents.run.files import ASIDE, Json, RunError, path_of, write_whole
 from synagents.run.manifest import Manifest
 from synagents.run.session import Session, checkpoint_files, writing
+from synagents.run.snapshots import FOLDER
 from synagents.run.spec import R, Spec
 from synagents.run.telling import Tell
 
 LOCK = ".lock"
+TENSORBOARD = "tensorboard"
 OURS = (
     "config.json",
     "metrics.csv",
@@ -43,6 +47,7 @@ OURS = (
     "weights.npz",
     "lives.csv",
     "picture.png",
+    "report.html",
 )
 
 
@@ -130,8 +135,9 @@ class RunDirectory:
             ) from None
         try:
             if self._overwrite:
-                ours = map(self.path.joinpath, OURS)
-                for old in chain(ours, self.path.glob("table*.json"), *checkpoint_files(self.path)):
+                ours, snapshots = map(self.path.joinpath, OURS), self.path.glob(f"{FOLDER}/step-*.safetensors")
+                events = self.path.glob(f"{TENSORBOARD}/**/events.out.tfevents.*")
+                for old in chain(ours, self.path.glob("table*.json"), snapshots, events, *checkpoint_files(self.path)):
                     old.unlink(missing_ok=True)
                 self._overwrite = False
             yield

@@ -58,22 +58,27 @@ def check_writable(path: str | Path) -> Path:
     return path
 
 
-def write_whole(path: str | Path, content: bytes | bytearray) -> None:
-    """Write a file, whole or not at all; OSError, and nothing left behind, where it cannot be written."""
+def write_whole(path: str | Path, content: bytes | bytearray, *, sync: bool = True) -> None:
+    """Write a file, whole or not at all; OSError, and nothing left behind, where it cannot be written.
+
+    Without `sync` that holds where the program is stopped; where the machine is, only after the disk was forced later.
+    """
     path = path_of(path)
     aside = path.with_name(path.name + ASIDE)
     try:
         with aside.open("wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
         os.replace(aside, path)
     except OSError as error:
         error.filename = str(path)  # a full disk does not say whose bytes it had no room for
         with contextlib.suppress(OSError):
             aside.unlink()
         raise
-    sync_directory(path.parent)
+    if sync:
+        sync_directory(path.parent)
 
 
 def sync_directory(directory: Path) -> None:

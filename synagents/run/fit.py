@@ -5,13 +5,14 @@ same compiled programs as one that never was, and ends with the same bits. `syna
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Generic, NamedTuple
 
 import jax
 
 from synagents.hyperparameters import require
+from synagents.run.callbacks import Callback, Told
 from synagents.run.directory import RunDirectory
 from synagents.run.files import Json
 from synagents.run.session import Session
@@ -43,6 +44,7 @@ def fit(
     started: float | None = None,
     compiling: Callable[[], None] = lambda: None,
     watch: Callable[[Look], None] = lambda look: None,
+    callbacks: Sequence[Callback] = (),
     tell: Tell = print,
 ) -> tuple[R, Json]:
     """Train, look now and then, and leave everything in a directory; one that holds this run already is gone on with.
@@ -57,6 +59,7 @@ def fit(
         started: when the command began, by `time.perf_counter`; None for now.
         compiling: is called once, when all that can be refused was accepted and the program is about to be compiled.
         watch: is given how the run stands after every look.
+        callbacks: are told of the run's beginning, its looks and its end (`synagents.run.callbacks`).
         tell: is given, in a sentence each, what one should know of a run that goes on or stops.
 
     What `compiling`, `watch` or `tell` show is dropped from the moment it cannot be written any more (an OSError, such
@@ -79,7 +82,12 @@ def fit(
     directory = directory if isinstance(directory, RunDirectory) else RunDirectory(directory)
     tell = Listener(tell)
     compiling, watch = Listener(compiling, tell), Listener(watch, tell)
-    with Compiling() as clock, Stopping(directory.path, tell) as stopping, directory.open(spec, tell) as session:
+    with (
+        Compiling() as clock,
+        Stopping(directory.path, tell) as stopping,
+        directory.open(spec, tell) as session,
+        Told(callbacks, directory.path, directory.config(), session.run.t, tell) as told,
+    ):
         pace = _Pace(session, clock, began)
         for end in session.looks():
             if session.run.t == pace.first:
@@ -88,12 +96,15 @@ def fit(
             run, history, seconds = _play(spec, session.run, end, clock)
             seen = spec.look(run, history)
             session.record(run, seen.rows, seen.score, seconds)
+            session.snap(run, seen.rewards)
             watch(pace.look(seen))
+            told.look(run.t, seen.rows)
             session.save_if_due(checkpoint_seconds)
         session.save()
         summary = spec.summary(session.run, session.metrics.path)
         summary |= pace.times(began if started is None else started)
         session.finish(summary)
+        told.finished(summary)
     return session.run, summary
 
 

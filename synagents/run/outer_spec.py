@@ -20,6 +20,7 @@ from synagents.outer_methods import AdvantageActorCritic, Ascend, Earned, Method
 from synagents.run import results
 from synagents.run.checkpoints import arrays_of
 from synagents.run.files import Json
+from synagents.run.snapshots import MOST_REWARDS
 from synagents.run.spec import Seen, Spec
 from synagents.world import ForecastTask, LifeTask, LifeWorld
 
@@ -116,7 +117,15 @@ class OuterSpec(Spec[OuterRun, OuterHistory]):
             )
             for k in range(run.num_runs)
         ]
-        return Seen(rows, float(held_out.mean()), {"reward": float(held_out.mean())})
+        return Seen(
+            rows, float(held_out.mean()), {"reward": float(held_out.mean())}, np.asarray(history.reward[0], np.float32)
+        )
+
+    def snapshot(self, run: OuterRun, rewards: np.ndarray) -> dict[str, np.ndarray]:
+        """The slow weights of the first run, and what its lives earned since the last look."""
+        weights = arrays_of(run.theta.slow)
+        slow = {f"weights.{name}": np.asarray(array[0], np.float32) for name, array in weights.items()}
+        return slow | {"rewards": rewards[-MOST_REWARDS:]}
 
     def summary(self, run: OuterRun, metrics: Path) -> Json:
         """The closing numbers at the last update, with what random and ideal players earn."""

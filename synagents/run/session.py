@@ -21,6 +21,7 @@ from synagents.run.config import CONFIG, Config, as_json, versions
 from synagents.run.files import ASIDE, Json, RunError, write_whole
 from synagents.run.log import NOTHING, Log, Mark, Row, is_mark
 from synagents.run.manifest import Manifest
+from synagents.run.snapshots import Snapshots
 from synagents.run.spec import R, Spec
 from synagents.run.telling import Tell
 
@@ -92,6 +93,11 @@ class Session(Generic[R]):
         self._manifest = Manifest(path)
         self._manifest.note(path / CONFIG)
         self._go_on(tell)
+        looks = [] if spec.record == "none" else [0, *spec.looks(0, self._extended_from)]
+        self._snapshots = Snapshots(path, self._manifest, looks, self.run.t)
+        self._kept_looks: frozenset[int] | None = None  # known when the size of a snapshot is
+        if looks and self.run.t == 0:
+            self.snap(born, np.zeros(0, np.float32))
         self._manifest.sessions.append({"from_step": self.run.t, "versions": versions()})
 
     def _go_on(self, tell: Tell) -> None:
@@ -154,6 +160,21 @@ class Session(Generic[R]):
             self._best = {"step": run.t, "score": score}
             self._unsaved_best = run, self._notes()
 
+    def snap(self, run: R, rewards: np.ndarray) -> None:
+        """Keep what the agents look like, where this look is one of those that are kept.
+
+        Args:
+            run: as it is at this look.
+            rewards: f32[T], the first world's since the last look.
+        """
+        if self.spec.record == "none" or (self._kept_looks is not None and run.t not in self._kept_looks):
+            return
+        seen = self.spec.snapshot(run, rewards)
+        self._kept_looks = self._snapshots.due(seen)
+        if run.t in self._kept_looks:
+            with writing(self.path):
+                self._snapshots.write(run.t, seen)
+
     def save_if_due(self, seconds: float | None) -> None:
         """Save if so many seconds have passed since the last checkpoint (None: ten, or more where saving is slow)."""
         wait = max(LEAST_SECONDS, self._cost / MOST_SHARE) if seconds is None else seconds
@@ -169,6 +190,7 @@ class Session(Generic[R]):
         with writing(self.path):
             self.metrics.sync()
             self._timings.sync()
+            self._snapshots.sync()
             directory.mkdir(exist_ok=True)
             if self._unsaved_best:
                 best, notes = self._unsaved_best

@@ -18,10 +18,11 @@ from synagents.keys import LARGEST_SEED
 from synagents.loop import History, Run, check_counts, check_finite, check_intervals, check_pair, check_probes
 from synagents.outer import OuterRun
 from synagents.probes import Probe
-from synagents.run import results
+from synagents.run import pictures, results
 from synagents.run.config import FORMAT, Config, described, versions
 from synagents.run.files import Json
 from synagents.run.log import Row
+from synagents.run.snapshots import MOST_REWARDS, RECORDS, Record
 from synagents.run.tables import table_text, tables_of
 from synagents.world import AnyLearner, World
 
@@ -39,6 +40,7 @@ class Seen(NamedTuple):
     rows: list[Row]  # for metrics.csv, one for each of its runs
     score: float  # higher is better
     figures: dict[str, float]  # for displays: "loss", "reward_rate", "accuracy", "reward", where there are such
+    rewards: np.ndarray  # f32[T], of the first world of the first run, since the last look
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +56,8 @@ class Spec(ABC, Generic[R, H]):
         num_runs: independent runs, >= 1.
         about: what config.json says first, such as {"task": "digits", "learner": "trace"}: names and values that JSON
             can say.
+        record: what is kept for reports beside the rows: "none", "default" for snapshots of the agents, or "all" for
+            every probe that fits, too (`preset` adds them).
     """
 
     NUMBERS: ClassVar[tuple[str, ...]]
@@ -68,12 +72,14 @@ class Spec(ABC, Generic[R, H]):
     seed: int = 0
     num_runs: int = 1
     about: Mapping[str, Any] = field(default_factory=dict)
+    record: Record = "default"
 
     def __post_init__(self) -> None:
         require_whole("seed", self.seed, 0, LARGEST_SEED)
         require_whole("rounds", self.rounds, 1, MOST_ASKED)
         for name in self.NUMBERS:
             object.__setattr__(self, name, int(getattr(self, name)))  # NumPy's whole numbers are none for JSON
+        require(self.record in RECORDS, f"record must be one of {', '.join(RECORDS)}, but is {self.record!r}.")
         self._check_about()
 
     def _check_about(self) -> None:
@@ -90,7 +96,7 @@ class Spec(ABC, Generic[R, H]):
 
     def fields(self) -> Config:
         """The fields that config.json has by name."""
-        return {name: getattr(self, name) for name in self.NUMBERS}
+        return {name: getattr(self, name) for name in (*self.NUMBERS, "record")}
 
     def parts(self) -> dict[str, object]:
         """What config.json describes field by field, by name."""
@@ -130,6 +136,10 @@ class Spec(ABC, Generic[R, H]):
     @abstractmethod
     def look(self, run: R, history: H) -> Seen:
         """How the run stands, and what happened since the last look."""
+
+    @abstractmethod
+    def snapshot(self, run: R, rewards: np.ndarray) -> dict[str, np.ndarray]:
+        """What a snapshot keeps of the first world of the first run, by name (`synagents.run.snapshots`)."""
 
     @abstractmethod
     def summary(self, run: R, metrics: Path) -> Json:
@@ -251,7 +261,12 @@ class RunSpec(Spec[Run, History]):
         }
         if "accuracy" in held_out:
             figures["accuracy"] = float(held_out["accuracy"].mean())
-        return Seen(results.rows(run, history, held_out), results.score_of(held_out), figures)
+        rewards = np.asarray(history.reward[0, :, 0], np.float32)
+        return Seen(results.rows(run, history, held_out), results.score_of(held_out), figures, rewards)
+
+    def snapshot(self, run: Run, rewards: np.ndarray) -> dict[str, np.ndarray]:
+        """What a snapshot keeps of the first world of the first run, by name (`synagents.run.snapshots`)."""
+        return pictures.of_world(run) | {"rewards": rewards[-MOST_REWARDS:]}
 
     def summary(self, run: Run, metrics: Path) -> Json:
         """The closing numbers at the last step, never those of the best look."""

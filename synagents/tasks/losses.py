@@ -12,12 +12,18 @@ import optax
 from jaxtyping import Array, Float, Num
 
 from synagents.hyperparameters import nearest, require_between
+from synagents.tasks import integer_losses
 
 Loss = Callable[[Array, Array], Array]
 
 
 def cross_entropy(out: Float[Array, "B C"], target: Num[Array, "B *C"]) -> Float[Array, ""]:
-    """Mean softmax cross-entropy in nats; target holds classes or rows of probabilities."""
+    """Mean softmax cross-entropy in nats; target holds classes or rows of probabilities.
+
+    Of outputs in int32, the sum in units of 2^-10 bit (`integer_losses`).
+    """
+    if jnp.issubdtype(out.dtype, jnp.integer):
+        return integer_losses.cross_entropy(out, target)
     if jnp.issubdtype(target.dtype, jnp.integer):
         return optax.losses.softmax_cross_entropy_with_integer_labels(out, target).mean()
     return optax.losses.softmax_cross_entropy(out, target).mean()

@@ -18,7 +18,9 @@ from jaxtyping import Array, Float, Integer, Key, Num
 
 from synagents.hyperparameters import require, require_between, require_whole, settings, static
 from synagents.keys import seed_key
-from synagents.tasks import losses
+from synagents.task import LARGEST_INT8
+from synagents.tasks import integer_losses, losses
+from synagents.tasks.integer_losses import MOST_SAMPLES
 from synagents.tasks.losses import Loss
 from synagents.world import Metrics, Part, Task, TaskState
 
@@ -39,7 +41,7 @@ class Description(tuple[tuple[str, Any], ...]):
 class Batch(NamedTuple):
     """The samples in use."""
 
-    x: Float[Array, "B ..."]  # as the network sees them
+    x: Num[Array, "B ..."]  # as the network sees them: f32 or int8
     target: Num[Array, "B *C"]  # classes int32[B] or values f32[B, C]
 
 
@@ -48,7 +50,7 @@ class Samples(Task):
     """One split of one data set; build it by `digits`, `notmnist`, `idx`, `from_dataset` or `from_arrays`.
 
     Attributes:
-        x: the training part, uint8 or f32[n, *in_shape].
+        x: the training part, uint8 or f32[n, *in_shape]; int8 after `integers`.
         target: its classes int32[n] or values f32[n, C].
         held_out_x: the held-out part, uint8 or f32[m, *in_shape].
         held_out_target: its classes int32[m] or values f32[m, C].
@@ -82,6 +84,31 @@ class Samples(Task):
         """Whether the targets are classes, so that there is an accuracy."""
         return bool(jnp.issubdtype(self.target.dtype, jnp.integer))
 
+    def integers(self) -> "Samples":
+        """The same samples as whole numbers: 127 is what 1 was, and the loss is the sum in units of 2^-10 bit.
+
+        Raises:
+            ValueError: if a sample lies outside [-1, 1], the targets are no classes, the loss is not the cross-entropy,
+                or a batch is too large for its sum.
+        """
+        if self.x.dtype == jnp.int8:
+            return self
+        require(
+            self.has_classes and self.loss is losses.cross_entropy,
+            "Networks of whole numbers are scored by the cross-entropy of classes: give classes and that loss.",
+        )
+        require(
+            self.batch_size <= MOST_SAMPLES,
+            f"A loss in int32 sums at most {MOST_SAMPLES} samples: make batch_size smaller than {self.batch_size}.",
+        )
+        x, held_out_x = (self.scaled(part) for part in (self.x, self.held_out_x))
+        require(
+            max(float(jnp.max(jnp.abs(part))) for part in (x, held_out_x)) <= 1,
+            "Networks of whole numbers take samples in [-1, 1]: make scale larger.",
+        )
+        x, held_out_x = (jnp.round(LARGEST_INT8 * part).astype(jnp.int8) for part in (x, held_out_x))
+        return replace(self, x=x, held_out_x=held_out_x)
+
     def init(self, key: Key[Array, ""]) -> Batch:
         """A first batch."""
         return self._draw(key)
@@ -104,6 +131,8 @@ class Samples(Task):
         del state
         x, target = self.part(part)
         out = apply_fn(self.scaled(x))
+        if self.x.dtype == jnp.int8:  # a report may be exact: in nats, as of other networks
+            out = integer_losses.in_nats(out)
         metrics = {"loss": self.loss(out, target)}
         if self.has_classes:
             metrics["accuracy"] = losses.accuracy(out, target)
@@ -113,8 +142,10 @@ class Samples(Task):
         """The samples of a part as they are stored, and their targets."""
         return (self.x, self.target) if part == "train" else (self.held_out_x, self.held_out_target)
 
-    def scaled(self, x: Num[Array, "..."]) -> Float[Array, "..."]:
-        """Stored samples as the network sees them."""
+    def scaled(self, x: Num[Array, "..."]) -> Num[Array, "..."]:
+        """Stored samples as the network sees them: f32, or int8 after `integers`."""
+        if x.dtype == jnp.int8:
+            return x
         return x.astype(jnp.float32) / jnp.asarray(self.scale, jnp.float32)
 
     def _draw(self, key: Key[Array, ""]) -> Batch:

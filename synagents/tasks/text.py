@@ -62,13 +62,13 @@ class Text(ForecastTask):
     @property
     def train_size(self) -> int:
         """Characters that are not held out."""
-        return len(self.codes) - _held_out(len(self.codes))
+        return len(self.codes) - held_out_size(len(self.codes))
 
     @cached_property
     def description(self) -> tuple[tuple[str, Any], ...]:
         """Of the text."""
         sha256 = hashlib.sha256("".join(self.symbols[code] for code in np.asarray(self.codes)).encode()).hexdigest()
-        sizes = (("train_characters", self.train_size), ("held_out_characters", _held_out(len(self.codes))))
+        sizes = (("train_characters", self.train_size), ("held_out_characters", held_out_size(len(self.codes))))
         return (("text", self.name), *sizes, ("symbols", len(self.symbols)), ("sha256", sha256))
 
     @cached_property
@@ -123,7 +123,7 @@ def text(*, file: Path | None = None, length: int = 50) -> Text:
     require_whole("length", length, 1)
     name, content = _read(file)
     require(
-        _held_out(len(content)) > length,
+        held_out_size(len(content)) > length,
         f"{name} has {len(content):,} characters, of which a tenth is held out, too few for a life of {length} rounds: "
         "give a longer text or a shorter length.",
     )
@@ -149,5 +149,6 @@ def _read(file: Path | None) -> tuple[str, str]:
     return file.name, content
 
 
-def _held_out(characters: int) -> int:
+def held_out_size(characters: int) -> int:
+    """How many characters at the end of a text are held out."""
     return int(characters * HELD_OUT)

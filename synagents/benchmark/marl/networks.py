@@ -113,8 +113,10 @@ def sight_of(groups: tuple[Group, ...], name: str) -> Sight:
 
 
 def state_size(groups: tuple[Group, ...]) -> int:
-    """How many numbers a central critic sees."""
-    return next(math.prod(group.obs_space.shape or ()) for group in groups if group.name == GLOBAL)
+    """How many numbers a central critic sees; ValueError where nobody says it."""
+    sizes = [math.prod(group.obs_space.shape or ()) for group in groups if group.name == GLOBAL]
+    require(bool(sizes), "A central critic sees the global state: give rounds.groups_shown(world, learner) as groups.")
+    return sizes[0]
 
 
 def perceptron(key: Key[Array, ""], sizes: tuple[int, ...], last: float = 1.0) -> Net:

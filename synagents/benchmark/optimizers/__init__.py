@@ -15,7 +15,7 @@ from typing import ClassVar, Literal, TypeAlias
 from jaxtyping import Array, Float, Key, PyTree
 
 from synagents import keys
-from synagents.hyperparameters import require_whole, settings, static
+from synagents.hyperparameters import require, require_whole, settings, static
 from synagents.world import Network, Params, Task, TaskState, forward
 
 # What a line is told after a forward pass: whether the loss fell; the loss; what units did, and each sample's loss; the
@@ -39,6 +39,11 @@ class Problem:
 
     def __post_init__(self) -> None:
         require_whole("interval", self.interval, 0)
+        require(
+            not self.network.integer,
+            "Lines move weights by real numbers, and this network's are whole ones: name learners of synapses, such as "
+            "integer-trace, or another network.",
+        )
 
     def loss(self, weights: Params, batch: TaskState) -> Float[Array, ""]:
         """The loss of any weights on the batch in use: as many sample evaluations as the batch has samples."""

@@ -11,7 +11,6 @@ from jaxtyping import Array, Float
 from synagents.agents.plasticity import Felt, product
 from synagents.agents.rules import RatedRule
 from synagents.hyperparameters import settings
-from synagents.world import Mind
 
 __all__ = ["Hebbian"]
 
@@ -20,6 +19,6 @@ __all__ = ["Hebbian"]
 class Hebbian(RatedRule):
     """The plain Hebbian rule."""
 
-    def change(self, mind: Mind, felt: Felt) -> Float[Array, "n m"]:
-        """Eta pre post."""
-        return self.rate(mind) * product(felt)
+    def direction(self, felt: Felt) -> Float[Array, "n m"]:
+        """Pre post."""
+        return product(felt)

@@ -5,25 +5,19 @@
 (Miconi, Rawal, Clune & Stanley 2019, arXiv 2002.10585, equation 4.)
 """
 
-from typing import ClassVar
-
 from jaxtyping import Array, Float
 
 from synagents.agents.plasticity import Felt, product
-from synagents.agents.rules import Rule
+from synagents.agents.rules import ModulatedRule
 from synagents.hyperparameters import settings
-from synagents.world import Mind
 
 __all__ = ["Neuromodulated"]
 
 
 @settings
-class Neuromodulated(Rule):
+class Neuromodulated(ModulatedRule):
     """Hebbian plasticity times the modulator."""
 
-    feels: ClassVar[tuple[str, ...]] = ("modulator",)
-
-    def change(self, mind: Mind, felt: Felt) -> Float[Array, "n m"]:
-        """M pre post."""
-        del mind
-        return felt.modulator * product(felt)
+    def direction(self, felt: Felt) -> Float[Array, "n m"]:
+        """Pre post."""
+        return product(felt)

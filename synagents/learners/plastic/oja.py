@@ -8,10 +8,9 @@ Stanley 2018, arXiv 1804.02464, equation 3.)
 
 from jaxtyping import Array, Float
 
-from synagents.agents.plasticity import Felt, product
+from synagents.agents.plasticity import Felt, oja
 from synagents.agents.rules import RatedRule
 from synagents.hyperparameters import settings
-from synagents.world import Mind
 
 __all__ = ["Oja"]
 
@@ -20,6 +19,6 @@ __all__ = ["Oja"]
 class Oja(RatedRule):
     """Oja's rule."""
 
-    def change(self, mind: Mind, felt: Felt) -> Float[Array, "n m"]:
-        """Eta (pre post - post^2 trace)."""
-        return self.rate(mind) * (product(felt) - felt.post**2 * felt.trace)
+    def direction(self, felt: Felt) -> Float[Array, "n m"]:
+        """Pre post - post^2 trace."""
+        return oja(felt)

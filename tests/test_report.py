@@ -1,0 +1,121 @@
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from html import escape, unescape
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from synagents.report.page import page_of, write_report
+from tests.claims import one_sentence
+from tests.runs import CROWD, SPEC, play
+
+CHROMIUM = shutil.which("chromium")
+browsed = pytest.mark.skipif(CHROMIUM is None, reason="No chromium is installed: the page is not drawn.")
+USE = """
+<script>
+const seen = () => [...document.querySelectorAll("canvas[data-layer]")].map((c) => c.toDataURL()).join();
+const said = { drawn: document.querySelectorAll(".uplot").length, wide: document.documentElement.scrollWidth };
+const last = seen(), slider = document.getElementById("time");
+slider.value = 0;
+slider.dispatchEvent(new Event("input"));
+said.slid = last !== seen();
+const weights = seen(), kind = document.getElementById("kind");
+kind.value = "last actions";
+kind.dispatchEvent(new Event("change"));
+said.acted = weights !== seen();
+const rows = () => [...document.querySelectorAll("tbody")].map((body) => body.textContent).join(), order = rows();
+document.querySelector("th button").click();
+document.querySelector("th button").click();
+said.sorted = order !== rows();
+const chosen = document.getElementById("run"), before = document.getElementById("cards").textContent;
+chosen.value = 1;
+chosen.dispatchEvent(new Event("change"));
+said.changed = before !== document.getElementById("cards").textContent;
+const log = document.querySelector("input[type=checkbox]");
+log.click();
+said.logged = log.checked;
+window.top.document.body.setAttribute("data-said", JSON.stringify(said));
+</script></body>"""
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("runs")
+    play(folder / "one")
+    play(folder / "crowd", CROWD)
+    return [folder / "one", folder / "crowd"]
+
+
+def data_of(page: str) -> dict:  # type: ignore[type-arg]
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)
+    assert found
+    return json.loads(found[1])  # type: ignore[no-any-return]
+
+
+def test_a_report_is_one_file_in_the_first_directory_that_asks_for_nothing(runs: list[Path]) -> None:
+    file = write_report(runs)
+    page = file.read_text()
+    assert file == runs[0] / "report.html" and file.stat().st_size < 3_000_000
+    assert not re.search(r"""(src|href)=["'](?!data:)|url\(|fetch\(|XMLHttpRequest|@import""", page)
+    assert "MIT License" in page and "synagents report" in page
+
+
+def test_curves_are_means_over_seeds_between_the_lowest_and_the_highest(runs: list[Path]) -> None:
+    loss = data_of(page_of(runs, ""))["panels"][0]
+    band = next(line for line in loss["lines"] if line["label"] == "crowd: batch in use")
+    rows = np.genfromtxt(runs[1] / "metrics.csv", delimiter=",", names=True)
+    seeds = np.array([rows["loss"][rows["run"] == k] for k in (0, 1)])
+    np.testing.assert_allclose(band["mean"], seeds.mean(axis=0), rtol=1e-4)
+    np.testing.assert_allclose([band["low"], band["high"]], [seeds.min(axis=0), seeds.max(axis=0)], rtol=1e-4)
+
+
+def test_visits_of_the_policy_table_are_shares_of_all_agents(runs: list[Path]) -> None:
+    policy = data_of(page_of(runs[:1], ""))["runs"][0]["policy"]
+    assert sum(row["visited"] for row in policy["rows"]) == pytest.approx(100, abs=0.01)
+    assert policy["rows"][0]["name"] == "did down, down; reward -, -" and len(policy["rows"]) == 81
+
+
+def test_a_run_that_recorded_nothing_has_the_report_of_what_is_there(tmp_path: Path) -> None:
+    play(tmp_path, replace(SPEC, record="none"))
+    run = data_of(page_of([tmp_path], ""))["runs"][0]
+    assert (run["layers"], run["policy"], run["change"]) == ([], None, None) and run["numbers"]
+
+
+def test_text_of_a_run_cannot_end_the_script_that_holds_it(tmp_path: Path) -> None:
+    play(tmp_path, replace(SPEC, about={"task": "</script><script>alert(1)</script>@DATA@", "learner": "x"}))
+    assert "alert(1)</script>" not in page_of([tmp_path], "</code>@DATA@")
+
+
+def test_a_directory_without_a_run_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as refused:
+        write_report([tmp_path])
+    assert one_sentence(str(refused.value))
+    assert not list(tmp_path.iterdir())
+
+
+@browsed
+@pytest.mark.parametrize("width", [390, 1440])
+def test_chromium_draws_it_without_complaint_and_slider_and_selector_change_it(
+    runs: list[Path], width: int, tmp_path: Path
+) -> None:
+    page = tmp_path / "page.html"
+    inner = escape(page_of(runs, "").replace("</body>", USE))  # in a frame, as no window is narrower than 500 pixels
+    page.write_text(f'<body><iframe srcdoc="{inner}" style="width:{width}px; height:2000px; border:0"></iframe></body>')
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--window-size=1500,2000"]
+    done = subprocess.run(
+        [str(CHROMIUM), *flags, f"--user-data-dir={tmp_path / 'user'}", "--dump-dom", page.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert "CONSOLE" not in done.stderr
+    found = re.search(r'data-said="([^"]*)"', done.stdout)
+    assert found
+    said = json.loads(unescape(found[1]))
+    assert said.pop("drawn") >= 4 and said.pop("wide") <= width
+    assert said == {"slid": True, "acted": True, "sorted": True, "changed": True, "logged": True}
