@@ -47,7 +47,7 @@ def sample_each(key: Key[Array, ""], policies: Tree) -> Tree:
         name: jnp.round(jnp.cumsum(own[:, :-1], axis=1) * RESOLUTION).astype(jnp.uint32)
         for name, own in policies.items()
     }
-    drawn = _drawn(key, {name: own[:, 0] for name, own in policies.items()})
+    drawn = words(key, {name: own[:, 0] for name, own in policies.items()})
     return {name: _place(drawn[name], list(own.T)) for name, own in edges.items()}
 
 
