@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from synagents import begin, registry, train
+from synagents import RepeatUndo, begin, registry, train
+from synagents.benchmark import scoring
 from synagents.benchmark.marl import kit, networks
 from synagents.benchmark.marl.ippo import IPPO
 from synagents.benchmark.marl.iql import IQL
@@ -210,3 +211,14 @@ def test_a_recurrent_policy_remembers_what_agents_no_longer_see() -> None:
     assert not np.allclose(once.state, twice.state)  # the same is seen, and something else remembered
     # the mirrored life of agents who have seen nothing is their own
     np.testing.assert_allclose(once.state[0], once.state[1], rtol=1e-5)
+
+
+def test_a_rollout_of_one_round_is_refused_as_its_rewards_have_no_spread() -> None:
+    run = begin(0, trace_world("discrete"), IPPO(hidden=(4,)))
+    assert "rollout_length such as 100" in refused(lambda: advance(run, 2))
+
+
+def test_on_the_board_a_rollout_fits_batches_and_looks() -> None:
+    world = synapse_v0.world(pictures(), hidden=(), interval=50, reward="delta", batch_change="reevaluate")
+    assert scoring.rollout_of(IPPO(), world, 100_000) == 50
+    assert scoring.rollout_of(RepeatUndo(), world, 100_000) == 1

@@ -4,6 +4,7 @@ cost = B (1 + C rounds + refreshes [reevaluate])       B samples per batch, C ca
 cost = 2 B (1 + rounds)                                where units are shaken: every round has a clean and a noisy pass
 """
 
+import math
 from pathlib import Path
 
 import jax
@@ -12,6 +13,7 @@ import numpy as np
 from synagents import registry
 from synagents.benchmark.line_settings import Played, complete, learner_of, world_of, world_settings
 from synagents.benchmark.looks import Kept, Look, watch
+from synagents.benchmark.marl.kit import SharedPolicy
 from synagents.benchmark.results import Curves
 from synagents.benchmark.suite import POINTS, BenchmarkTask
 from synagents.envs.plastic_samples import PerturbedWorld
@@ -69,10 +71,10 @@ def watched(
     Raises:
         FloatingPointError: if the loss is not finite.
     """
-    size = batch_size(world)
+    size, rollout = batch_size(world), rollout_of(learner, world, rounds)
 
     def onward(run: Run) -> Run:
-        return advance(run, rounds // POINTS)[0]
+        return advance(run, rounds // POINTS, rollout_length=rollout)[0]
 
     def look(run: Run) -> Look:
         return {name: np.asarray(seen, float)[:, 0] for name, seen in evaluate(run).items()}
@@ -84,6 +86,13 @@ def watched(
         raise FloatingPointError(f"The loss of {name} is not finite: lower the step size.")
     cost = [size * passes(world, point * (rounds // POINTS)) for point in range(POINTS + 1)]
     return Curves(np.array(cost), accuracy, loss)
+
+
+def rollout_of(learner: AnyLearner, world: Played, rounds: int) -> int:
+    """Rounds that are learned from at once: one, or of a deep learner as many of its own as fit batches and looks."""
+    if not isinstance(learner, SharedPolicy):
+        return 1
+    return math.gcd(learner.rollout_length, world.interval, rounds // POINTS)
 
 
 def build(

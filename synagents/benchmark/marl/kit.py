@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Key, PyTree
 
+from synagents.hyperparameters import require
 from synagents.world import LearnerBase, Mind, RewardKind, Transition
 
 GRADED = RewardKind(graded=True, same_batch=True)  # what deep learners need of rewards: as policy gradients do
@@ -47,7 +48,12 @@ def adam(learning_rate: float | Array) -> optax.GradientTransformation:
 
 
 def team_rewards(transition: Transition) -> Float[Array, "T W"]:
-    """The team's rewards of a rollout in standard deviations from their mean, world by world."""
+    """The team's rewards of a rollout in standard deviations from their mean, world by world; ValueError for one round."""
+    require(
+        len(transition.terminated) > 1,
+        "Deep learners measure rewards in the spread of a rollout, and one round has none: play with a rollout_length "
+        "such as 100.",
+    )
     parts = [reward.mean(axis=tuple(range(2, reward.ndim))) for reward in transition.reward.values()]
     reward = jnp.stack(parts).mean(axis=0)
     centred = reward - reward.mean(axis=0)
