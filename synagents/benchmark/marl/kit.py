@@ -48,7 +48,7 @@ def adam(learning_rate: float | Array) -> optax.GradientTransformation:
 
 
 def team_rewards(transition: Transition) -> Float[Array, "T W"]:
-    """The team's rewards in standard deviations from their mean, world by world; ValueError where there is one round."""
+    """The team's rewards in standard deviations from their mean, world by world; ValueError for one round."""
     require(
         len(transition.terminated) > 1,
         "Deep learners measure rewards in the spread of a rollout, and one round has none: play with a rollout_length "
