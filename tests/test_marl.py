@@ -221,4 +221,5 @@ def test_a_rollout_of_one_round_is_refused_as_its_rewards_have_no_spread() -> No
 def test_on_the_board_a_rollout_fits_batches_and_looks() -> None:
     world = synapse_v0.world(pictures(), hidden=(), interval=50, reward="delta", batch_change="reevaluate")
     assert scoring.rollout_of(IPPO(), world, 100_000) == 50
+    assert scoring.rollout_of(IPPO(), synapse_v0.world("xor", interval=0), 9_900) == 99
     assert scoring.rollout_of(RepeatUndo(), world, 100_000) == 1

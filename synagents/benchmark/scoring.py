@@ -72,9 +72,10 @@ def watched(
         FloatingPointError: if the loss is not finite.
     """
     size, rollout = batch_size(world), rollout_of(learner, world, rounds)
+    share = rounds // POINTS // rollout * rollout  # between two looks
 
     def onward(run: Run) -> Run:
-        return advance(run, rounds // POINTS, rollout_length=rollout)[0]
+        return advance(run, share, rollout_length=rollout)[0]
 
     def look(run: Run) -> Look:
         return {name: np.asarray(seen, float)[:, 0] for name, seen in evaluate(run).items()}
@@ -84,7 +85,7 @@ def watched(
     accuracy, loss = (np.stack([look[name] for look in looks], axis=1) for name in ("accuracy", "loss"))
     if not np.isfinite(loss).all():
         raise FloatingPointError(f"The loss of {name} is not finite: lower the step size.")
-    cost = [size * passes(world, point * (rounds // POINTS)) for point in range(POINTS + 1)]
+    cost = [size * passes(world, point * share) for point in range(POINTS + 1)]
     return Curves(np.array(cost), accuracy, loss)
 
 
@@ -92,7 +93,7 @@ def rollout_of(learner: AnyLearner, world: Played, rounds: int) -> int:
     """Rounds that are learned from at once: one, or of a deep learner as many of its own as fit batches and looks."""
     if not isinstance(learner, SharedPolicy):
         return 1
-    return math.gcd(learner.rollout_length, world.interval, rounds // POINTS)
+    return min(math.gcd(learner.rollout_length, world.interval), rounds // POINTS)
 
 
 def build(

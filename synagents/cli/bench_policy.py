@@ -61,7 +61,7 @@ def verify(file: Path, seed: int | None, algorithm: str | None, data: Path | Non
         compared = play.verify(file, seed, algorithm, data=data)
     for one in compared:
         print(
-            f"{one.place:<24}loss {one.submitted.loss:.4f} and {one.played.loss:.4f}, accuracy "
+            f"{one.place:<28}loss {one.submitted.loss:.4f} and {one.played.loss:.4f}, accuracy "
             f"{one.submitted.accuracy:.4f} and {one.played.accuracy:.4f}: {one.verdict}"
         )
     different = [one.place for one in compared if one.verdict == "different"]
