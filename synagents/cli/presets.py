@@ -309,7 +309,7 @@ MEASURED: dict[tuple[str, str], Values] = {
     ("cartpole", "recurrent"): _SETTLING_ALONE | {"output": "unit"},
     **{
         (task, learner): _SETTLING_ALONE
-        for task in ("acrobot", "lunar-lander", "cue", "maze", "text")
+        for task in ("acrobot", "lunar-lander", "cue", "evidence-accumulation", "maze", "spiking-cue", "text")
         for learner in ("boltzmann", "recurrent")
     },
     **{("digits", learner): _LEARNING_DIGITS for learner in _TRACED},
