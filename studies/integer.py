@@ -59,8 +59,7 @@ def play(one: Cell, data: Path | None) -> dict[str, Any]:
     files: dict[str, Any] = {"data": data} if one.task == "notmnist" else {}
     more = NETWORKS[one.network] | files
     if one.task == "characters":
-        more["network"] = READING[more["network"]]
-        more |= {"skip": True, "units": 32} if learner == "uniform" else {}
+        more |= {"network": READING[more["network"]], "skip": True, "units": 32}
     if one.network == "falling":
         more["step_size"] = FALLING[one.task]
     rounds = preset(one.task, "integer-trace", **files).rounds

@@ -188,9 +188,7 @@ _WHOLE_CHARACTERS: Values = {
     "trace_shift": 9,
     "batch_size": 400,
     "interval": 5,
-    "skip": True,
     "step_size": "2e-2",
-    "units": 32,
     "rounds": 100_000,
 }
 _TRACED_LETTERS: Values = {"batch_size": 1000, "interval": 100, "step_size": "exponential:3e-4:2e-5"}
