@@ -1,12 +1,13 @@
 """Networks of whole numbers beside their twins of real numbers, trained by the same learner in the same settings.
 
-    python studies/integer.py [--data DIR] [--seeds 10] [--first 100]
+    python studies/integer.py [--task digits] [--data DIR] [--seeds 10] [--first 100]
     python studies/integer.py --table              # the table of docs/hard_networks.md, of what is done
 
 A cell is one training with a seed that also draws the split; it leaves one line in results/integer.jsonl and is never
 played twice. Splits 100 and later are those of the table; settings were chosen on 0 .. 9. `level` is the twin whose
 agents move by one level of the int8 weights and rest as often; `falling` is the twin whose agents always move, by a
-step that falls. The letters need `--data`, the folder with notMNIST.
+step that falls. The letters need `--data`, the folder with notMNIST. Characters are scored in bits, by recurrent
+networks with a path around the cell; their seeds draw weights and batches, since the text has one held-out end.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
-from common import RESULTS, Cells, compilations, interval, percent
+from common import RESULTS, Cells, compilations, interval
 
 from synagents.cli.build import preset
 from synagents.loop import advance, evaluate
@@ -31,7 +32,12 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "falling": {"network": "mlp", "active": 1.0},
     "uniform": {"network": "integer-mlp"},
 }
-FALLING = {"digits": "exponential:1e-3:1e-4", "notmnist": "exponential:3e-4:2e-5"}
+FALLING = {
+    "characters": "exponential:2e-3:2e-4",
+    "digits": "exponential:1e-3:1e-4",
+    "notmnist": "exponential:3e-4:2e-5",
+}
+READING = {"integer-mlp": "integer-recurrent", "mlp": "recurrent"}  # of networks on characters
 
 
 class Cell(NamedTuple):
@@ -48,10 +54,12 @@ class Cell(NamedTuple):
 
 
 def play(one: Cell, data: Path | None) -> dict[str, Any]:
-    """Train; return the held-out accuracy, and the seconds without compilation."""
+    """Train; return the held-out accuracy (of characters the bits), and the seconds without compilation."""
     learner = "uniform" if one.network == "uniform" else "integer-trace"
     files: dict[str, Any] = {"data": data} if one.task == "notmnist" else {}
     more = NETWORKS[one.network] | files
+    if one.task == "characters":
+        more |= {"network": READING[more["network"]], "skip": True, "units": 32}
     if one.network == "falling":
         more["step_size"] = FALLING[one.task]
     rounds = preset(one.task, "integer-trace", **files).rounds
@@ -59,40 +67,47 @@ def play(one: Cell, data: Path | None) -> dict[str, Any]:
     run = preset(one.task, learner, seed=one.seed, rounds=rounds, **more).begin()
     for _ in range(rounds // CHUNK):
         run, _ = advance(run, CHUNK)
-    accuracy = float(np.mean(evaluate(run)["accuracy"]))
-    return {"held_out": accuracy, "rounds": rounds, "seconds": time.perf_counter() - started - sum(compiled)}
+    held_out = float(np.mean(evaluate(run)["bits" if one.task == "characters" else "accuracy"]))
+    return {"held_out": held_out, "rounds": rounds, "seconds": time.perf_counter() - started - sum(compiled)}
 
 
 def table(rows: list[dict[str, Any]]) -> None:
-    """Means over splits +- half their 95 % intervals, and what whole numbers lose on the same splits."""
+    """Means over splits +- half their 95 % intervals, and what twins have more on the same ones; characters in bits."""
     groups: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault((row["task"], row["network"]), {})[row["seed"]] = row
-    print("| task | network | held out, % | splits | points above int8 | seconds |\n|---|---|---|---|---|---|")
+    print("| task | network | held out, % or bits | splits | above int8 | seconds |\n|---|---|---|---|---|---|")
     for (task, network), own in groups.items():
         if len(own) < 2:
             continue
-        reached = [row["held_out"] for row in own.values()]
+        unit, digits = (1, 2) if task == "characters" else (100, 1)
+        reached = [unit * row["held_out"] for row in own.values()]
         whole = groups.get((task, "int8"), {})
-        apart = [100 * (own[seed]["held_out"] - whole[seed]["held_out"]) for seed in own if seed in whole]
-        above = f"{np.mean(apart):.1f} +- {interval(apart):.1f}" if network != "int8" and len(apart) > 1 else ""
+        apart = [unit * (own[seed]["held_out"] - whole[seed]["held_out"]) for seed in own if seed in whole]
+        above = told(apart, digits) if network != "int8" and len(apart) > 1 else ""
         seconds = median(row["seconds"] for row in own.values())
-        spread = f"{100 * min(reached):.1f} .. {100 * max(reached):.1f} ({len(own)})"
-        print(f"| {task} | {network} | {percent(reached)} | {spread} | {above} | {seconds:.1f} |")
+        spread = f"{min(reached):.{digits}f} .. {max(reached):.{digits}f} ({len(own)})"
+        print(f"| {task} | {network} | {told(reached, digits)} | {spread} | {above} | {seconds:.1f} |")
+
+
+def told(values: list[float], digits: int) -> str:
+    """A mean +- half its 95 % interval."""
+    return f"{np.mean(values):.{digits}f} +- {interval(values):.{digits}f}"
 
 
 def main() -> None:
     """Play what is not done yet, then tell."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="folder with the notMNIST images; without it the digits alone")
+    parser.add_argument("--data", type=Path, help="folder with the notMNIST images")
+    tasks = ("digits", "notmnist", "characters")
+    parser.add_argument("--task", nargs="+", choices=tasks, default=["digits"], help="what is played")
     parser.add_argument("--seeds", type=int, default=10, help="how many splits")
     parser.add_argument("--first", type=int, default=100, help="the first split")
     parser.add_argument("--table", action="store_true", help="print what is done and play nothing")
     args = parser.parse_args()
     done = Cells(RESULTS / "integer.jsonl")
     seeds = range(args.first, args.first + args.seeds)
-    tasks = ["digits", *(["notmnist"] if args.data else [])]
-    for one in [Cell(task, network, seed) for task in tasks for seed in seeds for network in NETWORKS]:
+    for one in [Cell(task, network, seed) for task in args.task for seed in seeds for network in NETWORKS]:
         if args.table or one.key in done:
             continue
         got = play(one, args.data)

@@ -30,7 +30,7 @@ from synagents.envs.plastic_samples import PerturbedWorld
 from synagents.hyperparameters import settings
 from synagents.learners.plastic.perturbation import Perturbation
 from synagents.loop import advance, begin, evaluate
-from synagents.world import Learner, Mind, RoundNumber, Tree
+from synagents.world import AnyLearner, Mind, RoundNumber, Tree
 
 LINE = "perturbation"
 ROUNDS = 1_990  # of 100 samples, twice, and two passes before the first: 398,200 sample evaluations
@@ -66,7 +66,7 @@ class AtRandom(Perturbation):
         return drawn, ()
 
 
-def play(world: PerturbedWorld, learner: Learner, rounds: int, seed: int) -> dict[str, float]:
+def play(world: PerturbedWorld, learner: AnyLearner, rounds: int, seed: int) -> dict[str, float]:
     """One run; compiled before the clock starts."""
     run = begin(seed, world, learner)
     jax.block_until_ready(advance(run, rounds))

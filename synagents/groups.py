@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import jax.numpy as jnp
+import numpy as np
 from gymnasium import spaces
 from jaxtyping import Array, Float, PyTree
 
 Tree: TypeAlias = dict[str, Array]  # one array per group
+GLOBAL = "GLOBAL"  # in observations: what a central critic sees and no agent does; names of groups are in small letters
 
 # Trees of arrays whose form is their owner's business; a name says whose.
 State: TypeAlias = PyTree  # S, of a world: a NamedTuple with a field `task`
@@ -50,6 +52,11 @@ class Group:
     def turns(self) -> tuple[int, ...]:
         """All turns in which the group acts."""
         return (self.turn,) if isinstance(self.turn, int) else self.turn
+
+
+def observer(size: int) -> Group:
+    """Who sees the global state f32[D] and does nothing, for learners with a central critic."""
+    return Group(GLOBAL, (), spaces.Box(-np.inf, np.inf, (size,), np.float32), spaces.Discrete(1))
 
 
 def flat(tree: Tree, groups: tuple[Group, ...]) -> Float[Array, "N"]:

@@ -26,7 +26,7 @@ from jaxtyping import Array, Float, Key, PyTree, UInt32
 from synagents import axes, keys
 from synagents.hyperparameters import require, require_whole
 from synagents.probes import Probe
-from synagents.rounds import Plan, Run, advance_runs, per_world, repeated, state_axes
+from synagents.rounds import Plan, Run, advance_runs, groups_shown, per_world, repeated, state_axes
 from synagents.world import (
     AnyLearner,
     DecisionTask,
@@ -280,7 +280,7 @@ def check_finite(history: History, start: int = 0) -> None:
 
 @jax.jit
 def _begin(run: Run) -> tuple[State, Memory, Mind]:
-    world, learner = run.world, run.learner
+    world, learner, groups = run.world, run.learner, groups_shown(run.world, run.learner)
 
     def one_run(key: Key[Array, ""]) -> tuple[State, Memory, Mind]:
         """All worlds and the learner of one run."""
@@ -291,10 +291,10 @@ def _begin(run: Run) -> tuple[State, Memory, Mind]:
             state = jax.vmap(lambda k: world.reset(k, first.task), 0, state_axes(run, first))(world_keys)
         else:
             state = axes.each(world.reset, run.num_worlds, (0,), how=run.world_axis)(world_keys)
-        mind = learner.init(keys.learner_key(birth), world.groups)
+        mind = learner.init(keys.learner_key(birth), groups)
         memory: Memory = ()
         if isinstance(learner, MemoryLearner):
-            begin_world = partial(learner.begin_world, mind=mind, groups=world.groups)
+            begin_world = partial(learner.begin_world, mind=mind, groups=groups)
             memory = axes.each(begin_world, run.num_worlds, (0,), how=run.world_axis)(per_world(run, birth))
         return (*(axes.add((state, memory)) if run.num_worlds == 1 else (state, memory)), mind)
 
@@ -306,7 +306,7 @@ def _evaluate(run: Run, t: UInt32[Array, ""], part: Part) -> dict[str, Array]:
     world, learner, worlds = run.world, run.learner, run.num_worlds
 
     def one_run(key: Key[Array, ""], state: State, mind: Mind) -> Metrics:
-        policy = policy_of(learner, mind, world.groups, t)
+        policy = policy_of(learner, mind, groups_shown(world, learner), t)
 
         def measure(key: Key[Array, ""], state: State) -> Metrics:
             return world.evaluate(key, state, policy, part)

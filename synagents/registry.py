@@ -1,10 +1,10 @@
 """What a folder offers, by name: a new learner, network, task or world is one file, and nothing else need know of it.
 
-A module of `synagents.learners`, `.networks`, `.tasks` or `.benchmark.optimizers` lists in `__all__` what it offers; a
-module without `__all__` is its neighbours' kit. The public name is the kebab-case of the Python name: `QTable` is
-"q-table". A world is a module `synagents.envs.<family>_v<number>` that says in `PLAYS` which kinds of tasks it plays,
-and by `settings_for` what suits a learner; the learners of a family are in `synagents.learners.<family>`, and those
-that lie beside the families fit all.
+A module of `synagents.learners`, `.networks`, `.tasks`, `.benchmark.optimizers` or `.benchmark.marl` lists in
+`__all__` what it offers; a module without `__all__` is its neighbours' kit. The public name is the kebab-case of the
+Python name: `QTable` is "q-table". A world is a module `synagents.envs.<family>_v<number>` that says in `PLAYS` which
+kinds of tasks it plays, and by `settings_for` what suits a learner; the learners of a family are in
+`synagents.learners.<family>`, and those that lie beside the families fit all.
 
 This is the only module that imports by name.
 """
@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from synagents.hyperparameters import Values, nearest, require
 
-KINDS = ("learners", "networks", "tasks", "benchmark.optimizers")
+KINDS = ("learners", "networks", "tasks", "benchmark.optimizers", "benchmark.marl")
 
 
 class Plays(NamedTuple):

@@ -15,6 +15,7 @@ from jaxtyping import Array, Key, Num, PyTree, UInt32
 
 from synagents import axes, keys
 from synagents.display import html_table
+from synagents.groups import GLOBAL, Group, observer
 from synagents.hyperparameters import require, settings, static
 from synagents.probes import Probe, Round
 from synagents.schedules import is_due
@@ -155,7 +156,7 @@ def act_all(
     actions: Tree = {}
     extras: dict[int, PyTree] = {}
     for turn in turns_of(world.groups):
-        seen = world.observe(state, turn)
+        seen = _shown(world, learner, state, world.observe(state, turn))
         drawn = jax.random.fold_in(key, turn)
         if isinstance(learner, MemoryLearner):
             acted: tuple = learner.act(drawn, mind, memory, seen, t, turn)
@@ -166,6 +167,24 @@ def act_all(
         state = world.move(state, chosen, t, turn)
         obs, actions = obs | seen, actions | chosen
     return Acted(state, obs, actions, extras, memory)
+
+
+def _shown(world: World, learner: AnyLearner, state: State, seen: Tree) -> Tree:
+    """What the learner is given of what the agents see: with a central critic also what none of them does."""
+    return seen | {GLOBAL: world.global_state(state)} if learner.sees_state else seen
+
+
+def groups_shown(world: World, learner: AnyLearner) -> tuple[Group, ...]:
+    """The agents, and where there is a central critic who sees what it does."""
+    if not learner.sees_state:
+        return world.groups
+    state = jax.eval_shape(lambda: world.global_state(world.reset(jax.random.key(0))))
+    return (*world.groups, observer(state.size))
+
+
+def _look(world: World, learner: AnyLearner, state: State) -> Tree:
+    """What is seen between two rounds."""
+    return _shown(world, learner, state, observe_all(world, state))
 
 
 def _play_candidates(
@@ -331,7 +350,7 @@ def _with_world_axis(run: Run, carry: _Carry, happened: _Happened) -> tuple[Tran
             lambda x: x.reshape(x.shape[0], run.num_worlds * tries, *x.shape[ahead:]), (transition, last_obs)
         )
         return transition, axes.drop(last_obs), memory
-    look = partial(observe_all, run.world)
+    look = partial(_look, run.world, run.learner)
     last_obs = axes.each(look, run.num_worlds, (state_axes(run, carry.state),), how=run.world_axis)(carry.state)
     if alone:
         transition = jax.tree.map(lambda x: x[:, None], transition)
@@ -345,7 +364,7 @@ def _round(run: Run, carry: _Carry, now: tuple[Key[Array, ""], Array]) -> tuple[
 
     def one_world(key: Keys, state: State, memory: Memory, mind: Mind) -> tuple[State, Memory, _Happened]:
         state, memory, played = play(run.world, run.learner, key, state, memory, mind, t)
-        return state, memory, _happened(run.world, played)
+        return state, memory, _happened(run, played)
 
     # Asks the compiler not to mix a round with what surrounds it: chunks of any length, the same bits.
     state, memory = jax.lax.optimization_barrier((carry.state, carry.memory))
@@ -355,11 +374,11 @@ def _round(run: Run, carry: _Carry, now: tuple[Key[Array, ""], Array]) -> tuple[
     return _Carry(state, memory, carry.mind), happened
 
 
-def _happened(world: World, played: Played) -> _Happened:
+def _happened(run: Run, played: Played) -> _Happened:
     made, tried = played
     last_obs = None
-    if world.candidates > 1:
-        last_obs = jax.vmap(partial(observe_all, world))(tried.after._replace(task=()))
+    if run.world.candidates > 1:
+        last_obs = jax.vmap(partial(_look, run.world, run.learner))(tried.after._replace(task=()))
     reward, terminated, truncated, _ = tried.outcome
     transition = Transition(tried.obs, tried.actions, tried.extras, reward, terminated, truncated)
     team = _mean(jnp.stack([_mean(part) for part in made.outcome.reward.values()]))

@@ -136,7 +136,7 @@ class World(ABC):
 
     @cached_property
     def candidates(self) -> int:
-        """Joint moves C that are tried in a round, of which the one of the lowest loss is made. By default 1."""
+        """Joint moves C tried in a round, of which the one of the lowest loss is made. By default 1."""
         return 1
 
     @cached_property
@@ -157,9 +157,8 @@ class World(ABC):
     def observe(self, state: State, turn: int) -> Tree:
         """What the agents of a turn see, {group: [n, ...]}, or [...] where all of a group see the same.
 
-        Where an observation has several numbers it may come in factors: a NamedTuple with an array for each number,
-        which broadcasts to the group's shape, such as f32[n, 1] for what all of a row see (`groups.each_agent`), or,
-        where it is of B samples, to [B, *shape].
+        Where an observation has several numbers it may come in factors, such as f32[n, 1] for what all of a row see: a
+        NamedTuple with an array for each number, which broadcasts to the group's shape (`groups.each_agent`).
 
         A read: no network call, no randomness. It may be called any number of times.
         """
@@ -253,6 +252,9 @@ class LearnerBase(ABC):
 
     credit: ClassVar[Credit] = "agent"
     """Whose rewards its action values speak of: an agent's, or what a deviation adds to the team's surprise."""
+
+    sees_state: ClassVar[bool] = False
+    """Whether a central critic sees the `global_state`: then it is in all observations (`groups.GLOBAL`)."""
 
     @abstractmethod
     def init(self, key: Key[Array, ""], groups: tuple[Group, ...]) -> Mind:
@@ -348,14 +350,12 @@ class MemoryLearner(LearnerBase):
         """
 
 
-AnyLearner: TypeAlias = Learner | MemoryLearner
-
-
 def observe_all(world: World, state: State) -> Tree:
     """What the agents of all turns see now, {group: [n, ...] or [...]}."""
     return {name: seen for turn in turns_of(world.groups) for name, seen in world.observe(state, turn).items()}
 
 
+AnyLearner: TypeAlias = Learner | MemoryLearner
 __all__ = [
     "Answer",
     "AnyLearner",

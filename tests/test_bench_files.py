@@ -123,6 +123,12 @@ def test_what_a_score_was_made_with_stands_beside_it(tmp_path: Path) -> None:
     )
 
 
+def test_a_file_is_filled_with_scores_on_the_same_data_alone(tmp_path: Path) -> None:
+    path = part(tmp_path / "scores.json", {"uniform": (0.5, 0.5)}, data={"checksum": "7"})
+    sentence = refused(lambda: lines.fill(path, [SMALL], ["adam"], runs=2))
+    assert "has uniform on synapse/xor-v0, made with other data (checksum: 7 and None)" in sentence
+
+
 def curves(*last: float) -> Curves:
     accuracy = np.array([[0.5, end] for end in last])
     return Curves(np.array([0, 100]), accuracy, 1 - accuracy)

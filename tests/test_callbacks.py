@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from synagents.agents.histories import Histories
 from synagents.agents.tables import Table
+from synagents.cli.main import cli
 from synagents.loop import begin
 from synagents.run.callbacks import Callback
 from synagents.run.reading import read_metrics
@@ -106,3 +108,13 @@ def test_notebooks_show_a_run_and_a_table_as_tables() -> None:
     assert "<td>rounds played</td><td>0</td>" in shown and "SynapseWorld" in shown
     table = Table(np.arange(9, dtype=np.float32).reshape(9, 1) / 7, Histories(0, 1, 1), "team")
     assert "<td>8</td><td>1.143</td>" in table._repr_html_()
+
+
+def test_the_command_writes_event_files_and_overwriting_removes_them(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboardX")
+    line = ["train", "xor", "--hidden", "2", "--steps", "4", "--quiet", "--out", str(tmp_path / "run")]
+    done = CliRunner().invoke(cli, [*line, "--tensorboard"], obj=0.0)
+    assert done.exit_code == 0, done.output
+    assert max(scalars(tmp_path / "run/tensorboard")["loss"]) == 4
+    assert CliRunner().invoke(cli, [*line, "--overwrite"], obj=0.0).exit_code == 0
+    assert not scalars(tmp_path / "run/tensorboard")

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from scipy import stats
 
 from synagents.benchmark.statistics import Estimate, difference, student
 from synagents.cli.build import preset
+from synagents.cli.main import cli
 from synagents.report.compare import beyond, compare, differences, plot_comparison, settings_of, table, write_tidy
 from synagents.run.config import read_config
 from synagents.run.files import Json
@@ -111,3 +113,9 @@ def test_what_cannot_be_compared_is_refused_in_a_sentence(runs: list[Path], tmp_
     with pytest.raises(FileNotFoundError) as missing:
         compare([tmp_path])
     assert one_sentence(str(missing.value))
+
+
+def test_the_command_prints_the_table_and_names_the_files(runs: list[Path], tmp_path: Path) -> None:
+    done = CliRunner().invoke(cli, ["compare", *map(str, runs), "--csv", str(tmp_path / "all")])
+    assert done.exit_code == 0 and table(compare(runs)) in done.output
+    assert str(tmp_path / "all.csv") in done.output and (tmp_path / "all.csv").is_file()

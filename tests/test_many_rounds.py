@@ -17,11 +17,19 @@ def test_agents_that_move_as_one_are_a_team_of_one_and_independent_ones_are_many
     assert team_size(np.ones((5, 3))) == 0
 
 
-def test_team_size_agrees_with_the_eigenvalues_of_the_covariance_whichever_side_is_longer() -> None:
-    for shape in ((6, 40), (40, 6)):
-        actions = RNG.integers(0, 3, shape)
-        eigenvalues = np.linalg.eigvalsh(np.cov(actions.T))
-        assert team_size(actions) == pytest.approx(eigenvalues.sum() ** 2 / (eigenvalues**2).sum())
+def test_sixteen_rounds_tell_how_many_of_a_thousand_agents_are_independent() -> None:
+    for independent in (1000, 100):
+        drawn = RNG.integers(0, 3, (200, 16, independent))
+        sizes = [team_size(np.repeat(rounds, 1000 // independent, axis=1)) for rounds in drawn]
+        assert np.median(sizes) == pytest.approx(independent, rel=0.15) and np.std(sizes) < 0.3 * independent
+
+
+def test_team_size_of_many_rounds_agrees_with_the_eigenvalues_of_the_covariance_whichever_side_is_longer() -> None:
+    mixed = RNG.normal(size=(4000, 6)) @ RNG.normal(size=(6, 6))
+    eigenvalues = np.linalg.eigvalsh(np.cov(mixed.T))
+    assert team_size(mixed) == pytest.approx(eigenvalues.sum() ** 2 / (eigenvalues**2).sum(), rel=0.01)
+    few = mixed[:5]
+    assert team_size(few) == pytest.approx(team_size(np.hstack([few, np.zeros((5, 2))])))
 
 
 def test_independent_draws_are_within_the_bound_and_a_random_walk_is_not() -> None:

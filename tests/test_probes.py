@@ -153,10 +153,12 @@ def test_the_spread_of_weights_is_that_of_numpy() -> None:
 
 def test_the_probes_of_plastic_synapses_read_traces_and_the_modulator() -> None:
     blank = jnp.zeros((1, 1))
-    seen = round_of(obs={"recurrent": Felt(blank, blank, jnp.array([[-1.0, 1], [1, -1]]), blank, jnp.array([[0.5]]))})
-    traces, gate = trace_spread(WORLD, seen)["recurrent"], modulator(WORLD, seen)["recurrent"]
+    trace, gate = jnp.array([[-1.0, 1], [1, -1]]), jnp.array([[0.5]])
+    felt = Felt(pre=blank, post=blank, trace=trace, eligibility=blank, modulator=gate, threshold=blank)
+    seen = round_of(obs={"recurrent": felt})
+    traces, told = trace_spread(WORLD, seen)["recurrent"], modulator(WORLD, seen)["recurrent"]
     assert (float(traces["mean"]), float(traces["deviation"]), float(traces["kurtosis"])) == (0, 1, 1)
-    assert {name: float(x) for name, x in gate.items()} == {"mean": 0.5, "deviation": 0, "positive": 1}
+    assert {name: float(x) for name, x in told.items()} == {"mean": 0.5, "deviation": 0, "positive": 1}
 
 
 @pytest.mark.parametrize("probe", [firing_rate, trace_spread, modulator])

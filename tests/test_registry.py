@@ -33,7 +33,7 @@ def test_a_learner_is_found_by_its_public_name() -> None:
         ("learners", "qtable", "No learner is called 'qtable': did you mean 'q-table'?"),
         ("tasks", "notmist", "No task is called 'notmist': did you mean 'notmnist'?"),
         ("benchmark.optimizers", "adamw", "No optimizer is called 'adamw': did you mean 'adam'?"),
-        ("networks", "transformer", "there are from-module, mlp"),
+        ("networks", "transformer", "there are from-module"),
     ],
 )
 def test_an_unknown_name_is_told_the_near_match(kind: str, name: str, told: str) -> None:

@@ -1,12 +1,15 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 import pytest
 
+from synagents.cli.build import preset
 from synagents.loop import advance
 from synagents.probes import Round
+from synagents.run import pictures
 from synagents.run.manifest import Manifest
 from synagents.run.snapshots import MOST, Snapshots, read_snapshots, scaled
 from synagents.world import World
@@ -74,3 +77,28 @@ def test_actions_in_a_snapshot_are_those_of_the_round_that_comes_next(worlds: in
     last = read_snapshots(tmp_path)[-1]
     for name, actions in history.probes["chosen"].items():
         np.testing.assert_array_equal(last.arrays[f"act.{name}"], actions[0, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("names", "kinds"),
+    [
+        ({"task": "digits", "learner": "perturbation"}, {"weights"}),
+        ({"task": "digits", "world": "unit"}, {"weights", "act"}),
+        ({"task": "multiplexer", "learner": "recurrent"}, {"weights", "act"}),
+        ({"task": "cue"}, {"weights"}),
+        ({"task": "xor", "candidates": 3}, {"weights", "act", "seen", "table"}),
+    ],
+)
+def test_runs_of_every_family_have_snapshots(names: dict[str, Any], kinds: set[str]) -> None:
+    spec = preset(rounds=2, **names)
+    arrays = spec.snapshot(spec.begin(), np.zeros(0, np.float32))
+    assert {name.partition(".")[0] for name in arrays} == kinds | {"rewards"}
+
+
+def test_an_option_that_xla_does_not_know_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = pictures.of_world(SPEC.begin())
+    monkeypatch.setattr(pictures, "QUICKLY", {"xla_option_of_another_year": True})
+    pictures._program.cache_clear()
+    found = pictures.of_world(SPEC.begin())
+    pictures._program.cache_clear()
+    assert {name: array.tolist() for name, array in found.items()} == {n: a.tolist() for n, a in expected.items()}

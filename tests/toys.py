@@ -86,3 +86,45 @@ class Relay(World):
 
     def global_state(self, state: RelayState) -> Any:
         return jnp.stack([state.signal, state.answer]).astype(jnp.float32)
+
+
+class MatrixState(NamedTuple):
+    """What was done last."""
+
+    actions: Any
+    task: Any = ()
+
+
+@settings
+class MatrixGame(World):
+    """Two agents who see nothing are paid by a matrix of what both do, for ever.
+
+    Attributes:
+        payoff: f32[A, A] of the first agent's action and the second's.
+    """
+
+    payoff: Any
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        return (Group("pair", (2,), spaces.Discrete(1), spaces.Discrete(len(self.payoff))),)
+
+    def reset(self, key: Any, task_state: Any = None) -> MatrixState:
+        return MatrixState(jnp.zeros(2, jnp.uint8))
+
+    def observe(self, state: MatrixState, turn: int) -> dict[str, Any]:
+        return {"pair": jnp.zeros(2, jnp.uint8)}
+
+    def move(self, state: MatrixState, actions: dict[str, Any], t: Any, turn: int) -> MatrixState:
+        return state._replace(actions=actions["pair"])
+
+    def resolve(self, key: Any, state: MatrixState) -> tuple[MatrixState, Outcome]:
+        reward = jnp.asarray(self.payoff)[state.actions[0], state.actions[1]]
+        never = jnp.bool_(False)
+        return state, Outcome({"pair": reward}, never, never, {"loss": -reward})
+
+    def evaluate(self, key: Any, state: MatrixState, policy: Any, part: Any) -> Metrics:
+        return {"loss": jnp.float32(0)}
+
+    def global_state(self, state: MatrixState) -> Any:
+        return jnp.ones(1, jnp.float32)

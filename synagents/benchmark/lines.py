@@ -156,19 +156,27 @@ def fill(
     scores, made = (results.read(path), provenance.read(path)) if path.exists() else ({}, {})
     order = {task: dict.fromkeys((*scores.get(task.id, {}), *players)) for task in tasks}
     missing = [(task, line) for task, lines in order.items() for line in lines if line not in scores.get(task.id, {})]
-    asked = partial(_made, given=given or {}, runs=runs, seed=seed, data=data)
-    for task in tasks:
-        for line in set(players) & made.get(task.id, {}).keys() & scores.get(task.id, {}).keys():
-            odd = provenance.difference(made[task.id][line], asked(task, line), ("data", "settings", "seeds"))
-            require(odd is None, f"{path} has {line} on {task.id}, made with other {odd}: name another file.")
+    recorded = {task: scores.get(task.id, {}).keys() & made.get(task.id, {}).keys() for task in tasks}
+
+    def require_same(task: BenchmarkTask, line: str, asked: Json) -> None:
+        odd = provenance.difference(made[task.id][line], asked, [*asked])
+        require(odd is None, f"{path} has {line} on {task.id}, made with other {odd}: name another file.")
+
+    for task, already in recorded.items():
+        for line in already & set(players):
+            require_same(task, line, provenance.asked_of(task, line, given or {}, runs, seed))
+    for task in dict(missing):
+        described = provenance.data_of(task, data) if recorded[task] else {}
+        for line in recorded[task]:
+            require_same(task, line, {"data": described})
     cell = partial(_cell, path=path, given=given or {}, runs=runs, seed=seed, data=data)
 
     def begun(of: tuple[BenchmarkTask, str]) -> None:
         tell(f"{of[1]} on {of[0].id}: {runs} runs of {of[0].budget:,} sample evaluations")
 
     for (task, line), (curves, own) in spread(cell, missing, workers, begun):
-        there = scores.get(task.id, {}) | {line: curves}
-        scores[task.id] = {name: there[name] for name in order[task] if name in there}
+        played = scores.get(task.id, {}) | {line: curves}
+        scores[task.id] = {name: played[name] for name in order[task] if name in played}
         made.setdefault(task.id, {})[line] = own
         provenance.write(path, made)
         results.write(path, scores)
@@ -176,17 +184,13 @@ def fill(
     return scores
 
 
-def _made(task: BenchmarkTask, line: str, *, given: Values, runs: int, seed: int, data: Path | None) -> Json:
-    if not is_optimizer(line):
-        _require_known(line)
-    return provenance.made_with(task, line, given, runs, seed, data)
-
-
 def _cell(
     task: BenchmarkTask, line: str, *, path: Path, given: Values, runs: int, seed: int, data: Path | None
 ) -> tuple[Curves, Json]:
     """A score that is kept while it is made, and what it is made with."""
-    made = _made(task, line, given=given, runs=runs, seed=seed, data=data)
+    if not is_optimizer(line):
+        _require_known(line)
+    made = provenance.made_with(task, line, given, runs, seed, data)
     kept = Kept(_unfinished(path, task, line), made)
     try:
         return play(task, line, given, runs=runs, seed=seed, data=data, kept=kept), made

@@ -26,10 +26,19 @@ Made = dict[str, dict[str, Json]]  # {task id: {line: what it was made with}}
 
 def made_with(task: BenchmarkTask, line: str, given: Values, runs: int, seed: int, data: Path | None) -> Json:
     """What a score is about to be made with, as JSON has it; arguments as `lines.play`."""
-    settings = {name: flags.plain(value) for name, value in (chosen(task, line) | given).items()}
-    described = {name: str(value) for name, value in task.make(1, data=data).description}
     versions = {"version": version("synagents"), "jax": version("jax")}
-    return versions | {"data": described, "settings": settings, "seeds": [[seed, runs]]}
+    return versions | {"data": data_of(task, data)} | asked_of(task, line, given, runs, seed)
+
+
+def asked_of(task: BenchmarkTask, line: str, given: Values, runs: int, seed: int) -> Json:
+    """The part of it that needs no data: all settings, and the seeds."""
+    settings = {name: flags.plain(value) for name, value in (chosen(task, line) | given).items()}
+    return {"settings": settings, "seeds": [[seed, runs]]}
+
+
+def data_of(task: BenchmarkTask, data: Path | None) -> dict[str, str]:
+    """What the task says of its data, with a checksum where it reads files; empty where all is made from the code."""
+    return {name: str(value) for name, value in task.make(1, data=data).description}
 
 
 def beside(path: Path) -> Path:

@@ -4,6 +4,7 @@ cost = B (1 + C rounds + refreshes [reevaluate])       B samples per batch, C ca
 cost = 2 B (1 + rounds)                                where units are shaken: every round has a clean and a noisy pass
 """
 
+import math
 from pathlib import Path
 
 import jax
@@ -12,12 +13,13 @@ import numpy as np
 from synagents import registry
 from synagents.benchmark.line_settings import Played, complete, learner_of, world_of, world_settings
 from synagents.benchmark.looks import Kept, Look, watch
+from synagents.benchmark.marl.kit import SharedPolicy
 from synagents.benchmark.results import Curves
 from synagents.benchmark.suite import POINTS, BenchmarkTask
 from synagents.envs.plastic_samples import PerturbedWorld
 from synagents.hyperparameters import Values, require
 from synagents.loop import Run, advance, begin, evaluate
-from synagents.world import Learner
+from synagents.world import AnyLearner
 
 
 def score(
@@ -49,24 +51,54 @@ def score(
     for _ in range(2):  # a decay spans the run, whose length is known once the world is
         world, mind = build(task, learner, given, rounds, data)
         rounds = affordable(world, task.budget)
-    size = batch_size(world)
+    return watched(world, mind, rounds, f"{learner} on {task.id}", runs=runs, seed=seed, kept=kept)
+
+
+def watched(
+    world: Played, learner: AnyLearner, rounds: int, name: str, *, runs: int, seed: int, kept: Kept | None = None
+) -> Curves:
+    """Play so many rounds, a multiple of 100, and look 100 times.
+
+    Args:
+        world: of a benchmark task.
+        learner: who plays.
+        rounds: as `affordable` says.
+        name: of the score, for an error.
+        runs: independent runs, >= 1.
+        seed: of the runs.
+        kept: where to go on from, and to keep what is reached.
+
+    Raises:
+        FloatingPointError: if the loss is not finite.
+    """
+    size, rollout = batch_size(world), rollout_of(learner, world, rounds)
+    share = rounds // POINTS // rollout * rollout  # between two looks
 
     def onward(run: Run) -> Run:
-        return advance(run, rounds // POINTS)[0]
+        return advance(run, share, rollout_length=rollout)[0]
 
     def look(run: Run) -> Look:
         return {name: np.asarray(seen, float)[:, 0] for name, seen in evaluate(run).items()}
 
-    begun = begin(seed, world, mind, num_runs=runs, world_axis="loop")
+    begun = begin(seed, world, learner, num_runs=runs, world_axis="loop")
     _, looks = watch(begun, onward, look, POINTS, kept)
     accuracy, loss = (np.stack([look[name] for look in looks], axis=1) for name in ("accuracy", "loss"))
     if not np.isfinite(loss).all():
-        raise FloatingPointError(f"The loss of {learner} on {task.id} is not finite: lower the step size.")
-    cost = [size * passes(world, point * (rounds // POINTS)) for point in range(POINTS + 1)]
+        raise FloatingPointError(f"The loss of {name} is not finite: lower the step size.")
+    cost = [size * passes(world, point * share) for point in range(POINTS + 1)]
     return Curves(np.array(cost), accuracy, loss)
 
 
-def build(task: BenchmarkTask, learner: str, given: Values, rounds: int, data: Path | None) -> tuple[Played, Learner]:
+def rollout_of(learner: AnyLearner, world: Played, rounds: int) -> int:
+    """Rounds that are learned from at once: one, or of a deep learner as many of its own as fit batches and looks."""
+    if not isinstance(learner, SharedPolicy):
+        return 1
+    return min(math.gcd(learner.rollout_length, world.interval), rounds // POINTS)
+
+
+def build(
+    task: BenchmarkTask, learner: str, given: Values, rounds: int, data: Path | None
+) -> tuple[Played, AnyLearner]:
     """The task's world and the learner, from the benchmark's own settings alone.
 
     Args:
@@ -80,14 +112,17 @@ def build(task: BenchmarkTask, learner: str, given: Values, rounds: int, data: P
         ValueError: if the learner is made for other worlds, or a setting is fixed, unknown or out of range.
     """
     values = complete(task, learner, given, rounds)
+    own = {name: value for name, value in values.items() if name not in world_settings(learner, task)}
+    return world_for(task, learner, values, data), registry.find("learners", learner_of(learner))(**own)
+
+
+def world_for(task: BenchmarkTask, learner: str, values: Values, data: Path | None) -> Played:
+    """The task's world for a learner's line, from its settings as `complete` gives them."""
     known = world_settings(learner, task)
-    own = {name: value for name, value in values.items() if name not in known}
-    size = values.get("batch_size", 0)
-    of_world = {name: value for name, value in values.items() if name not in own and name != "batch_size"}
-    made = task.make(size, data=data)
+    of_world = {name: value for name, value in values.items() if name in known and name != "batch_size"}
+    made = task.make(values.get("batch_size", 0), data=data)
     shape: Values = {"hidden": task.hidden} if task.usual else {"network": task.network_for(made)}
-    world = world_of(learner, task)(made, **shape, **of_world)
-    return world, registry.find("learners", learner_of(learner))(**own)
+    return world_of(learner, task)(made, **shape, **of_world)
 
 
 def batch_size(world: Played) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from synagents.cli import entry, kinds
+from synagents.cli import bench_policy, entry, kinds
 from synagents.cli.options import SEED, count, result_file
 
 
@@ -100,3 +100,7 @@ def _show(scores: Any, told: Mapping[str, str]) -> None:
 
     print("Held-out accuracy in percent at the end of the budget: mean over runs, and its 95 % bootstrap interval.\n")
     print(markdown(scores, told))
+
+
+for command in (bench_policy.policy, bench_policy.verify, bench_policy.board):
+    bench.add_command(command)

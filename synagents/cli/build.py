@@ -37,6 +37,7 @@ from synagents.loop import Run
 from synagents.outer import OuterRun
 from synagents.outer_methods import Method, Objective
 from synagents.probes import Probe
+from synagents.rounds import groups_shown
 from synagents.run import reading
 from synagents.run.config import OF_LIVES, OF_ROUNDS, Config, read_config
 from synagents.run.files import Json
@@ -337,7 +338,8 @@ def misfit(world: World, learner: AnyLearner) -> str | None:
     if not (isinstance(learner, LearnerBase) and isinstance(world, World)):
         return None  # `synagents.begin` says so
     try:
-        jax.eval_shape(lambda key: learner.init(key, world.groups), jax.eval_shape(lambda: jax.random.key(0)))
+        groups = groups_shown(world, learner)
+        jax.eval_shape(lambda key: learner.init(key, groups), jax.eval_shape(lambda: jax.random.key(0)))
     except ValueError as error:
         return str(error)
     return None

@@ -15,7 +15,7 @@ from synagents.cli import flags
 from synagents.cli.flags import Flag
 from synagents.hyperparameters import Values, nearest, require
 from synagents.probes import PROBES, Probe
-from synagents.rounds import Keys, play
+from synagents.rounds import Keys, groups_shown, play
 from synagents.task import Task
 from synagents.world import AnyLearner, MemoryLearner, World
 
@@ -65,8 +65,9 @@ def fitting_probes(world: World, learner: AnyLearner) -> tuple[str, ...]:
     def look(probe: Probe) -> Any:
         """What a probe says of the first round."""
         key = jax.random.key(0)
-        state, mind = world.reset(key), learner.init(key, world.groups)
-        memory = learner.begin_world(key, mind, world.groups) if isinstance(learner, MemoryLearner) else ()
+        groups = groups_shown(world, learner)
+        state, mind = world.reset(key), learner.init(key, groups)
+        memory = learner.begin_world(key, mind, groups) if isinstance(learner, MemoryLearner) else ()
         return probe(world, play(world, learner, Keys(key, key), state, memory, mind, 0)[2].made)
 
     def fits(probe: Probe) -> bool:

@@ -182,6 +182,15 @@ _SET_DIGITS: Values = {
 }
 # One level of an int8 weight is about 0.008: fewer agents move, in place of a step that falls.
 _WHOLE_DIGITS: Values = {"active": "exponential:0.1:3e-3", "step_size": "8e-3", "rounds": 40_000}
+_WHOLE_CHARACTERS: Values = {
+    "active": "exponential:0.01:1e-3",
+    "epsilon": 0.05,
+    "trace_shift": 9,
+    "batch_size": 400,
+    "interval": 5,
+    "step_size": "2e-2",
+    "rounds": 100_000,
+}
 _TRACED_LETTERS: Values = {"batch_size": 1000, "interval": 100, "step_size": "exponential:3e-4:2e-5"}
 _WHOLE_LETTERS: Values = {
     "active": "exponential:0.1:3e-3",
@@ -278,7 +287,7 @@ _UNITS_ON_LETTERS: dict[str, Values] = {
     for rule, own in _UNITS_ON_DIGITS.items()
 }
 MEASURED: dict[tuple[str, str], Values] = {
-    ("characters", "integer-trace"): {"active": "exponential:0.1:3e-3", "step_size": "8e-3"},
+    ("characters", "integer-trace"): _WHOLE_CHARACTERS,
     ("cue", "neuromodulated"): {"rounds": 1_500},
     ("multiplexer", "boltzmann"): {"output": "unit"},
     ("multiplexer", "recurrent"): {"output": "unit"},
@@ -298,7 +307,7 @@ MEASURED: dict[tuple[str, str], Values] = {
     ("cartpole", "recurrent"): _SETTLING_ALONE | {"output": "unit"},
     **{
         (task, learner): _SETTLING_ALONE
-        for task in ("acrobot", "lunar-lander", "cue", "maze", "text")
+        for task in ("acrobot", "lunar-lander", "cue", "evidence-accumulation", "maze", "spiking-cue", "text")
         for learner in ("boltzmann", "recurrent")
     },
     **{("digits", learner): _LEARNING_DIGITS for learner in _TRACED},

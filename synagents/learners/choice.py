@@ -33,6 +33,24 @@ def sample(key: Key[Array, ""], policy: Float[Array, "S A"], obs: Tree) -> Tree:
     return {name: _place(drawn[name], [_of_each(codes, edge) for edge in edges]) for name, codes in obs.items()}
 
 
+def sample_each(key: Key[Array, ""], policies: Tree) -> Tree:
+    """Draw one action for every agent, each by probabilities of its own.
+
+    Args:
+        key: random key, used once.
+        policies: {group: f32[n, A]}.
+
+    Returns:
+        {group: uint8[n]} actions in 0 .. A - 1.
+    """
+    edges = {
+        name: jnp.round(jnp.cumsum(own[:, :-1], axis=1) * RESOLUTION).astype(jnp.uint32)
+        for name, own in policies.items()
+    }
+    drawn = words(key, {name: own[:, 0] for name, own in policies.items()})
+    return {name: _place(drawn[name], list(own.T)) for name, own in edges.items()}
+
+
 def explore_around(key: Key[Array, ""], actions: Tree, epsilon: Float[Array, ""], num_actions: int) -> Tree:
     """Every agent's given action, or with probability `epsilon` any.
 

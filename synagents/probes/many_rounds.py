@@ -44,15 +44,26 @@ def travelled(weights: Float[np.ndarray, "T n"]) -> Travelled:
 
 
 def team_size(actions: Integer[np.ndarray, "T n"]) -> float:
-    """How many independent directions the joint action of n agents has, seen in T rounds: in [1, min(n, T - 1)].
+    """How many independent directions the joint action of n agents has, seen in T >= 3 rounds: in [1, n].
 
-    It is 1 where all agents move as one, near n where they are independent and T is much larger than n, and at most
-    T - 1: compare it with that number. 0 where nothing varies.
+    (tr C)^2 / tr(C^2) is 1 where all agents move as one and n where they are independent and alike. Both parts are
+    estimated without bias for normal actions (Bai & Saranadasa 1996), so that few rounds tell of many agents: with v =
+    T - 1 and S the covariance of the sample,
+
+        tr(C^2) = v^2 / ((v - 1)(v + 2)) (tr(S^2) - (tr S)^2 / v)        (tr C)^2 = (tr S)^2 - 2 tr(C^2) / v
+
+    Of 16 rounds at independent agents it is off by about a sixth. 0 where nothing varies.
     """
     centred = np.asarray(actions, np.float64)
     centred = centred - centred.mean(axis=0)
-    gram = centred @ centred.T if len(centred) < centred.shape[1] else centred.T @ centred
-    return float(np.trace(gram) ** 2 / np.sum(gram**2)) if gram.any() else 0.0
+    degrees = len(centred) - 1
+    gram = (centred @ centred.T if len(centred) < centred.shape[1] else centred.T @ centred) / degrees
+    if not gram.any():
+        return 0.0
+    variance = float(np.trace(gram))
+    squares = degrees**2 / ((degrees - 1) * (degrees + 2)) * (float(np.sum(gram**2)) - variance**2 / degrees)
+    most = float(centred.shape[1])
+    return most if squares <= 0 else float(np.clip(variance**2 / squares - 2 / degrees, 1, most))
 
 
 def neighbours(values: Float[np.ndarray, "T"]) -> Noise:

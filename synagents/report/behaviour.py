@@ -1,10 +1,8 @@
 """What the agents of a run do at its snapshots: which actions, how undecided they are, how many act as one.
 
-    share of A = mean_i [a_i = A]         entropy = -sum_A share log2 share, of a group, in bits
-    changed    = mean_i [a_i != a_i at the snapshot before]
-    team size  = (tr C)^2 / tr(C^2) over the last WINDOW snapshots (`synagents.probes.many_rounds.team_size`)
-
-T draws of n independent agents have the team size n (T - 1) / (n + T - 1) about, so that line stands beside it.
+share of A = mean_i [a_i = A]         entropy = -sum_A share log2 share, of a group, in bits
+changed    = mean_i [a_i != a_i at the snapshot before]
+team size  = (tr C)^2 / tr(C^2) over the last WINDOW snapshots (`synagents.probes.many_rounds.team_size`)
 """
 
 import numpy as np
@@ -51,11 +49,6 @@ def entropy(share: np.ndarray) -> float:
     return float(-(there * np.log2(there)).sum())
 
 
-def independent_team(agents: int, looks: int) -> float:
-    """The team size that so many looks at independent agents show, about; it cannot be more than looks - 1."""
-    return agents * (looks - 1) / (agents + looks - 1)
-
-
 def _actions(snapshots: list[Snapshot], names: tuple[str, ...]) -> list[Json]:
     if not snapshots:
         return []
@@ -96,19 +89,16 @@ def _actions(snapshots: list[Snapshot], names: tuple[str, ...]) -> list[Json]:
 
 
 def _teams(steps: list[int], actions: Integer[np.ndarray, "T n"]) -> list[Json]:
-    """The effective team size over windows of snapshots, beside that of independent agents."""
+    """The effective team size over windows of snapshots, beside the number of agents."""
     if len(steps) < WINDOW:
         return []
     sizes = np.array([team_size(actions[end - WINDOW : end]) for end in range(WINDOW, len(steps) + 1)])
-    alone = independent_team(actions.shape[1], WINDOW)
+    agents = actions.shape[1]
     verdict = (
-        f"In the last {WINDOW} snapshots the joint action has {sizes[-1]:.1f} independent directions; agents that "
-        f"choose independently of each other show {alone:.1f} in so few looks. Less says that they move together."
+        f"In the last {WINDOW} snapshots the joint action of {agents:,} agents had about {sizes[-1]:,.0f} independent "
+        f"directions: {agents:,} would be agents that choose independently of each other, 1 a team that acts as one."
     )
-    lines = [
-        line("team", steps[WINDOW - 1 :], sizes),
-        line("independent agents", steps[WINDOW - 1 :], 0 * sizes + alone),
-    ]
+    lines = [line("team", steps[WINDOW - 1 :], sizes), line("all agents", steps[WINDOW - 1 :], 0 * sizes + agents)]
     return [panel("Do the agents act as one?", verdict, lines, "step", "independent directions")]
 
 

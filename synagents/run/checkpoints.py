@@ -117,6 +117,50 @@ def read(path: str | Path, like: R) -> tuple[R, Json]:
     return replace(like, t=statics["t"], **kept), about
 
 
+def write_tree(path: str | Path, tree: PyTree, kind: str) -> None:
+    """Write the arrays of a tree alone, under their names, whole or not at all.
+
+    Args:
+        path: the file to write, in a directory that is there.
+        tree: of arrays.
+        kind: what it is, which `read_tree` must be told, too.
+    """
+    arrays = {name: np.asarray(_words(leaf), order="C") for name, leaf in arrays_of(tree).items()}
+    write_whole(path_of(path), safetensors.numpy.save(arrays, {"format": kind}))
+
+
+def read_tree(path: str | Path, like: PyTree, kind: str) -> PyTree:
+    """The tree that `write_tree` wrote.
+
+    Args:
+        path: the file.
+        like: a tree of arrays, or of their shapes and types, as the file's must be.
+        kind: as it was written.
+
+    Raises:
+        CheckpointError: if the file holds anything else.
+    """
+    path, wanted = path_of(path), arrays_of(like)
+    try:
+        room = sum(leaf.size * leaf.dtype.itemsize for leaf in wanted.values()) + MOST_TEXT
+        if path.stat().st_size > room:
+            raise CheckpointError("is larger than it can be: use another one")
+        raw = path.read_bytes()
+        arrays = safetensors.numpy.load(raw)
+        written = json.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])["__metadata__"]["format"]
+        if written != kind:
+            raise CheckpointError(f"is not of the kind {kind}: use another one")
+        _check_shapes(arrays, jax.eval_shape(lambda leaves: jax.tree.map(_words, leaves), wanted))
+    except CheckpointError as error:
+        raise CheckpointError(f"{path} {error}.") from error
+    except OSError:
+        raise
+    except Exception as error:  # as in `read`
+        raise CheckpointError(f"{path} holds no arrays ({type(error).__name__}): use another one.") from error
+    paths, structure = jax.tree_util.tree_flatten_with_path(like)
+    return jax.tree.unflatten(structure, [_unworded(arrays[_name(path)], leaf) for path, leaf in paths])
+
+
 def _kept(run: Resumable) -> dict[str, PyTree]:
     """What of a run changes, or is drawn; the rest are settings."""
     return {name: getattr(run, name) for name in run.KEPT}

@@ -4,7 +4,9 @@ What agents do is what they choose in the round that comes next, drawn with that
 due just then, they may choose otherwise, and of several candidates it is the first that is tried.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 
 import jax
 import jax.numpy as jnp
@@ -19,17 +21,24 @@ from synagents.rounds import act_all
 from synagents.run.checkpoints import arrays_of
 from synagents.run.snapshots import MOST_CHOICES, MOST_TABLE
 
+# It is called at most 64 times in a run, and making it as fast as can be takes longer than all calls together.
+QUICKLY = {
+    "xla_backend_optimization_level": 0,
+    "xla_cpu_use_fusion_emitters": False,
+    "xla_cpu_parallel_codegen_split_count": 1,
+}
+
 
 def of_world(run: Run) -> dict[str, np.ndarray]:
     """Arrays by the names that `synagents.run.snapshots` lists, of the first world of the first run."""
-    seen: dict[str, PyTree] = _seen(replace(run, t=0), jnp.uint32(run.t))  # t is static: one program for all times
+    seen = _program()(replace(run, t=0), jnp.uint32(run.t))  # t is static: one program for all times
     arrays: dict[str, np.ndarray] = {}
     for name, array in arrays_of(seen["weights"]).items():
         arrays[f"weights.{name}"] = np.asarray(array, np.float32)
     for name, own in seen["obs"].items():
         if isinstance(own, Felt):
             arrays[f"trace.{name}"] = np.asarray(own.trace, np.float32)
-        elif np.issubdtype(own.dtype, np.unsignedinteger) and own.ndim == 1:
+        elif isinstance(own, jax.Array) and np.issubdtype(own.dtype, np.unsignedinteger) and own.ndim == 1:
             arrays[f"seen.{name}"] = np.asarray(own)
     for group in run.world.groups:
         space = group.action_space
@@ -41,7 +50,16 @@ def of_world(run: Run) -> dict[str, np.ndarray]:
     return arrays
 
 
-@jax.jit
+@cache
+def _program() -> Callable[[Run, UInt32[Array, ""]], dict[str, PyTree]]:
+    """`_seen`, compiled in haste where this version of XLA knows the options that say so."""
+    try:
+        jax.jit(lambda: 0, compiler_options=QUICKLY)()
+    except jax.errors.JaxRuntimeError:  # options of XLA come and go
+        return jax.jit(_seen)
+    return jax.jit(_seen, compiler_options=QUICKLY)
+
+
 def _seen(run: Run, t: UInt32[Array, ""]) -> dict[str, PyTree]:
     """The first world's weights, observations and next actions, and the first run's table."""
     fields = run.state._asdict()

@@ -29,7 +29,7 @@ function card(title, verdict, ...children) {
 const short = (x) => (x === null || x === undefined ? "–" : typeof x === "number" ? String(+x.toPrecision(4)) : String(x));
 
 function table(head, rows) {
-  const numbers = head.map((_, i) => rows.every((row) => typeof row[i] === "number"));
+  const numbers = head.map((_, i) => rows.every((row) => typeof row[i] === "number" || row[i] === null));
   const cell = (value, i) => element("td", { class: numbers[i] && "number" }, value instanceof Node ? value : short(value));
   const body = element("tbody"), shown = rows.map((row) => [row, element("tr", {}, ...row.map(cell))]);
   body.append(...shown.map(([, made]) => made));

@@ -1,0 +1,1 @@
+"""The track for policies: learned on toys, then frozen and scored on what they have never seen."""

@@ -1,0 +1,131 @@
+"""Play the policy track: fill a file of scores seed by seed, play one of its runs again, set files side by side."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from synagents.benchmark.policy import files
+from synagents.benchmark.policy.files import PolicyRun, Submission
+from synagents.benchmark.policy.track import FULL, TOYS, Entry, Protocol, Score, judge, learn
+from synagents.benchmark.statistics import bootstrap, mean
+from synagents.benchmark.suite import BenchmarkTask, find
+from synagents.hyperparameters import require
+
+SAME = 1e-5  # of the same machine and versions
+CLOSE = 0.03  # of others, which round differently: an accuracy, and the loss on the toys
+
+
+class Comparison(NamedTuple):
+    """A score as it was submitted, and as it was played again."""
+
+    place: str  # TOYS, or a task's id
+    submitted: Score
+    played: Score
+
+    @property
+    def verdict(self) -> str:
+        """Whether they are the same, close, or different."""
+        apart = abs(self.submitted.accuracy - self.played.accuracy)
+        if self.place == TOYS:
+            apart = max(apart, abs(self.submitted.loss - self.played.loss))
+        return "the same" if apart <= SAME else "close" if apart <= CLOSE else "different"
+
+
+def fill(
+    path: Path,
+    entry: Entry,
+    seeds: Sequence[int],
+    tasks: Sequence[BenchmarkTask],
+    protocol: Protocol = FULL,
+    *,
+    data: Path | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Submission:
+    """Learn and score the seeds that a submission lacks; each is written when it is finished.
+
+    Args:
+        path: of the scores; policies are written beside it.
+        entry: the algorithm.
+        seeds: which of the frozen keys to learn with.
+        tasks: of the suite.
+        protocol: how much is learned, and how it is judged.
+        data: folder with the notMNIST images.
+        tell: receives a line about every lesson and score.
+
+    Raises:
+        ValueError: if the file holds another algorithm, other settings or tasks, or the algorithm does not fit.
+        FloatingPointError: if a loss is not finite.
+    """
+    submission = files.begun(entry, protocol)
+    if path.exists():
+        there = files.read(path)
+        played = {TOYS, *(task.id for task in tasks)}
+        same = there._replace(runs=[]) == submission and set(there.runs[0].scores) == played
+        require(same, f"{path} was made by another algorithm, settings, protocol or tasks: name another file.")
+        submission = there
+    for seed in seeds:
+        if seed in {run.seed for run in submission.runs}:
+            continue
+        mind, steps = learn(entry, seed, protocol, tell)
+        scores = judge(entry, mind, tasks, seed, protocol, data=data)
+        tell(f"{entry.name}, seed {seed}: " + "; ".join(f"{place} {_percent(s)}" for place, s in scores.items()))
+        run = PolicyRun(seed, steps, *files.keep_policy(path, seed, mind), scores)
+        submission = submission._replace(runs=[*submission.runs, run])
+        files.write(path, submission)
+    return submission
+
+
+def verify(path: Path, seed: int | None, named: str | None, *, data: Path | None = None) -> list[Comparison]:
+    """Play a run of a submission again with its own policy.
+
+    Args:
+        path: of the scores.
+        seed: of the run; None for the first one.
+        named: module:Class of the algorithm if it is not the package's own: somebody's code runs only by name.
+        data: folder with the notMNIST images.
+
+    Raises:
+        ValueError: if there is no such run, or its algorithm is somebody's and was not named.
+    """
+    submission = files.read(path)
+    own = ":" not in submission.algorithm
+    require(
+        own or named == submission.algorithm,
+        f"{path} was made by {submission.algorithm!r:.200}, which is not a part of synagents: read that code, put it "
+        "here, and name it by --algorithm module:Class to run it.",
+    )
+    require(
+        not own or named in (None, submission.algorithm), f"{path} was made by {submission.algorithm}, not {named}."
+    )
+    seeds = {run.seed: run for run in submission.runs}
+    require(seed is None or seed in seeds, f"{path} has no run of seed {seed}: there are {', '.join(map(str, seeds))}.")
+    run = submission.runs[0] if seed is None else seeds[seed]
+    mind = files.load_policy(path, submission, run)
+    tasks = [find(place) for place in run.scores if place != TOYS]
+    played = judge(submission.entry(), mind, tasks, run.seed, submission.protocol, data=data)
+    return [Comparison(place, score, played[place]) for place, score in run.scores.items()]
+
+
+def board(submissions: dict[str, Submission]) -> str:
+    """A table in Markdown: the loss on held-out toys, and accuracies in percent, mean (95 % bootstrap interval)."""
+    places = list(dict.fromkeys(place for each in submissions.values() for place in each.runs[0].scores))
+    rows = [["algorithm", "runs", "agent-steps", "toys: loss", *places], ["---"] * (4 + len(places))]
+    for name, own in sorted(submissions.items(), key=lambda pair: _losses(pair[1]).mean()):
+        loss = bootstrap(mean, [_losses(own)])
+        row = [name, str(len(own.runs)), f"{own.runs[0].agent_steps / 1e6:.0f} M", str(loss)]
+        for place in places:
+            there = [run.scores[place].accuracy * 100 for run in own.runs if place in run.scores]
+            estimate = bootstrap(mean, [np.array(there)]) if there else None
+            row.append(f"{estimate.value:.1f} ({estimate.low:.1f}-{estimate.high:.1f})" if estimate else "")
+        rows.append(row)
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def _losses(submission: Submission) -> np.ndarray:
+    return np.array([run.scores[TOYS].loss for run in submission.runs])
+
+
+def _percent(score: Score) -> str:
+    return f"{100 * score.accuracy:.1f} %, loss {score.loss:.3f}"
