@@ -8,10 +8,19 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer, Key, UInt8, UInt32
 
-from synagents.world import Tree
+from synagents.agents.codes import NUM_ACTIONS
+from synagents.world import Group, Tree, require_discrete
 
 RESOLUTION = 2**24  # probabilities are kept to one part in 2^24, as float32 does near one
 FEW = 32  # rows of a table of which each agent's is selected, not looked up
+
+
+def require_nudges(groups: tuple[Group, ...], learner: str) -> int:
+    """The number of histories, of agents who move down, leave or move up; ValueError where they do anything else."""
+    histories, actions = require_discrete(groups, learner)
+    if actions != NUM_ACTIONS:
+        raise ValueError(f"{learner} knows the three actions -, 0, +, but these agents have {actions}.")
+    return histories
 
 
 def sample(key: Key[Array, ""], policy: Float[Array, "S A"], obs: Tree) -> Tree:

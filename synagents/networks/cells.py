@@ -41,6 +41,9 @@ class Cell(ABC):
 
     units: int
 
+    def __post_init__(self) -> None:
+        require_whole("units", self.units, 1)
+
     def shape(self, inputs: int) -> tuple[int, int]:
         """Of the matrix that may be plastic, [pre, post], where the stimulus has so many numbers."""
         return (self.units if self.plastic == "recurrent" else inputs, self.units)
@@ -75,9 +78,6 @@ class Rate(Cell):
 
     units: int = static(default=24)
 
-    def __post_init__(self) -> None:
-        require_whole("units", self.units, 1)
-
     def init(self, key: Key[Array, ""], inputs: int) -> Params:
         """`input_weight` [D, H] and `input_bias` [H], uniform within 1 / sqrt(fan-in)."""
         return linear(key, "input", inputs, self.units)
@@ -104,9 +104,6 @@ class LSTM(Cell):
     """
 
     units: int = static(default=64)
-
-    def __post_init__(self) -> None:
-        require_whole("units", self.units, 1)
 
     def init(self, key: Key[Array, ""], inputs: int) -> Params:
         """`input_weight` [D, 4 H], `gates_weight` [H, 3 H] and `input_bias` [4 H]: forget, in, out, candidate.

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from synagents.hyperparameters import require_whole, settings, static
+from synagents.hyperparameters import settings, static
 from synagents.networks.cells import Cell, Stepped
 from synagents.networks.spiking import fired
 from synagents.task import Params
@@ -45,9 +45,6 @@ class LIF(Cell):
     """
 
     units: int = static(default=24)
-
-    def __post_init__(self) -> None:
-        require_whole("units", self.units, 1)
 
     def init(self, key: Key[Array, ""], inputs: int) -> Params:
         """`input_weight` [D, H], normal."""
@@ -77,9 +74,6 @@ class ForwardLIF(Cell):
     spread: ClassVar[float] = SPREAD
 
     units: int = static(default=24)
-
-    def __post_init__(self) -> None:
-        require_whole("units", self.units, 1)
 
     def init(self, key: Key[Array, ""], inputs: int) -> Params:
         """Nothing: the input weights are those that may be plastic."""

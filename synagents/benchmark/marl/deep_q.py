@@ -24,11 +24,13 @@ from synagents.benchmark.marl.kit import (
     adam,
     by_round,
     descend,
+    going_on,
     lambda_returns,
+    require_settings,
     team_rewards,
 )
 from synagents.benchmark.marl.networks import Net, Seen, Sight, choose, perceptron, seen_by_all, sight_of, together
-from synagents.hyperparameters import require_between, require_whole, settings, static
+from synagents.hyperparameters import settings, static
 from synagents.learners.synapse.team import greedy
 from synagents.world import Group, Learner, Metrics, RewardKind, RoundNumber, Transition, Tree
 
@@ -81,11 +83,8 @@ class DeepQ(SharedPolicy, Learner):
     minibatches: int = static(default=4)
 
     def __post_init__(self) -> None:
-        for name in ("gamma", "q_lambda", "epsilon"):
-            require_between(name, getattr(self, name), 0, 1)
-        require_between("learning_rate", self.learning_rate, 0, above=True)
-        for name in ("epochs", "minibatches"):
-            require_whole(name, getattr(self, name), 1)
+        shares, whole = ("gamma", "q_lambda", "epsilon"), ("epochs", "minibatches")
+        require_settings(self, shares=shares, above=("learning_rate",), whole=whole)
 
     @abstractmethod
     def team(
@@ -125,7 +124,7 @@ class DeepQ(SharedPolicy, Learner):
         params, sight = mind.trained.params, mind.sight
         best = self.best(sight, params, seen)
         last = self.best(sight, params, seen_by_all(last_obs, 1))
-        goes_on = jnp.broadcast_to(~transition.terminated[..., None], best.shape).astype(jnp.float32)
+        goes_on = going_on(transition, best)
         later = jnp.concatenate([best[1:], last[None]])
         reward = team_rewards(transition)[..., None]
         returns = lambda_returns(reward, later, goes_on, self.gamma, self.q_lambda)

@@ -9,7 +9,7 @@ the beginning of a life to its end. So each world's rewards are measured in thei
 measure is ours; everything else is as in the papers.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar, NamedTuple
 
 import jax
@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Key, PyTree
 
-from synagents.hyperparameters import require
+from synagents.hyperparameters import require, require_between, require_whole
 from synagents.world import LearnerBase, Mind, RewardKind, Transition
 
 GRADED = RewardKind(graded=True, same_batch=True)  # what deep learners need of rewards: as policy gradients do
@@ -33,6 +33,25 @@ class SharedPolicy(LearnerBase):
         """pi(a | s) after every history; by default None: the policy is not a function of a code alone."""
         del mind
         return None
+
+
+def require_settings(
+    learner: LearnerBase,
+    *,
+    shares: Sequence[str],
+    above: Sequence[str],
+    whole: Sequence[str],
+    least: Sequence[str] = (),
+) -> None:
+    """That `shares` are in [0, 1], `above` > 0, `whole` >= 1 and whole, `least` >= 0; ValueError for the first not."""
+    for name in shares:
+        require_between(name, getattr(learner, name), 0, 1)
+    for name in above:
+        require_between(name, getattr(learner, name), 0, above=True)
+    for name in least:
+        require_between(name, getattr(learner, name), 0)
+    for name in whole:
+        require_whole(name, getattr(learner, name), 1)
 
 
 class Trained(NamedTuple):
@@ -58,6 +77,11 @@ def team_rewards(transition: Transition) -> Float[Array, "T W"]:
     reward = jnp.stack(parts).mean(axis=0)
     centred = reward - reward.mean(axis=0)
     return centred / (jnp.sqrt(jnp.mean(centred**2, axis=0)) + TINY)
+
+
+def going_on(transition: Transition, like: Float[Array, "T W *n"]) -> Float[Array, "T W *n"]:
+    """0 where an episode ended in the round, else 1, in the shape of `like`."""
+    return jnp.broadcast_to(~transition.terminated[..., None], like.shape).astype(jnp.float32)
 
 
 def advantages(

@@ -26,6 +26,8 @@ from synagents.benchmark.marl.kit import (
     advantages,
     by_round,
     descend,
+    going_on,
+    require_settings,
     team_rewards,
 )
 from synagents.benchmark.marl.networks import (
@@ -38,7 +40,7 @@ from synagents.benchmark.marl.networks import (
     sight_of,
     together,
 )
-from synagents.hyperparameters import require_between, require_whole, settings, static
+from synagents.hyperparameters import settings, static
 from synagents.world import Group, Learner, Metrics, RewardKind, RoundNumber, Transition, Tree
 
 
@@ -97,14 +99,13 @@ class PPO(SharedPolicy, Learner):
     minibatches: int = static(default=4)
 
     def __post_init__(self) -> None:
-        for name in ("gamma", "gae_lambda", "epsilon"):
-            require_between(name, getattr(self, name), 0, 1)
-        for name in ("learning_rate", "clip"):
-            require_between(name, getattr(self, name), 0, above=True)
-        for name in ("entropy_weight", "value_weight"):
-            require_between(name, getattr(self, name), 0)
-        for name in ("epochs", "minibatches"):
-            require_whole(name, getattr(self, name), 1)
+        require_settings(
+            self,
+            shares=("gamma", "gae_lambda", "epsilon"),
+            above=("learning_rate", "clip"),
+            whole=("epochs", "minibatches"),
+            least=("entropy_weight", "value_weight"),
+        )
 
     @abstractmethod
     def critic_inputs(self, sight: Sight, groups: tuple[Group, ...]) -> int:
@@ -138,7 +139,7 @@ class PPO(SharedPolicy, Learner):
         (actor, critic), sight = mind.trained.params, mind.sight
         seen, actions = seen_by_all(transition.obs, 2), together(transition.actions, 2).astype(jnp.int32)
         value, last = self.values(sight, critic, seen), self.values(sight, critic, seen_by_all(last_obs, 1))
-        goes_on = jnp.broadcast_to(~transition.terminated[..., None], value.shape).astype(jnp.float32)
+        goes_on = going_on(transition, value)
         reward = team_rewards(transition)[..., None]
         advantage = advantages(reward, value, last, goes_on, self.gamma, self.gae_lambda)
         old = self.log_probability(sight, actor, seen, actions)

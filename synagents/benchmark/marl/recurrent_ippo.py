@@ -15,10 +15,21 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from synagents.benchmark.marl.kit import GRADED, TINY, SharedPolicy, Trained, adam, advantages, descend, team_rewards
+from synagents.benchmark.marl.kit import (
+    GRADED,
+    TINY,
+    SharedPolicy,
+    Trained,
+    adam,
+    advantages,
+    descend,
+    going_on,
+    require_settings,
+    team_rewards,
+)
 from synagents.benchmark.marl.networks import Net, Sight, outputs, perceptron, sight_of, together
 from synagents.benchmark.marl.ppo import clipped, normalised
-from synagents.hyperparameters import require_between, require_whole, settings, static
+from synagents.hyperparameters import settings, static
 from synagents.learners.choice import sample_each
 from synagents.world import Group, MemoryLearner, Metrics, RewardKind, RoundNumber, Transition, Tree
 
@@ -86,12 +97,8 @@ class RecurrentIPPO(SharedPolicy, MemoryLearner):
     minibatches: int = static(default=4)
 
     def __post_init__(self) -> None:
-        for name in ("gamma", "gae_lambda", "epsilon"):
-            require_between(name, getattr(self, name), 0, 1)
-        for name in ("learning_rate", "clip"):
-            require_between(name, getattr(self, name), 0, above=True)
-        for name in ("units", "epochs", "minibatches"):
-            require_whole(name, getattr(self, name), 1)
+        shares, whole = ("gamma", "gae_lambda", "epsilon"), ("units", "epochs", "minibatches")
+        require_settings(self, shares=shares, above=("learning_rate", "clip"), whole=whole)
 
     def init(self, key: Key[Array, ""], groups: tuple[Group, ...]) -> RecurrentMind:
         """Networks drawn at random, a policy that is almost uniform; ValueError if agents are not alike."""
@@ -141,7 +148,7 @@ class RecurrentIPPO(SharedPolicy, MemoryLearner):
         states = jax.vmap(self._unrolled, (None, None, 0, 1), 1)(sight, params, memory.start, seen)  # [T, W, 2, N, H]
         after = jax.vmap(self._step, (None, None, 0, 0))(sight, params, memory.state, together(last_obs, 1))
         value = self._value(params, states)
-        goes_on = jnp.broadcast_to(~transition.terminated[..., None], value.shape).astype(jnp.float32)
+        goes_on = going_on(transition, value)
         reward = team_rewards(transition)[..., None]
         advantage = advantages(reward, value, self._value(params, after), goes_on, self.gamma, self.gae_lambda)
         old = _of(jnp.log(self._policy(sight, params, states) + TINY), actions)

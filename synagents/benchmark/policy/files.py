@@ -135,6 +135,7 @@ class _Reader(NamedTuple):
     path: Path
 
     def submission(self, content: Any) -> Submission:
+        """All of a file."""
         names = ("format", "track", "version", *Submission._fields)
         content = self.mapping("the submission", content, names)
         for name, wanted in (("format", FORMAT), ("track", VERSION)):
@@ -151,6 +152,7 @@ class _Reader(NamedTuple):
         return Submission(algorithm, settings, seen, Protocol(**whole), runs)
 
     def run(self, content: Any) -> PolicyRun:
+        """One seed's policy and what it scored."""
         content = self.mapping("a run", content, PolicyRun._fields)
         scores = self.mapping("scores", content["scores"])
         self.check(TOYS in scores, f"a run has no score on {TOYS}")
@@ -166,6 +168,7 @@ class _Reader(NamedTuple):
         return PolicyRun(seed, steps, policy, digest, {task: self.score(one) for task, one in scores.items()})
 
     def score(self, content: Any) -> Score:
+        """Two finite numbers, the accuracy in [0, 1]."""
         content = self.mapping("a score", content, Score._fields)
         for name, number in content.items():
             real = isinstance(number, int | float) and not isinstance(number, bool)
@@ -174,21 +177,26 @@ class _Reader(NamedTuple):
         return Score(float(content["loss"]), float(content["accuracy"]))
 
     def mapping(self, what: str, content: Any, names: Any = None) -> dict[str, Any]:
+        """An object with exactly these fields, where they are given."""
         self.check(isinstance(content, dict), f"{what} is no JSON object")
         odd = sorted(set(content) ^ set(names)) if names is not None else []
         self.check(not odd, f"{what} {'lacks' if odd and odd[0] not in content else 'has a field'} {odd[:1]}")
         return content
 
     def texts(self, what: str, content: Any) -> dict[str, str]:
+        """An object whose fields are texts."""
         return {name: self.text(f"{what}.{name}", text) for name, text in self.mapping(what, content).items()}
 
     def text(self, what: str, content: Any) -> str:
+        """A short text that is not empty."""
         self.check(isinstance(content, str) and 0 < len(content) < 300, f"{what} is no text")
         return content
 
     def whole(self, what: str, content: Any) -> int:
+        """A whole number that a seed may be."""
         self.check(type(content) is int and 0 <= content <= LARGEST_SEED, f"{what} is no whole number")
         return content
 
     def check(self, holds: bool, sentence: str) -> None:
+        """ValueError with the sentence where it does not hold."""
         require(holds, f"{self.path} is no submission to the track {VERSION}: {sentence}.")

@@ -15,9 +15,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int32, Key, Num, UInt32
 
-from synagents.agents.codes import NUM_ACTIONS
 from synagents.hyperparameters import require_whole, settings, static
-from synagents.learners.choice import RESOLUTION, words
+from synagents.learners.choice import RESOLUTION, require_nudges, words
 from synagents.schedules import Schedule, at, require_range
 from synagents.world import (
     Group,
@@ -27,7 +26,6 @@ from synagents.world import (
     RoundNumber,
     Transition,
     Tree,
-    require_discrete,
 )
 
 __all__ = ["IntegerTrace"]
@@ -74,9 +72,7 @@ class IntegerTrace(MemoryLearner):
     def init(self, key: Key[Array, ""], groups: tuple[Group, ...]) -> tuple[()]:
         """Nothing that worlds share; ValueError where actions are not -, 0, +."""
         del key
-        _, actions = require_discrete(groups, "IntegerTrace")
-        if actions != NUM_ACTIONS:
-            raise ValueError(f"IntegerTrace knows the three actions -, 0, +, but these agents have {actions}.")
+        require_nudges(groups, "IntegerTrace")
         return ()
 
     def begin_world(self, key: Key[Array, ""], mind: tuple[()], groups: tuple[Group, ...]) -> IntegerTraceMemory:

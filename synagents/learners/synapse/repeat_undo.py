@@ -16,8 +16,8 @@ from jaxtyping import Array, Float, Key
 from synagents.agents.codes import NUM_ACTIONS, all_codes, last_action, last_reward
 from synagents.agents.histories import require_codes
 from synagents.hyperparameters import require_between, settings
-from synagents.learners.choice import sample
-from synagents.world import Group, Learner, Metrics, RoundNumber, Transition, Tree, require_discrete
+from synagents.learners.choice import require_nudges, sample
+from synagents.world import Group, Learner, Metrics, RoundNumber, Transition, Tree
 
 __all__ = ["RepeatUndo"]
 
@@ -38,14 +38,12 @@ class RepeatUndo(Learner):
     def init(self, key: Key[Array, ""], groups: tuple[Group, ...]) -> Float[Array, "S A"]:
         """The rule written out as a policy, one row per history."""
         del key
-        histories, actions = require_discrete(groups, "RepeatUndo")
-        if actions != NUM_ACTIONS:
-            raise ValueError(f"RepeatUndo knows the three actions -, 0, +, but these agents have {actions}.")
+        histories = require_nudges(groups, "RepeatUndo")
         memory = require_codes(groups, "RepeatUndo")
         codes, last = all_codes(memory), last_action(all_codes(memory), memory)
-        uniform = jnp.full((histories, actions), 1 / actions, jnp.float32)
-        repeat = self.repeat * jax.nn.one_hot(last, actions, dtype=jnp.float32) + (1 - self.repeat) * uniform
-        undo = jnp.where((last == 1)[:, None], uniform, jax.nn.one_hot(2 - last, actions, dtype=jnp.float32))
+        uniform = jnp.full((histories, NUM_ACTIONS), 1 / NUM_ACTIONS, jnp.float32)
+        repeat = self.repeat * jax.nn.one_hot(last, NUM_ACTIONS, dtype=jnp.float32) + (1 - self.repeat) * uniform
+        undo = jnp.where((last == 1)[:, None], uniform, jax.nn.one_hot(2 - last, NUM_ACTIONS, dtype=jnp.float32))
         return jnp.select([(last_reward(codes) == digit)[:, None] for digit in (0, 2)], [undo, repeat], uniform)
 
     def act(

@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, Key
 
 from synagents.agents.codes import NUM_ACTIONS
 from synagents.hyperparameters import require_between, settings
-from synagents.learners.choice import explore_around
+from synagents.learners.choice import explore_around, require_nudges
 from synagents.schedules import Schedule, at, require_range
 from synagents.world import (
     Group,
@@ -28,7 +28,6 @@ from synagents.world import (
     RoundNumber,
     Transition,
     Tree,
-    require_discrete,
 )
 
 __all__ = ["Trace"]
@@ -65,9 +64,7 @@ class Trace(MemoryLearner):
     def init(self, key: Key[Array, ""], groups: tuple[Group, ...]) -> tuple[()]:
         """Nothing that worlds share; ValueError where actions are not -, 0, +."""
         del key
-        _, actions = require_discrete(groups, "Trace")
-        if actions != NUM_ACTIONS:
-            raise ValueError(f"Trace knows the three actions -, 0, +, but these agents have {actions}.")
+        require_nudges(groups, "Trace")
         return ()
 
     def begin_world(self, key: Key[Array, ""], mind: tuple[()], groups: tuple[Group, ...]) -> TraceMemory:
