@@ -47,6 +47,12 @@ def submitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def test_a_name_that_is_no_algorithm_is_refused_with_those_that_there_are() -> None:
+    for refuse in (lambda: track.typed("nope", []), lambda: track.entry_of("nope", {})):
+        said = refused(refuse)
+        assert "No algorithm is called 'nope'" in said and "ippo" in said and "trace" in said and "backprop" not in said
+
+
 def test_the_budget_counts_agent_steps_and_is_never_exceeded() -> None:
     entry = track.entry_of("uniform", {})
     _, steps = track.learn(entry, 0, Protocol(budget=42 * 2 * 200 * 3 - 1, worlds=2, life=200))

@@ -11,7 +11,7 @@ never the best on the way. (The finding that a policy of toys trains large netwo
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -91,15 +91,20 @@ def learner_name(name: str) -> str:
     return f"{own.__module__}:{own.__name__}" if own is not None else name
 
 
+def constructor_of(name: str) -> Callable[..., Any]:
+    """What makes the algorithm; ValueError if there is none of this name."""
+    known = [*algorithms(), *(own for own in registry.offers("learners") if "synapse" in registry.families(own))]
+    require(":" in name or name in known, f"No algorithm is called {name!r}: {nearest(name, known)}.")
+    return registry.find("learners", learner_name(name))
+
+
 def entry_of(name: str, given: Values) -> Entry:
     """An algorithm with settings by parameter name: its own, and what its agents are told.
 
     Raises:
         ValueError: if there is no such algorithm or setting, or a value is out of range.
     """
-    known = [*algorithms(), *registry.offers("learners")]
-    require(":" in name or name in known, f"No algorithm is called {name!r}: {nearest(name, known)}.")
-    constructor = registry.find("learners", learner_name(name))
+    constructor = constructor_of(name)
     own = flags.flags_of(constructor)
     for setting in given:
         known = [*own, *MAY_SEE]
@@ -114,7 +119,7 @@ def entry_of(name: str, given: Values) -> Entry:
 
 def typed(name: str, pairs: Sequence[str]) -> Values:
     """Settings typed as NAME=VALUE; ValueError where one cannot be read or the algorithm has none of this name."""
-    known = flags.flags_of(registry.find("learners", learner_name(name)))
+    known = flags.flags_of(constructor_of(name))
     known |= {setting: flags.flags_of(synapse_v0.world)[setting] for setting in MAY_SEE}
     given: Values = {}
     for pair in pairs:
