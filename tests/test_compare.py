@@ -70,6 +70,24 @@ def test_runs_are_put_together_by_setting_and_named_by_what_differs(runs: list[P
     assert "step_size 0.2" in table(compared) and "higher" in table(compared)
 
 
+def test_what_goes_along_with_another_learner_is_not_named(config: Json, tmp_path: Path) -> None:
+    paths = [
+        write_run(tmp_path / name, config, seed, [0.5], **settings)
+        for name, seed, settings in (
+            ("a", 0, {"step_size": 0.1, "epsilon": 0.5}),
+            ("b", 0, {"step_size": 0.2, "epsilon": 0.5}),
+            ("c", 0, {"step_size": 0.1, "table": "shipped"}),
+        )
+    ]
+    other = read_config(paths[2]) | {"learner": "team-q"}
+    (paths[2] / "config.json").write_text(json.dumps(other))
+    assert [group.name for group in compare(paths).groups] == [
+        "learner trace, step_size 0.1",
+        "learner trace, step_size 0.2",
+        "learner team-q, step_size 0.1",
+    ]
+
+
 def test_what_a_difference_says() -> None:
     said = [beyond(Estimate(0, low, high)) for low, high in ((1, 2), (-2, -1), (-1, 1), (np.nan, np.nan))]
     assert said == ["higher", "lower", "within the interval", "unknown: a single seed"]

@@ -43,6 +43,7 @@ SETTINGS = (
     "rollout_length",
     "lives",
 )
+CHOSEN = ("task", "learner", "world", "network")  # of SETTINGS, those that bring settings of their own
 
 
 class Seed(NamedTuple):
@@ -194,9 +195,15 @@ def plot_comparison(comparison: Comparison, out: str | Path) -> Path:
 
 
 def _names(settings: list[dict[str, Any]]) -> list[str]:
-    """What each setting is called: that in which they differ."""
+    """What each setting is called: that in which they differ, less what goes along with another learner or the like."""
     every = dict.fromkeys(name for own in settings for name in own)
     odd = [name for name in every if any(own.get(name) != settings[0].get(name) for own in settings)]
     if not odd:
         return [" ".join(str(own[name]) for name in ("task", "learner") if name in own) or "all" for own in settings]
-    return [", ".join(f"{name} {own.get(name, '-')}" for name in odd) for own in settings]
+    chosen = [name for name in odd if name in CHOSEN]
+
+    def kinds(*more: str) -> int:
+        return len({str([own.get(name) for name in (*chosen, *more)]) for own in settings})
+
+    told = [name for name in odd if name in chosen or kinds(name) > kinds()]
+    return [", ".join(f"{name} {own.get(name, '-')}" for name in told) for own in settings]
