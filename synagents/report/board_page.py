@@ -24,7 +24,8 @@ from synagents.run.files import check_writable, path_of, write_whole
 FILE = "index.html"
 NOTE = (
     "Lines stand beside those that are told the same. Intervals are 95 % bootstrap intervals, runs resampled within "
-    "each task; a line of a single run has none. Scores are those of the last look, never the best."
+    "each task; that of a line of a single run cannot say what another run would give, and is not drawn. Scores are "
+    "those of the last look, never the best."
 )
 
 

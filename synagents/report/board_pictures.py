@@ -1,7 +1,7 @@
 """Pictures of a board, for a page or a talk: profiles, sample efficiency, accuracy against cost, means, ranks, duels.
 
 Colours are those of `synagents.report.scores.looks_of` in all of them. Bands and bars are 95 % bootstrap intervals,
-runs resampled within each task; a line of a single run has none.
+runs resampled within each task; of a line of a single run they would say nothing, and points have none.
 """
 
 from collections.abc import Callable, Mapping
@@ -163,7 +163,8 @@ def _forest(board: Board, estimates: Mapping[str, Estimate], label: str, middle:
             continue
         value, low, high = estimates[row]
         style, colour = looks[row]
-        axis.plot([low, high], [at, at], color=colour, linewidth=2.2)
+        if all(len(runs) > 1 for runs in board.runs[row].values()):
+            axis.plot([low, high], [at, at], color=colour, linewidth=2.2)
         axis.plot([value], [at], MARKERS[style], color=colour, markersize=6)
     axis.set_yticks(range(len(rows)), rows, fontsize=9, parse_math=False)
     for at, tick in enumerate(axis.get_yticklabels()):

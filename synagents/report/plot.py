@@ -89,7 +89,8 @@ def ground(*, dark: bool) -> Any:
     inked = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
     papered = ("figure.facecolor", "axes.facecolor", "savefig.facecolor")
     # Names of parts of an SVG are drawn from the salt: without one, two pictures of the same scores differ.
-    return rc_context({name: ink for name in inked} | {name: paper for name in papered} | {"svg.hashsalt": "synagents"})
+    settings: Any = {name: ink for name in inked} | {name: paper for name in papered} | {"svg.hashsalt": "synagents"}
+    return rc_context(settings)
 
 
 def save_figure(figure: Any, file: Path, command: str | None = None) -> Path:
