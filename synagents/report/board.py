@@ -178,7 +178,7 @@ def _of_scores(scores: Scores, kept: set[str]) -> list[Board]:
             ("Held-out accuracy in percent at the end of the budget", table) for table in report.tables(own, told)
         ]
         title_of_costs = (
-            f"Millions of sample evaluations to {REACHED:.0%} of the way from the untrained network to Adam"
+            f"Millions of sample evaluations to {100 * REACHED:.0f} % of the way from the untrained network to Adam"
         )
         tables += [(title_of_costs, table) for table in report.cost_tables(own, told, REACHED)]
         groups = dict(report.by_group(list(runs), told))
