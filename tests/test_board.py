@@ -19,6 +19,7 @@ from tests.claims import refused
 XOR, BOUNDARY, TENTH = "synapse/xor-v0", "synapse/boundary-v0", "synapse/digits-0-tenth-v0"
 UNTRAINED, ADAM = 0.475, 0.9  # of xor, in assets/bench.json
 MADE = "synagents bench page mine.json"
+NOTHING: dict[str, dict[str, statistics.Estimate]] = {"means": {}, "ranks": {}, "improvements": {}}
 
 
 def curves(*last: float) -> Curves:
@@ -97,6 +98,17 @@ def test_policies_stand_beside_those_whose_agents_see_the_same(policies: list[Pa
     np.testing.assert_allclose(track.runs["good"]["toys"], [0.9, 0.9])
     assert track.reference(None) == "good" and track.reference("bad") == "bad"
     assert board.read(policies, ["toys"])[0].tasks == ["toys"]
+
+
+def test_tasks_on_other_networks_have_a_board_of_their_own_without_a_scale(tmp_path: Path) -> None:
+    other = {"synapse/xor+quantized,weight_bits=2-v0": {"trace": curves(0.8, 0.6)}}
+    results.write(tmp_path / "all.json", SCORES | other)
+    suite, networks = board.read([tmp_path / "all.json"])
+    assert suite.tasks == [XOR, BOUNDARY] and networks.tasks == [*other] and not networks.is_scaled
+    np.testing.assert_allclose(networks.runs["trace"][networks.tasks[0]], [0.8, 0.6])
+    drawn = [picture.name for picture in board_pictures.pictures(networks, "trace", NOTHING)]
+    assert drawn == ["profiles", "curves", "means", "ranks"]
+    assert len(board.read([tmp_path / "all.json"], ["xor"])) == 1
 
 
 # What people see

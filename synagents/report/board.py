@@ -1,7 +1,7 @@
 """What a page of scores shows: a board for each list of tasks, with the scores of all lines and how sure they are.
 
     first track    accuracy on a scale on which the untrained network is 0 and Adam on the same network is 1
-    policy track   accuracy on held-out toys and on tasks, in [0, 1]
+    policy track, and tasks on other networks: held-out accuracy, in [0, 1]
 
 Profiles, means, ranks and curves over all tasks are of lines that have played them all: a part would not compare.
 (Agarwal et al. 2021; Gorsane et al. 2022; `synagents.benchmark.statistics`.)
@@ -33,6 +33,7 @@ from synagents.hyperparameters import nearest, require
 from synagents.report import scores as report
 from synagents.report.tables import Table
 
+ACCURACY = "held-out accuracy"  # the scale where none is frozen
 REACHED = 0.95  # of the way from the untrained network to Adam, in the table of costs
 
 
@@ -71,6 +72,11 @@ class Board(NamedTuple):
     def whole(self) -> list[str]:
         """The lines that have played every task."""
         return [line for line, own in self.runs.items() if len(own) == len(self.tasks)]
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether scores have the scale from the untrained network to Adam."""
+        return self.scale != ACCURACY
 
     def by_task(self, line: str) -> list[Float[np.ndarray, "runs"]]:
         """The scores of a line that has played every task."""
@@ -183,7 +189,19 @@ def _of_scores(scores: Scores, kept: set[str]) -> list[Board]:
         tables += [(title_of_costs, table) for table in report.cost_tables(own, told, REACHED)]
         groups = dict(report.by_group(list(runs), told))
         boards.append(Board(name, title, "score (untrained 0, Adam 1)", runs, groups, told, own, tables))
-    return boards
+    variants = {task: own for task, own in scores.items() if suite.is_variant(task) and not kept}
+    return [*boards, *([_on_other_networks(variants, told)] if variants else [])]
+
+
+def _on_other_networks(scores: Scores, told: Mapping[str, str]) -> Board:
+    """Tasks for which no scale is frozen."""
+    names = report.lines_of(scores, list(scores))
+    runs = {
+        line: {task: scores[task][line].accuracy[:, -1] for task in scores if line in scores[task]} for line in names
+    }
+    tables = [("Held-out accuracy in percent at the end of the budget", table) for table in report.tables(scores, told)]
+    groups = dict(report.by_group(names, told))
+    return Board("networks", "On other networks", ACCURACY, runs, groups, told, scores, tables)
 
 
 def _of_policies(policies: dict[str, submissions.Submission], kept: set[str]) -> list[Board]:
@@ -203,4 +221,4 @@ def _of_policies(policies: dict[str, submissions.Submission], kept: set[str]) ->
     table = Table(head, [(title, [row for row in rows if row[0] in those]) for title, those in groups.items()])
     title = "Policies learned on toys, then frozen"
     caption = "Loss on held-out toys, and held-out accuracy in percent; agent-steps are those of learning"
-    return [Board("policy", title, "held-out accuracy", runs, groups, {}, {}, [(caption, table)])]
+    return [Board("policy", title, ACCURACY, runs, groups, {}, {}, [(caption, table)])]

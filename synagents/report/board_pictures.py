@@ -56,7 +56,7 @@ def _along(board: Board) -> list[Picture]:
         made.append(
             Picture("profiles", "Performance profiles", text, lambda dark: _panels(board, profiles, levels, axes, dark))
         )
-    if board.whole and board.scores:
+    if board.whole and board.is_scaled:
         efficiency = {line: board.efficiency(line, SHARES) for line in board.whole}
         text = "The interquartile mean of all runs on all tasks after a share of each task's budget."
         labels = ("share of the budget", f"interquartile mean of the {board.scale}")
