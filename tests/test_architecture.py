@@ -64,7 +64,7 @@ MAY_IMPORT |= {
 # Outside libraries that only these files may import; everything else below the top floor does without.
 EDGES: dict[str, set[str]] = {
     "pettingzoo": {"envs.parallel", "envs.faces"},
-    "matplotlib": {"envs.render", "report.plot", "report.scores"},
+    "matplotlib": {"envs.render", "report.plot"},
     "stable_baselines3": {"envs.sb3"},
     "jaxmarl": {"envs.jaxmarl"},
     "rich": {"report.live"},

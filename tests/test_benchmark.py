@@ -2,6 +2,7 @@
 
 import gzip
 import inspect
+import itertools
 import json
 import os
 from pathlib import Path
@@ -16,7 +17,7 @@ from synagents.benchmark.results import Curves
 from synagents.cli import presets
 from synagents.cli.main import run as command
 from synagents.envs import synapse_v0
-from synagents.report.scores import GROUPS, _looks, costs, duels, markdown
+from synagents.report.scores import GROUPS, costs, duels, looks_of, markdown
 from tests.claims import refused, same_bits
 
 XOR = suite.find("xor")
@@ -40,6 +41,40 @@ def test_improvement_counts_pairs_of_runs_and_half_of_ties_task_by_task() -> Non
     mine, theirs = [np.array([1.0, 3.0]), np.array([5.0])], [np.array([2.0, 3.0]), np.array([4.0])]
     # first task: 1 loses twice, 3 wins once and ties once: (1 + 1/2) / 4; second task: won
     assert statistics.improvement(mine, theirs) == pytest.approx((0.375 + 1) / 2)
+
+
+def test_a_profile_is_the_share_of_runs_above_a_level_and_every_task_counts_alike() -> None:
+    scores = [np.array([0.2, 0.6]), np.array([0.5, 0.9, 0.9, 0.9])]
+    shares = statistics.profile(scores, np.array([0.1, 0.5, 0.6, 0.9]))
+    np.testing.assert_allclose(shares, [1, (1 / 2 + 3 / 4) / 2, (0 + 3 / 4) / 2, 0])
+
+
+def test_ranks_are_those_of_runs_drawn_at_random_and_ties_share_their_places() -> None:
+    def one(*runs: float) -> list[np.ndarray]:
+        return [np.array(runs)]
+
+    np.testing.assert_allclose(statistics.ranks(one(3.0), one(1.0), one(2.0)), [1, 3, 2])
+    np.testing.assert_allclose(statistics.ranks(one(1.0), one(1.0), one(0.0)), [1.5, 1.5, 3])
+    np.testing.assert_allclose(statistics.ranks(one(1.0, 3.0), one(2.0)), [1.5, 1.5])
+    np.testing.assert_allclose(statistics.ranks([*one(2.0), *one(1.0)], [*one(1.0), *one(4.0, 0.0)]), [1.25, 1.75])
+
+
+def test_the_mean_rank_is_the_mean_over_draws_of_a_run_of_each_line() -> None:
+    rng = np.random.default_rng(0)
+    lines_ = [[rng.integers(5, size=count).astype(float)] for count in (3, 4, 2)]
+    drawn = [
+        [1 + sum(other > own for other in each) + 0.5 * (sum(other == own for other in each) - 1) for own in each]
+        for each in itertools.product(*(task for (task,) in lines_))
+    ]
+    np.testing.assert_allclose(statistics.ranks(*lines_), np.mean(drawn, axis=0))
+
+
+def test_a_band_is_an_interval_at_every_point() -> None:
+    runs = np.random.default_rng(0).random((8, 3))
+    band = statistics.bootstrap_band(statistics.interquartile_curve, [runs[:5], runs[5:]])
+    for point in range(3):
+        one = statistics.bootstrap(statistics.interquartile_mean, [runs[:5, point], runs[5:, point]])
+        np.testing.assert_allclose([each[point] for each in band], one)
 
 
 def test_an_interval_holds_the_truth_as_often_as_it_says() -> None:
@@ -346,7 +381,7 @@ def test_a_tenth_of_the_budget_is_held_to_what_adam_reaches_with_the_whole() -> 
 
 
 def test_no_two_lines_of_the_board_look_the_same() -> None:
-    looks = _looks(list(lines.lines()), lines.lines())
+    looks = looks_of(list(lines.lines()), lines.lines())
     assert len(set(looks.values())) == len(looks) > 15
 
 

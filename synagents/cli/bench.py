@@ -1,5 +1,6 @@
-"""The commands `synagents bench`, `bench compare` and `bench merge`: the frozen benchmark, and files of scores."""
+"""The commands `synagents bench`, `bench compare`, `merge` and `page`: the frozen benchmark, and files of scores."""
 
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -93,6 +94,26 @@ def merge(files: tuple[Path, ...], out: Path) -> None:
     results.write(out, scores)
     _show(scores, lines.lines())
     print(f"The scores are in {out}.")
+
+
+@bench.command()
+@click.argument("files", nargs=-1, required=True, type=kinds.Place("file"))
+@click.option(
+    "--task", "names", multiple=True, help="A task of the benchmark, or toys; may be repeated.  [default: all]"
+)
+@click.option(
+    "--against", help="The line that others are set against.  [default: q-table, or repeat-undo, or the first]"
+)
+@click.option("--out", type=kinds.Place(), default=Path("board"), show_default=True, help="Folder to write into.")
+def page(files: tuple[Path, ...], names: tuple[str, ...], against: str | None, out: Path) -> None:
+    """Make one HTML page of the scores in FILES, of learners and of policies, with its pictures beside it."""
+    from synagents.report.board_page import write_page
+
+    typed = ["synagents", "bench", "page", *map(str, files), *(part for name in names for part in ("--task", name))]
+    typed += [*(["--against", against] if against else []), "--out", str(out)]
+    with entry.interruptible():
+        made = write_page(files, out, shlex.join(typed), tasks=names, against=against)
+    print(f"The page is {made}; its pictures are beside it.")
 
 
 def _show(scores: Any, told: Mapping[str, str]) -> None:

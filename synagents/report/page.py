@@ -8,7 +8,7 @@ import html
 import importlib.resources
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,15 +65,15 @@ def page_of(paths: Sequence[Path], command: str, *, watched: bool = False) -> st
     title = f"Report of {names[0]}" if len(names) == 1 else f"Report of {len(names)} runs"
     parts = {
         "@TITLE@": html.escape(title),
-        "@STYLE@": _asset("uPlot.min.css") + _asset("page.css"),
+        "@STYLE@": asset("uPlot.min.css") + asset("page.css"),
         "@COMMAND@": html.escape(command),
-        "@LICENSE@": _asset("uPlot.LICENSE.txt"),
-        "@LIBRARY@": _asset("uPlot.iife.min.js"),
-        "@SCRIPT@": _asset("page.js"),
-        "@FOLLOW@": f"<script>{_asset('watch.js')}</script>" if watched else "",
+        "@LICENSE@": asset("uPlot.LICENSE.txt"),
+        "@LIBRARY@": asset("uPlot.iife.min.js"),
+        "@SCRIPT@": asset("page.js"),
+        "@FOLLOW@": f"<script>{asset('watch.js')}</script>" if watched else "",
         "@DATA@": json_of(data).replace("<", "\\u003c"),
     }
-    return re.sub("@[A-Z]+@", lambda mark: parts[mark[0]], _asset("page.html"))
+    return filled(asset("page.html"), parts)
 
 
 def data_of(paths: Sequence[Path]) -> Json:
@@ -90,7 +90,13 @@ def json_of(data: Json) -> str:
     return json.dumps(_finite(data), allow_nan=False, separators=(",", ":"))
 
 
-def _asset(name: str) -> str:
+def filled(template: str, parts: Mapping[str, str]) -> str:
+    """A template with every mark, such as @TITLE@, replaced; what is put in is not looked at again."""
+    return re.sub("@[A-Z]+@", lambda mark: parts[mark[0]], template)
+
+
+def asset(name: str) -> str:
+    """A file of the page that the package carries."""
     return (ASSETS / name).read_text(encoding="utf-8")
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from synagents.hyperparameters import nearest, require
 from synagents.report.behaviour import ACTIONS
 from synagents.run.config import Config, read_config
-from synagents.run.files import check_writable, path_of, write_whole
+from synagents.run.files import Json, check_writable, path_of, write_whole
 from synagents.run.reading import read_metrics
 
 FORMAT = ".png"  # of pictures whose name says none
@@ -79,10 +79,28 @@ def picture_file(figure: Any, out: str | Path) -> Path:
     return check_writable(file)
 
 
-def save_figure(figure: Any, file: Path) -> Path:
-    """Write a figure, whole or not at all."""
+def ground(*, dark: bool) -> Any:
+    """A context in which figures are drawn, and saved, for a dark ground or a light one; both are opaque."""
+    try:
+        from matplotlib import rc_context
+    except ImportError:
+        raise ValueError("Pictures need matplotlib: pip install 'synagents[plot]'.") from None
+    ink, paper = ("#e6edf3", "#161b22") if dark else ("#1b1f24", "#ffffff")
+    inked = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
+    papered = ("figure.facecolor", "axes.facecolor", "savefig.facecolor")
+    # Names of parts of an SVG are drawn from the salt: without one, two pictures of the same scores differ.
+    settings: Any = {name: ink for name in inked} | {name: paper for name in papered} | {"svg.hashsalt": "synagents"}
+    return rc_context(settings)
+
+
+def save_figure(figure: Any, file: Path, command: str | None = None) -> Path:
+    """Write a figure, whole or not at all; a PNG or SVG says in its metadata by which command it was made."""
     content = io.BytesIO()
-    figure.savefig(content, dpi=110, format=file.suffix[1:].lower())
+    kind = file.suffix[1:].lower()
+    metadata: Json = {"Description": f"Made by {command}"} if command else {}
+    if command and kind == "svg":
+        metadata["Date"] = None  # the same scores make the same file
+    figure.savefig(content, dpi=110, format=kind, metadata=metadata or None)
     write_whole(file, content.getvalue())
     return file
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -14,6 +15,8 @@ from synagents.benchmark.results import Curves, Scores
 from synagents.benchmark.statistics import Estimate, bootstrap
 from synagents.benchmark.suite import SUITE, TENTH, TENTHS, is_variant
 from synagents.hyperparameters import require
+from synagents.report.plot import new_figure
+from synagents.report.tables import Table
 
 OWN = "own"
 GROUPS = {  # by what a line is told after a forward pass, beside what it did itself
@@ -27,16 +30,31 @@ GROUPS = {  # by what a line is told after a forward pass, beside what it did it
 
 def normalised(task: str, curves: Curves) -> Float[np.ndarray, "runs"]:
     """Last accuracies on a scale on which the untrained network is 0 and Adam on the same network is 1."""
-    return (curves.accuracy[:, -1] - accuracy_at(task, 0)) / (accuracy_at(task, 1) - accuracy_at(task, 0))
+    return placed(task, curves.accuracy[:, -1])
+
+
+def placed(task: str, accuracy: Float[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:
+    """Accuracies on that scale."""
+    return (accuracy - accuracy_at(task, 0)) / (accuracy_at(task, 1) - accuracy_at(task, 0))
 
 
 def accuracy_at(task: str, place: float) -> float:
-    """The accuracy at a place of that scale."""
-    reference = json.loads((resources.files("synagents") / "assets" / "bench.json").read_text())[task]
+    """The accuracy at a place of that scale, which is that of the whole budget where a task has a tenth of it."""
+    reference = json.loads((resources.files("synagents") / "assets" / "bench.json").read_text())[_whole(task)]
     return reference["untrained"] + place * (reference["adam"] - reference["untrained"])
 
 
+def _whole(task: str) -> str:
+    """The id of the same task with the whole budget."""
+    return task.replace(f"{TENTH}-", "-")
+
+
 def markdown(scores: Scores, told: Mapping[str, str]) -> str:
+    """The tables of `tables` in Markdown."""
+    return "\n\n".join(table.markdown() for table in tables(scores, told))
+
+
+def tables(scores: Scores, told: Mapping[str, str]) -> list[Table]:
     """Mean last accuracies in percent, task by task, and the normalised IQM over all tasks of the suite.
 
     The tasks with a tenth of the budget, and those on other networks, have tables of their own below.
@@ -48,27 +66,27 @@ def markdown(scores: Scores, told: Mapping[str, str]) -> str:
     Raises:
         ValueError: if there is no task of this version of the benchmark.
     """
-    tables = []
+    made = []
     for suite in (SUITE, TENTHS):
         if tasks := [task.id for task in suite.values() if task.id in scores]:
-            tables.append(_table(scores, told, tasks, overall=suite is SUITE))
+            made.append(_table(scores, told, tasks, overall=suite is SUITE))
     if others := [task for task in scores if is_variant(task)]:
-        tables.append(_table(scores, told, others, overall=False))
-    require(bool(tables), "These files hold no task of this version of the benchmark.")
-    return "\n\n".join(tables)
+        made.append(_table(scores, told, others, overall=False))
+    require(bool(made), "These files hold no task of this version of the benchmark.")
+    return made
 
 
-def _table(scores: Scores, told: Mapping[str, str], tasks: list[str], *, overall: bool) -> str:
-    head = ["line", "who", *map(_short, tasks), *(["normalised IQM"] if overall else [])]
-    rows = [_row(head), "|" + "---|" * len(head)]
-    for title, lines in _by_group(_lines(scores, tasks), told):
-        rows.append(_row([f"*{title}*", *[""] * (len(head) - 1)]))
+def _table(scores: Scores, told: Mapping[str, str], tasks: list[str], *, overall: bool) -> Table:
+    table = Table(["line", "who", *map(short, tasks), *(["normalised IQM"] if overall else [])], [])
+    for title, lines in by_group(lines_of(scores, tasks), told):
+        rows = []
         ranked = [(_overall(scores, line, tasks) if overall else None, line) for line in lines]
         ranked.sort(key=lambda entry: entry[0].value if entry[0] else -np.inf, reverse=True)
         for iqm, line in ranked:
             cells = [_cell(scores[task].get(line)) for task in tasks]
-            rows.append(_row([line, _who(line), *cells, *([str(iqm or "")] if overall else [])]))
-    return "\n".join(rows)
+            rows.append([line, who(line), *cells, *([str(iqm or "")] if overall else [])])
+        table.groups.append((title, rows))
+    return table
 
 
 def costs(scores: Scores, told: Mapping[str, str], share: float) -> str:
@@ -83,30 +101,32 @@ def costs(scores: Scores, told: Mapping[str, str], share: float) -> str:
         share: what to reach, on the scale on which the untrained network is 0 and Adam on the same network is 1, after
             the whole budget.
     """
-    tables = []
+    return "\n\n".join(table.markdown() for table in cost_tables(scores, told, share))
+
+
+def cost_tables(scores: Scores, told: Mapping[str, str], share: float) -> list[Table]:
+    """The tables of `costs`, which says what they are."""
+    made = []
     for suite in (SUITE, TENTHS):
-        targets = {
-            task.id: accuracy_at(SUITE[name.removesuffix(TENTH)].id, share)
-            for name, task in suite.items()
-            if task.id in scores
-        }
+        targets = {task.id: accuracy_at(task.id, share) for task in suite.values() if task.id in scores}
         if targets:
-            tables.append(_costs(scores, told, targets))
-    return "\n\n".join(tables)
+            made.append(_costs(scores, told, targets))
+    return made
 
 
-def _costs(scores: Scores, told: Mapping[str, str], targets: Mapping[str, float]) -> str:
+def _costs(scores: Scores, told: Mapping[str, str], targets: Mapping[str, float]) -> Table:
     tasks = list(targets)
-    heads = [f"{_short(task)}: {100 * targets[task]:.1f} %" for task in tasks]
-    table = [_row(["line", "who", *heads]), "|" + "---|" * (2 + len(heads))]
-    for title, lines in _by_group(_lines(scores, tasks), told):
+    heads = [f"{short(task)}: {100 * targets[task]:.1f} %" for task in tasks]
+    table = Table(["line", "who", *heads], [])
+    for title, lines in by_group(lines_of(scores, tasks), told):
         spent = np.array([[_spent(scores[task].get(line), targets[task]) for task in tasks] for line in lines])
         known = np.where(np.isnan(spent), np.inf, spent)
-        table.append(_row([f"*{title}*", *[""] * (1 + len(tasks))]))
+        rows = []
         for at in np.lexsort(known.T):  # by the last task, which is the dearest
             cells = [_amount(n, bold=n == low) for n, low in zip(spent[at], known.min(axis=0), strict=True)]
-            table.append(_row([lines[at], _who(lines[at]), *cells]))
-    return "\n".join(table)
+            rows.append([lines[at], who(lines[at]), *cells])
+        table.groups.append((title, rows))
+    return table
 
 
 def duels(scores: Scores, against: str) -> list[tuple[str, Estimate]]:
@@ -116,7 +136,7 @@ def duels(scores: Scores, against: str) -> list[tuple[str, Estimate]]:
     """
     found = []
     tasks = [task.id for task in SUITE.values() if task.id in scores] or list(scores)
-    for line in _lines(scores, tasks):
+    for line in lines_of(scores, tasks):
         shared = [task for task in tasks if line in scores[task] and against in scores[task]]
         if line != against and shared:
             pair = [[scores[task][name].accuracy[:, -1] for task in shared] for name in (line, against)]
@@ -130,16 +150,18 @@ def plot(scores: Scores, told: Mapping[str, str], out: Path) -> None:
     Raises:
         ValueError: if matplotlib is missing, or cannot write such a format.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise ValueError("Pictures need matplotlib: pip install 'synagents[plot]'.") from None
+    figure = curves_figure(scores, told)
+    figure.savefig(out, dpi=110)
+
+
+def curves_figure(scores: Scores, told: Mapping[str, str], *, dark: bool = False) -> Any:
+    """The figure of `plot`, for a light ground or a dark one."""
     tasks = [task.id for task in SUITE.values() if task.id in scores] or list(scores)
     across = min(len(tasks), 3)
     down = -(-len(tasks) // across)
-    figure = Figure(figsize=(4.4 * across, 0.8 + 3.2 * down), layout="constrained")
+    figure = new_figure(4.4 * across, 0.8 + 3.2 * down)
     panels = figure.subplots(down, across, squeeze=False).ravel()
-    looks = _looks(_lines(scores, tasks), told)
+    looks = looks_of(lines_of(scores, tasks), told, dark=dark)
     for empty in panels[len(tasks) :]:
         empty.axis("off")
     for axis, task in zip(panels, tasks, strict=False):
@@ -160,25 +182,27 @@ def plot(scores: Scores, told: Mapping[str, str], out: Path) -> None:
         axis.grid(alpha=0.3)
     plotted = {label: line for axis in panels for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     figure.legend(plotted.values(), plotted.keys(), loc="outside lower center", ncols=6, fontsize=8, frameon=False)
-    figure.savefig(out, dpi=110)
+    return figure
 
 
-def _looks(lines: Sequence[str], told: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+def looks_of(lines: Sequence[str], told: Mapping[str, str], *, dark: bool = False) -> dict[str, tuple[str, str]]:
     """The style of every line, which says what it is, and a colour that no other line of this style has."""
-    palette = [*(f"C{index}" for index in range(10)), "black", "gold", "navy", "lime", "salmon", "deepskyblue"]
+    deep = ["white", "gold", "violet"] if dark else ["black", "gold", "navy"]
+    palette = [*(f"C{index}" for index in range(10)), *deep, "lime", "salmon", "deepskyblue"]
     looks: dict[str, tuple[str, str]] = {}
     for line in lines:
-        style = "-" if _who(line) == "agents" else ":" if _group(line, told) == "gradient" else "--"
+        style = "-" if who(line) == "agents" else ":" if _group(line, told) == "gradient" else "--"
         count = sum(style == other for other, _ in looks.values())
         looks[line] = style, palette[count % len(palette)]
     return looks
 
 
-def _lines(scores: Scores, tasks: Sequence[str]) -> list[str]:
+def lines_of(scores: Scores, tasks: Sequence[str]) -> list[str]:
+    """All lines that have played any of the tasks."""
     return list(dict.fromkeys(line for task in tasks for line in scores[task]))
 
 
-def _by_group(lines: Sequence[str], told: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
+def by_group(lines: Sequence[str], told: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
     """The title and the lines of every group that has any."""
     for group, title in GROUPS.items():
         if those := [line for line in lines if _group(line, told) == group]:
@@ -189,7 +213,8 @@ def _group(line: str, told: Mapping[str, str]) -> str:
     return told.get(_plain(line), OWN)
 
 
-def _who(line: str) -> str:
+def who(line: str) -> str:
+    """What acts: agents that share a policy, or one optimizer."""
     return "one optimizer" if is_optimizer(_plain(line)) else "agents"
 
 
@@ -198,13 +223,9 @@ def _plain(line: str) -> str:
     return line.partition(" (")[0]
 
 
-def _short(task: str) -> str:
+def short(task: str) -> str:
     """`synapse/xor-v0` -> "xor"."""
     return task.split("/")[1].rsplit("-", 1)[0]
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def _spent(curves: Curves | None, target: float) -> float:

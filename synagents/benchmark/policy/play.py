@@ -109,9 +109,18 @@ def verify(path: Path, seed: int | None, named: str | None, *, data: Path | None
 
 
 def board(submissions: dict[str, Submission]) -> str:
-    """A table in Markdown: the loss on held-out toys, and accuracies in percent, mean (95 % bootstrap interval)."""
+    """The table of `rows` in Markdown."""
+    head, *own = rows(submissions)
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *own])
+
+
+def rows(submissions: dict[str, Submission]) -> list[list[str]]:
+    """The table's head, and a row for each submission, the best first.
+
+    There are the loss on held-out toys, and accuracies in percent: mean (95 % bootstrap interval).
+    """
     places = list(dict.fromkeys(place for each in submissions.values() for place in each.runs[0].scores))
-    rows = [["algorithm", "runs", "agent-steps", "toys: loss", *places], ["---"] * (4 + len(places))]
+    found = [["algorithm", "runs", "agent-steps", "toys: loss", *places]]
     for name, own in sorted(submissions.items(), key=lambda pair: _losses(pair[1]).mean()):
         loss = bootstrap(mean, [_losses(own)])
         row = [name, str(len(own.runs)), f"{own.runs[0].agent_steps / 1e6:.0f} M", str(loss)]
@@ -119,8 +128,8 @@ def board(submissions: dict[str, Submission]) -> str:
             there = [run.scores[place].accuracy * 100 for run in own.runs if place in run.scores]
             estimate = bootstrap(mean, [np.array(there)]) if there else None
             row.append(f"{estimate.value:.1f} ({estimate.low:.1f}-{estimate.high:.1f})" if estimate else "")
-        rows.append(row)
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+        found.append(row)
+    return found
 
 
 def _losses(submission: Submission) -> np.ndarray:
