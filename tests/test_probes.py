@@ -18,6 +18,7 @@ from synagents.probes import (
     alignment,
     firing_rate,
     flip_rate,
+    layer_alignment,
     modulator,
     occupancy,
     step_length,
@@ -36,6 +37,7 @@ OF_SYNAPSES = (
     flip_rate,
     occupancy,
     alignment,
+    layer_alignment,
     step_length,
     weight_spread,
 )
