@@ -1,23 +1,38 @@
 """What if an agent, or a group, had done otherwise: against two forward passes by hand, and all orders by hand."""
 
 import itertools
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from synagents.agents.tables import Table
+from synagents.cli.build import open_run, preset
+from synagents.cli.main import cli
 from synagents.envs import synapse_v0
 from synagents.hyperparameters import settings
+from synagents.interventions.alignment import _reliability, alignment_of
 from synagents.interventions.credit import credit
+from synagents.interventions.follow import follow
+from synagents.interventions.lesion import lesioned
 from synagents.interventions.moment import act_otherwise, acted, instead_of, moment_of
 from synagents.interventions.shapley import coalitions, orders_of, shapley
+from synagents.interventions.told import as_text, correlation, of_credit
+from synagents.interventions.transplant import transplanted
+from synagents.learners.synapse.team_q import TeamQ
 from synagents.learners.uniform import Uniform
-from synagents.loop import Run, advance, begin
+from synagents.loop import Run, advance, begin, evaluate
 from synagents.networks.integer import IntegerMLP
 from synagents.registry import offers
+from synagents.run.files import Json
+from synagents.run.fit import fit
+from synagents.run.tables import load_table
 from synagents.world import Learner
 from tests.toys import Relay, pictures
 
@@ -229,3 +244,142 @@ def test_a_group_that_does_nothing_gets_nothing() -> None:
 def test_orders_and_coalitions_by_hand() -> None:
     assert len(set(orders_of(3, 6, 0))) == 6 and len(orders_of(3, 5, 0)) == 5
     assert coalitions([(1, 0, 2)], 3).astype(int).tolist() == [[[0, 0, 0], [0, 1, 0], [1, 1, 0], [1, 1, 1]]]
+
+
+def test_a_team_that_acts_at_random_is_aligned_with_nothing_and_the_rule_is() -> None:
+    rule = offers("learners")["repeat-undo"]()
+    world = synapse_v0.world("digits", hidden=(), step_size=0.002, interval=50, batch_size=100, reward="sign")
+    for learner, follows in ((rule, True), (Uniform(), False)):
+        told = alignment_of(begin(0, world, learner), rounds=200)["layer0_weight"]
+        assert (told.alignment.low > 0) == follows
+        assert 0 < told.floor < 0.1 and told.alignment.value < told.ceiling < 1
+
+
+def test_the_ceiling_is_the_share_of_a_gradient_that_is_no_noise() -> None:
+    rng = np.random.default_rng(0)
+    signal = rng.normal(size=2000)
+    for noise, expected in ((0.0, 1.0), (1.0, 0.5**0.5), (3.0, 0.1**0.5)):
+        slopes = signal + noise * rng.normal(size=(64, 2000))
+        assert float(_reliability(jnp.asarray(slopes, jnp.float32))) == pytest.approx(expected, abs=0.03)
+    assert float(_reliability(jnp.asarray(rng.normal(size=(64, 2000)), jnp.float32))) < 0.1
+    assert float(_reliability(jnp.zeros((3, 5)))) == 0
+
+
+@pytest.mark.parametrize("learner", [Uniform(), TeamQ()])
+def test_frozen_agents_stay_where_they_are_and_others_go_on(learner: Any) -> None:
+    run, _ = advance(begin(0, WORLD, learner), 5)
+    later, _ = advance(lesioned(run, "layer0_weight", "freeze"), 20)
+    assert (later.state.weights["layer0_weight"] == run.state.weights["layer0_weight"]).all()
+    assert (later.state.weights["layer1_weight"] != run.state.weights["layer1_weight"]).any()
+    intact, _ = advance(run, 20)
+    assert (intact.state.weights["layer0_weight"] != run.state.weights["layer0_weight"]).any()
+
+
+def test_removed_weights_are_zero_and_stay_so() -> None:
+    later, _ = advance(lesioned(after(), "layer1_bias", "remove"), 10)
+    assert (later.state.weights["layer1_bias"] == 0).all()
+
+
+def test_random_agents_choose_each_action_a_third_of_the_time_whatever_the_learner_says() -> None:
+    up = Table(np.tile(np.float32([0, 0, 1]), (81, 1)), WORLD.groups[0].about, "team")
+    run = begin(0, WORLD, TeamQ(table=up, adaptive=False, epsilon=0.0))
+    seen = []
+    for group in ("layer0_weight", "layer1_weight"):  # the same look at whom nothing was done to
+        now = lesioned(run, group, "random")
+        for _ in range(60):
+            now, _ = advance(now, 1)
+            seen.append((group, np.asarray(now.state.actions["layer0_weight"][0, 0]) % 3))
+    random, others = (
+        np.concatenate([own for name, own in seen if (name == "layer0_weight") == it]) for it in (True, False)
+    )
+    assert np.bincount(random, minlength=3) / random.size == pytest.approx([1 / 3] * 3, abs=0.08)
+    assert (others == 2).all()
+
+
+def test_lesions_that_cannot_be_are_refused() -> None:
+    with pytest.raises(ValueError, match="No group is called 'layer'"):
+        lesioned(after(), "layer", "freeze")
+    with pytest.raises(ValueError, match="kind must be one of freeze, random, remove"):
+        lesioned(after(), "layer0_bias", "melt")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="does nothing"):
+        lesioned(begin(0, Relay(), Echo()), "callers", "freeze")
+
+
+def test_an_intact_run_is_followed_as_it_would_have_gone() -> None:
+    run = after(2, SHARED)
+    told = follow({"intact": run}, 20)
+    later, _ = advance(run, 20)
+    assert told.steps.tolist() == list(range(2, 23, 2))
+    assert told.metrics["intact"]["loss"][-1] == pytest.approx(float(evaluate(later)["loss"][0, 0]), rel=1e-5)
+    with pytest.raises(ValueError, match="multiple of 10"):
+        follow({"intact": run}, 15)
+    with pytest.raises(ValueError, match="played"):
+        follow({"a": run, "b": later}, 10)
+
+
+def test_a_transplanted_table_trains_another_world_and_random_agents_do_not() -> None:
+    world = synapse_v0.world("digits", hidden=(), step_size=0.004, interval=100, batch_size=100, history="trace")
+    table = load_table(learner="team-q")
+    told = follow(transplanted(begin(0, world, TeamQ()), table, 0), 1000).metrics
+    assert told["transplant"]["accuracy"][-1] > 0.5 > 0.3 > told["random"]["accuracy"][-1]
+    assert told["transplant"]["accuracy"][0] == told["random"]["accuracy"][0] == told["own"]["accuracy"][0]
+
+
+def test_a_table_that_means_something_else_is_refused() -> None:
+    with pytest.raises(ValueError, match="rows are histories of"):
+        transplanted(begin(0, WORLD, TeamQ()), load_table(learner="team-q"), 0)
+    with pytest.raises(ValueError, match="Uniform has no table"):
+        transplanted(after(), load_table(), 0)
+
+
+def test_what_is_told_of_credit_is_a_row_for_each_group_and_the_error_of_the_sum() -> None:
+    found = credit(after())
+    rows, closing = of_credit(found)
+    assert sum(row["sum"] for row in rows.values()) == pytest.approx(closing["sum"])  # type: ignore[misc]
+    assert closing["error"] == found.first_order_total - found.total
+    assert closing["together"] == found.team - found.total
+    assert as_text(rows, closing, "group").splitlines()[0].split() == [
+        "group", "agents", "changed", "helped", "sum", "first_order",
+    ]  # fmt: skip
+    assert correlation(np.array([1.0, 2, 3]), np.array([2.0, 4, 6])) == pytest.approx(1)
+    assert correlation(np.ones(3), np.arange(3.0)) is None
+
+
+def test_the_command_says_what_the_functions_find(tmp_path: Path) -> None:
+    directory = tmp_path / "run"
+    spec = preset("xor", "team-q", rounds=40, hidden=(3,))
+    fit(spec, directory, tell=lambda line: None, checkpoint_seconds=0)
+
+    def ask(*words: str) -> Json:
+        said = CliRunner().invoke(cli, ["probe", str(directory), *words, "--json"])
+        assert said.exit_code == 0, said.exception or said.output
+        return json.loads(said.stdout)
+
+    run = open_run(directory)[0]
+    told = ask("--out", str(tmp_path / "c.npz"))
+    assert (told["what"], told["step"], set(told["groups"])) == ("credit", 40, {g.name for g in run.world.groups})
+    with np.load(tmp_path / "c.npz") as kept:
+        assert sum(kept[f"contribution.{name}"].sum() for name in told["groups"]) == pytest.approx(told["sum"])
+    early = sorted((directory / "checkpoints").glob("step-*"))[0]
+    assert ask("--what", "shapley", "--checkpoint", str(early))["step"] < 40
+    assert ask("--what", "alignment", "--rounds", "10")["groups"]["layer0_weight"]["floor"] == pytest.approx(
+        1.96 / 6**0.5
+    )
+    assert len(ask("--what", "lesion", "--lesion", "layer0_weight:freeze", "--rounds", "20")["steps"]) == 11
+    assert set(ask("--what", "transplant", "--from", str(directory), "--rounds", "10")["steps"]["0"]) == {
+        f"{name}_accuracy" for name in ("transplant", "own", "random")
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--rounds", "20"], "--rounds says nothing of credit"),
+        (["--what", "alignment", "--from", "x"], "--from says nothing of alignment"),
+        (["--what", "lesion"], "lesion needs --lesion"),
+        (["--what", "transplant"], "transplant needs --from"),
+    ],
+)
+def test_an_option_that_says_nothing_is_refused(words: list[str], sentence: str) -> None:
+    said = CliRunner().invoke(cli, ["probe", "nowhere", *words])
+    assert isinstance(said.exception, ValueError) and sentence in str(said.exception)

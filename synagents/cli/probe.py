@@ -36,7 +36,7 @@ _OPTIONS = {"source": "from"}  # where an option and its name in Python differ
 @click.option(
     "--rounds",
     type=kinds.Whole(10),
-    help="alignment, lesion, transplant: rounds to play, >= 10; of the last two a multiple of 10.  [default: 100, 1000]",
+    help="Rounds to play, >= 10: alignment; lesion and transplant, a multiple of 10.  [default: 100; 1000]",
 )
 @click.option("--batches", type=kinds.Whole(2), help="alignment: batches that give the ceiling, >= 2.  [default: 16]")
 @click.option("--lesion", metavar="GROUP:freeze|random|remove", help="lesion: who is put out of action, and how.")
@@ -57,10 +57,11 @@ def probe(run: Path, what: str, checkpoint: Path | None, index: int, as_json: bo
 
     asked = {name: value for name, value in given.items() if value is not None}
     for name in asked:
-        meant = [question for question, names in _NEEDS.items() if name in names]
-        require(
-            name in _NEEDS[what], f"--{name} says nothing of {what}: leave it out, or ask for {' or '.join(meant)}."
-        )
+        meant = " or ".join(question for question, names in _NEEDS.items() if name in names)
+        option = _OPTIONS.get(name, name)
+        require(name in _NEEDS[what], f"--{option} says nothing of {what}: leave it out, or ask for {meant}.")
+    for name in {"lesion", "source"} & set(_NEEDS[what]):
+        require(name in asked, f"Who does what is not said: {what} needs --{_OPTIONS.get(name, name)}.")
     prepare_jax()
     with entry.interruptible():
         opened = _opened(run, checkpoint)
@@ -69,7 +70,7 @@ def probe(run: Path, what: str, checkpoint: Path | None, index: int, as_json: bo
     if as_json:
         print(json.dumps({"what": what, "step": opened.t, f"{first}s": rows, **closing}))
         return
-    print(f"{what} after step {opened.t:,}:\n{told.as_text(rows, closing, first)}")
+    print(f"{what}, the run at step {opened.t:,}:\n{told.as_text(rows, closing, first)}")
     if "out" in asked:
         print(f"Every agent's numbers are in {asked['out']}.")
 

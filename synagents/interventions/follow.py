@@ -1,4 +1,4 @@
-"""Runs that differ in one thing, played on side by side: what that one thing did, beside a run that has nothing done."""
+"""Runs that differ in one thing, played on side by side: what it does, seen beside the run that goes without."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
