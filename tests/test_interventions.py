@@ -38,6 +38,7 @@ from tests.toys import Relay, pictures
 
 STEP = 0.05
 WORLD = synapse_v0.world("xor", hidden=(3,), step_size=STEP, interval=0, init_scale=0.5)
+PAID = replace(WORLD, reward="delta")
 SHARED = synapse_v0.world("digits", hidden=(), step_size=0.01, interval=2, batch_size=20)
 
 
@@ -267,7 +268,7 @@ def test_the_ceiling_is_the_share_of_a_gradient_that_is_no_noise() -> None:
 
 @pytest.mark.parametrize("learner", [Uniform(), TeamQ()])
 def test_frozen_agents_stay_where_they_are_and_others_go_on(learner: Any) -> None:
-    run, _ = advance(begin(0, WORLD, learner), 5)
+    run, _ = advance(begin(0, PAID, learner), 5)
     later, _ = advance(lesioned(run, "layer0_weight", "freeze"), 20)
     assert (later.state.weights["layer0_weight"] == run.state.weights["layer0_weight"]).all()
     assert (later.state.weights["layer1_weight"] != run.state.weights["layer1_weight"]).any()
@@ -282,7 +283,7 @@ def test_removed_weights_are_zero_and_stay_so() -> None:
 
 def test_random_agents_choose_each_action_a_third_of_the_time_whatever_the_learner_says() -> None:
     up = Table(np.tile(np.float32([0, 0, 1]), (81, 1)), WORLD.groups[0].about, "team")
-    run = begin(0, WORLD, TeamQ(table=up, adaptive=False, epsilon=0.0))
+    run = begin(0, PAID, TeamQ(table=up, adaptive=False, epsilon=0.0))
     seen = []
     for group in ("layer0_weight", "layer1_weight"):  # the same look at whom nothing was done to
         now = lesioned(run, group, "random")
@@ -318,7 +319,8 @@ def test_an_intact_run_is_followed_as_it_would_have_gone() -> None:
 
 
 def test_a_transplanted_table_trains_another_world_and_random_agents_do_not() -> None:
-    world = synapse_v0.world("digits", hidden=(), step_size=0.004, interval=100, batch_size=100, history="trace")
+    options: dict[str, Any] = {"reward": "delta", "batch_change": "reevaluate", "history": "trace"}
+    world = synapse_v0.world("digits", hidden=(), step_size=0.004, interval=100, batch_size=100, **options)
     table = load_table(learner="team-q")
     told = follow(transplanted(begin(0, world, TeamQ()), table, 0), 1000).metrics
     assert told["transplant"]["accuracy"][-1] > 0.5 > 0.3 > told["random"]["accuracy"][-1]
@@ -327,7 +329,7 @@ def test_a_transplanted_table_trains_another_world_and_random_agents_do_not() ->
 
 def test_a_table_that_means_something_else_is_refused() -> None:
     with pytest.raises(ValueError, match="rows are histories of"):
-        transplanted(begin(0, WORLD, TeamQ()), load_table(learner="team-q"), 0)
+        transplanted(begin(0, PAID, TeamQ()), load_table(learner="team-q"), 0)
     with pytest.raises(ValueError, match="Uniform has no table"):
         transplanted(after(), load_table(), 0)
 

@@ -1,6 +1,7 @@
 """`synagents probe`: ask a run on disk what its agents did and why; the run itself is read and never changed."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,7 +138,7 @@ def _transplant(run: "Run", index: int, source: Path, rounds: int = 1000, seed: 
     return of_followed(follow(transplanted(run, tables[0], seed), rounds, index))
 
 
-_ANSWERS = {
+_ANSWERS: dict[str, Callable[..., Any]] = {
     "credit": _credit,
     "shapley": _shapley,
     "alignment": _alignment,

@@ -89,9 +89,10 @@ def credit(run: Run, *, instead: float | None = None, index: int = 0, number: in
     chosen = jax.jit(acted)(moment)
     with jax.enable_x64(True):  # one agent's part is below the resolution of 32 bits
         losses, ends, slopes = _losses(moment, other, chunk)
+        by_group = unflat(losses, groups)
     loss, loss_otherwise = (float(end) for end in ends)
     return Credit(
-        {name: own - loss for name, own in unflat(np.asarray(losses), groups).items()},
+        {name: np.asarray(own) - loss for name, own in by_group.items()},
         {name: np.asarray(own).reshape(-1) for name, own in slopes.items()},
         _belief(run.world, moment, chosen.obs, chosen.actions, other),
         {name: np.asarray(own != other[name]) for name, own in chosen.actions.items()},

@@ -107,8 +107,8 @@ def _act(moment: Moment, instead: Tree, changed: Tree) -> Acted:
             for name, own in chosen.items()
         }
 
-    world, learner, key, *lived = moment
-    return act_all(world, learner, key.action, *lived, change)
+    lived = moment.state, moment.memory, moment.mind, moment.t
+    return act_all(moment.world, moment.learner, moment.key.action, *lived, change)
 
 
 def loss_of(moment: Moment, moved: State) -> Float[Array, ""]:

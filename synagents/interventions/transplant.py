@@ -4,12 +4,14 @@ What it does there it knows from elsewhere: whether a policy is about its task, 
 (Bhargava et al. 2022 learn their table on toys and train large networks with it.)
 """
 
-from dataclasses import fields, replace
+from dataclasses import replace
+from typing import Any
 
 from synagents.agents.tables import Table
 from synagents.hyperparameters import require
 from synagents.learners.uniform import Uniform
 from synagents.loop import Run, begin
+from synagents.world import AnyLearner
 
 
 def transplanted(run: Run, table: Table, seed: int) -> dict[str, Run]:
@@ -27,15 +29,14 @@ def transplanted(run: Run, table: Table, seed: int) -> dict[str, Run]:
     Raises:
         ValueError: if the learner has no table that can be frozen, or the table's rows mean something else here.
     """
-    names = {field.name for field in fields(run.learner)}
+    own: Any = run.learner
     require(
-        {"table", "adaptive"} <= names,
-        f"{type(run.learner).__name__} has no table that can be given and frozen: transplant into a run of team-q or "
-        "q-table.",
+        hasattr(own, "table") and hasattr(own, "adaptive"),
+        f"{type(own).__name__} has no table that can be given and frozen: transplant into a run of team-q or q-table.",
     )
-    learners = {
-        "transplant": replace(run.learner, table=table, adaptive=False),
-        "own": run.learner,
+    learners: dict[str, AnyLearner] = {
+        "transplant": replace(own, table=table, adaptive=False),
+        "own": own,
         "random": Uniform(),
     }
     return {
