@@ -296,9 +296,10 @@ class SynapseWorld(World):
         return jnp.concatenate([weights, jnp.stack([*rewards, state.loss])])
 
     def _forward(self, weights: Params, task_state: TaskState, key: Key[Array, ""]) -> tuple[Any, Num[Array, ""]]:
-        """The task's state and the loss: int32 of whole numbers, else f32, also where others compute with 64 bits."""
+        """The task's state and the loss: int32 of whole numbers, f64 of weights in f64, else f32."""
         task_state, loss = forward(self.network, self.task, weights, task_state, key)
-        return task_state, loss.astype(jnp.int32 if self.network.integer else jnp.float32)
+        widest = jnp.result_type(jnp.float32, *weights.values())
+        return task_state, loss.astype(jnp.int32 if self.network.integer else widest)
 
 
 def world(

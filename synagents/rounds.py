@@ -6,6 +6,7 @@
 What is written here is written for one run; `synagents.axes` gives it the axes of worlds and runs.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -150,8 +151,9 @@ def act_all(
     memory: Memory,
     mind: Mind,
     t: RoundNumber,
+    change: Callable[[Tree], Tree] = lambda chosen: chosen,
 ) -> Acted:
-    """Everyone sees and acts, turn by turn; arguments as `play`, the key being the one that the agents draw with."""
+    """Everyone sees and acts by turns; arguments as `play`, the agents' key, and what becomes of what a turn chose."""
     obs: Tree = {}
     actions: Tree = {}
     extras: dict[int, PyTree] = {}
@@ -164,6 +166,7 @@ def act_all(
         else:
             acted = learner.act(drawn, mind, seen, t, turn)
             chosen, extras[turn] = _parts(learner, "act", acted, ("actions", "extras"))
+        chosen = change(chosen)
         state = world.move(state, chosen, t, turn)
         obs, actions = obs | seen, actions | chosen
     return Acted(state, obs, actions, extras, memory)

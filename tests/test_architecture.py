@@ -56,8 +56,9 @@ BELOW = IDEA | {
 MAY_IMPORT |= {
     "run": BELOW | {"run"},
     "benchmark": BELOW | {"run", "benchmark", "cli"},
+    "interventions": BELOW | {"benchmark", "interventions"},
     "report": BELOW | {"run", "report", "benchmark"},
-    "cli": BELOW | {"run", "report", "benchmark", "cli"},
+    "cli": BELOW | {"run", "report", "benchmark", "interventions", "cli"},
     "assets": {"data"},
     "": BELOW | {"run", "report", "cli", "benchmark"},  # the package itself: the public names
 }

@@ -18,6 +18,7 @@ from synagents.probes import (
     alignment,
     firing_rate,
     flip_rate,
+    layer_alignment,
     modulator,
     occupancy,
     step_length,
@@ -36,6 +37,7 @@ OF_SYNAPSES = (
     flip_rate,
     occupancy,
     alignment,
+    layer_alignment,
     step_length,
     weight_spread,
 )
@@ -83,6 +85,14 @@ def test_alignment_is_one_down_the_gradient_and_minus_one_up_it() -> None:
     down = moved(lambda state: jax.tree.map(jnp.negative, slope(state)))
     assert float(alignment(WORLD, down)) == pytest.approx(1, abs=1e-3)
     assert float(alignment(WORLD, moved(slope))) == pytest.approx(-1, abs=1e-3)
+
+
+def test_layers_are_aligned_each_for_itself() -> None:
+    """The first layer's weights go down the gradient, the second's up it, and biases stay."""
+    way = {"layer0_weight": -1.0, "layer1_weight": 1.0, "layer0_bias": 0.0, "layer1_bias": 0.0}
+    seen = moved(lambda state: {name: way[name] * own for name, own in slope(state).items()})
+    told = {name: float(own) for name, own in layer_alignment(WORLD, seen).items()}
+    assert told == pytest.approx(way | {"layer0_weight": 1, "layer1_weight": -1}, abs=1e-3)
 
 
 def test_alignment_of_a_team_that_stays_is_zero() -> None:

@@ -15,6 +15,7 @@ import click
 from synagents.cli import entry, kinds
 from synagents.cli.bench import bench
 from synagents.cli.options import CHECKPOINTS, JSON, QUIET, SEED, TENSORBOARD, count, result_file
+from synagents.cli.probe import probe
 from synagents.cli.train import Train, carry_out, train_options
 
 _PLACE = kinds.Place()
@@ -74,6 +75,7 @@ def cli() -> None:
 
 
 cli.add_command(bench)
+cli.add_command(probe)
 
 
 @cli.command(cls=Train, add_help_option=False)

@@ -13,6 +13,7 @@ from synagents.probes.one_round import action_mix as action_mix
 from synagents.probes.one_round import alignment as alignment
 from synagents.probes.one_round import firing_rate as firing_rate
 from synagents.probes.one_round import flip_rate as flip_rate
+from synagents.probes.one_round import layer_alignment as layer_alignment
 from synagents.probes.one_round import modulator as modulator
 from synagents.probes.one_round import occupancy as occupancy
 from synagents.probes.one_round import step_length as step_length
