@@ -7,7 +7,6 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +22,8 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 HAVE_TESTS = {"README.md", "your_first_agent.md"}  # for their Python: test_readme.py and test_tutorial.py
 BLOCK = re.compile(r"(?:^<!-- (?P<mark>[^>]*) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
 INLINE = re.compile(r"`(synagents [^`]+)`")
-PLACEHOLDER = re.compile(r"\b[A-Z]{2,}\b|\.\.\.|\b(mine|correlate):")
+PLACEHOLDER = re.compile(r"\b[A-Z]{2,}\b|\.\.\.|\b\w+:[A-Za-z]")  # or a file of the reader's own
+SAVED = re.compile(r"Saved as `(\w+)\.py`")
 ROUNDS = 4  # more than any page can learn in, and few enough for all of them to run
 
 
@@ -73,11 +73,11 @@ def in_few_rounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
 
         return played
 
-    def fit(spec: Any, *args: Any, **options: Any) -> Any:
-        return whole_fit(replace(spec, rounds=min(spec.rounds, ROUNDS)), *args, **options)
+    def preset(*args: Any, **options: Any) -> Any:
+        return whole_preset(*args, **options | {"rounds": ROUNDS})
 
-    whole_fit = synagents.fit
-    monkeypatch.setattr(synagents, "fit", fit, raising=False)
+    whole_preset = synagents.preset
+    monkeypatch.setattr(synagents, "preset", preset, raising=False)
     for name in ("train", "advance"):
         monkeypatch.setattr(synagents, name, few(getattr(synagents, name)), raising=False)
     monkeypatch.setattr(outer, "advance", few(outer.advance))
@@ -95,6 +95,17 @@ def run_command(line: str) -> None:
     words += ["--quiet"] if steps else []
     done = CliRunner().invoke(cli, words)
     assert done.exit_code == 0, f"{line}\n{done.output}\n{done.exception!r}"
+
+
+def commands_on_the_file_to_save(page: Path) -> list[str]:
+    """Where a page has the reader save its first block of Python: saves it, and gives the commands that name the file."""
+    saved = SAVED.search(page.read_text())
+    if not saved:
+        return []
+    Path(f"{saved[1]}.py").write_text(next(block.text for block in blocks(page) if block.language == "python"))
+    found = [" ".join(text.split()) for text in INLINE.findall(page.read_text()) if f"{saved[1]}:" in text]
+    assert found, f"{page.name}: nothing plays {saved[1]}.py"
+    return found
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -125,9 +136,27 @@ def test_what_a_page_shows_runs(page: Path, capsys: pytest.CaptureFixture[str]) 
             exec(compile(block.text, page.name, "exec"), scope)
         for line in block.commands:
             run_command(line)
+    for line in commands_on_the_file_to_save(page):
+        run_command(line)
 
 
 @pytest.mark.usefixtures("in_few_rounds")
 @pytest.mark.parametrize("command", inline_commands())
 def test_a_command_in_running_text_runs(command: str) -> None:
     run_command(command)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files_and_headings_that_are_there(page: Path) -> None:
+    """Where the page is read as it is; the site's build holds its own copies to the same."""
+    for target, _, heading in re.findall(r"\]\((?![a-z]+:)([^)\s#]*)(#([^)\s]+))?\)", page.read_text()):
+        file = page.parent / target if target else page
+        assert file.exists(), f"{page.name}: {target}"
+        headings = re.findall(r"^#+ (.+)$", file.read_text(), re.M) if heading else []
+        assert not heading or heading in {re.sub(r"[^\w -]", "", text).lower().replace(" ", "-") for text in headings}
+
+
+def test_every_page_is_in_the_sites_navigation() -> None:
+    listed = set(re.findall(r"([\w/]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.M))
+    there = {str(page.relative_to(ROOT / "docs")) for page in PAGES if page.is_relative_to(ROOT / "docs")}
+    assert listed == there | {"index.md", "contributing.md", "changelog.md"}
