@@ -24,7 +24,7 @@ BLOCK = re.compile(r"(?:^<!-- (?P<mark>[^>]*) -->\n)?^```(?P<language>\w*)\n(?P<
 INLINE = re.compile(r"`(synagents [^`]+)`")
 PLACEHOLDER = re.compile(r"\b[A-Z]{2,}\b|\.\.\.|\b\w+:[A-Za-z]")  # or a file of the reader's own
 SAVED = re.compile(r"Saved as `(\w+)\.py`")
-ROUNDS = 4  # more than any page can learn in, and few enough for all of them to run
+ROUNDS = 2  # compiling is nearly all that a command takes then
 
 
 class Block(NamedTuple):
@@ -98,7 +98,7 @@ def run_command(line: str) -> None:
 
 
 def commands_on_the_file_to_save(page: Path) -> list[str]:
-    """Where a page has the reader save its first block of Python: saves it, and gives the commands that name the file."""
+    """Of a page that has the reader save its first block of Python; saves it."""
     saved = SAVED.search(page.read_text())
     if not saved:
         return []
