@@ -92,6 +92,7 @@ def run_command(line: str) -> None:
     steps = {"train": ROUNDS, "resume": 2 * ROUNDS}.get(words[0])
     if steps and (words[0] == "train" or "--steps" in words):
         words += ["--steps", str(steps)]  # of two the last one counts
+    words += ["--step", str(ROUNDS)] if "--step" in words else []
     words += ["--quiet"] if steps else []
     done = CliRunner().invoke(cli, words)
     assert done.exit_code == 0, f"{line}\n{done.output}\n{done.exception!r}"

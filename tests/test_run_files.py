@@ -202,6 +202,18 @@ def test_a_run_is_opened_at_its_last_whole_checkpoint_and_nothing_is_changed(und
     assert "seed 3, not 4" in refused(lambda: open_run(undisturbed, replace(SPEC, seed=4)), ValueError)
 
 
+def test_a_run_is_opened_as_it_was_after_any_step_by_playing_it_again(undisturbed: Path, stopped: Path) -> None:
+    for step in (0, 1, 5, ROUNDS):
+        run, summary = open_run(undisturbed, SPEC, step)
+        again = SPEC.advance(SPEC.begin(), step)[0] if step else SPEC.begin()
+        assert run.t == step and weights_sha256(run) == weights_sha256(again)
+        assert (summary is None) == (step < ROUNDS)
+    for file in (stopped / "checkpoints").iterdir():
+        damage(file)
+    assert open_run(stopped, SPEC, 3)[0].t == 3
+    assert "in 0 .. " in refused(lambda: open_run(undisturbed, SPEC, ROUNDS + 1), ValueError)
+
+
 def test_a_run_without_a_whole_checkpoint_is_opened_at_its_start_or_refused(stopped: Path) -> None:
     for file in (stopped / "checkpoints").iterdir():
         damage(file)

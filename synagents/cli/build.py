@@ -204,19 +204,24 @@ def rebuild(config: Config) -> Spec[Any, Any]:
     return replace(spec, rounds=rounds[-1])
 
 
-def open_run(directory: str | Path, spec: Spec[Any, Any] | None = None) -> tuple[Run | OuterRun, Json | None]:
+def open_run(
+    directory: str | Path, spec: Spec[Any, Any] | None = None, *, step: int | None = None
+) -> tuple[Run | OuterRun, Json | None]:
     """The last saved state of the run in a directory, and its summary, or None where it is not finished.
 
     Args:
         directory: of a run.
         spec: what was played; None builds it again from the names in config.json.
+        step: of which the state is, in 0 .. those that were asked for; it is played again from the last checkpoint
+            before.
 
     Raises:
         FileNotFoundError: if there is no run.
-        ValueError: if the run was begun from objects in Python, and no spec is given, or another one.
+        ValueError: if the run was begun from objects in Python, and no spec is given, or another one; or there is no
+            such step.
         RunError: if its files cannot be understood.
     """
-    return reading.open_run(directory, rebuild(read_config(directory)) if spec is None else spec)
+    return reading.open_run(directory, rebuild(read_config(directory)) if spec is None else spec, step)
 
 
 def build(names: Names, given: Values, *, rounds: int, seed: int = 0, by_preset: bool = True) -> Built:

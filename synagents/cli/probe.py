@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from synagents.loop import Run
 
 _NEEDS = {  # which options say something to which question
-    "credit": ("instead", "out"),
-    "shapley": ("instead", "orders"),
-    "alignment": ("rounds", "batches"),
-    "lesion": ("lesion", "rounds"),
+    "credit": ("step", "instead", "out"),
+    "shapley": ("step", "instead", "orders"),
+    "alignment": ("step", "rounds", "batches"),
+    "lesion": ("step", "lesion", "rounds"),
     "transplant": ("source", "rounds", "seed"),
 }
 _OPTIONS = {"source": "from"}  # where an option and its name in Python differ
@@ -26,7 +26,11 @@ _OPTIONS = {"source": "from"}  # where an option and its name in Python differ
 @click.command()
 @click.argument("run", type=kinds.Place())
 @click.option("--what", type=click.Choice(list(_NEEDS)), default="credit", show_default=True, help="What is asked.")
-@click.option("--checkpoint", type=kinds.Place("file"), help="A checkpoint of the run.  [default: the last whole one]")
+@click.option(
+    "--step",
+    type=kinds.Whole(0),
+    help="After how many steps of the run, played again from the last checkpoint before.  [default: the last one]",
+)
 @click.option("--index", type=kinds.Whole(0), default=0, show_default=True, help="Of several runs, which one, >= 0.")
 @click.option(
     "--instead",
@@ -45,7 +49,7 @@ _OPTIONS = {"source": "from"}  # where an option and its name in Python differ
 @click.option("--seed", type=kinds.SEED, help="transplant: of the networks and batches.  [default: 0]")
 @result_file("--out", "credit: every agent's numbers to write, as a NumPy archive.", suffix=".npz")
 @JSON
-def probe(run: Path, what: str, checkpoint: Path | None, index: int, as_json: bool, **given: Any) -> None:
+def probe(run: Path, what: str, index: int, as_json: bool, **given: Any) -> None:
     """Ask the run in directory RUN what its agents did, and why, in the round that it would play next.
 
     credit: what each agent's action was worth, by replaying the round without it. shapley: what each group's was, over
@@ -65,7 +69,7 @@ def probe(run: Path, what: str, checkpoint: Path | None, index: int, as_json: bo
         require(name in asked, f"Who does what is not said: {what} needs --{_OPTIONS.get(name, name)}.")
     prepare_jax()
     with entry.interruptible():
-        opened = _opened(run, checkpoint)
+        opened = _opened(run, asked.pop("step", None))
         rows, closing = _ANSWERS[what](opened, index, **asked)
     first = "step" if what in ("lesion", "transplant") else "group"
     if as_json:
@@ -76,15 +80,14 @@ def probe(run: Path, what: str, checkpoint: Path | None, index: int, as_json: bo
         print(f"Every agent's numbers are in {asked['out']}.")
 
 
-def _opened(run: Path, checkpoint: Path | None) -> "Run":
+def _opened(run: Path, step: int | None) -> "Run":
     from synagents.cli.build import open_run
     from synagents.loop import Run
-    from synagents.run import checkpoints
 
-    opened = open_run(run)[0]
+    opened = open_run(run, step=step)[0]
     if not isinstance(opened, Run):
         raise ValueError(f"The run in {run} is of an outer loop, whose lives are replayed by synagents plot --replay.")
-    return checkpoints.load(checkpoint, opened) if checkpoint else opened
+    return opened
 
 
 def _credit(run: "Run", index: int, out: Path | None = None, **asked: Any) -> Any:

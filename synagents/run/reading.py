@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from synagents.hyperparameters import require_whole
 from synagents.run.checkpoints import CheckpointError
 from synagents.run.config import require_same
 from synagents.run.directory import RunDirectory
@@ -45,12 +46,14 @@ def read_metrics(directory: str | Path) -> dict[str, np.ndarray]:
     return {name: values.astype(np.int64) if name in WHOLE_NUMBERS else values for name, values in columns.items()}
 
 
-def open_run(directory: str | Path, spec: Spec[R, Any]) -> tuple[R, Json | None]:
-    """A run as its last whole checkpoint has it, and its summary.
+def open_run(directory: str | Path, spec: Spec[R, Any], step: int | None = None) -> tuple[R, Json | None]:
+    """A run as its last whole checkpoint has it, or as it was after some step, and its summary.
 
     Args:
         directory: of the run, which may be going on.
         spec: what the run was begun with; the number of rounds may differ.
+        step: rounds (updates of an outer loop) that it has played, in 0 .. those that it was asked for: it is played
+            again from the last checkpoint before, which gives the same run; None for the last whole checkpoint.
 
     Returns:
         The run (before its first round, where it has not saved yet), and what summary.json says, or None where the
@@ -58,23 +61,39 @@ def open_run(directory: str | Path, spec: Spec[R, Any]) -> tuple[R, Json | None]
 
     Raises:
         FileNotFoundError: if the directory holds no run.
-        ValueError: if the run was begun with other settings.
+        ValueError: if the run was begun with other settings, or has no such step.
         RunError: if its files cannot be understood, or all its checkpoints are damaged.
     """
     opened = RunDirectory(directory)
     config = opened.config()
     require_same(opened.path, config, spec.to_config())
+    if step is not None:
+        require_whole("step", step, 0, config["rounds"])
     born = spec.begin()
-    files = checkpoint_files(opened.path)
-    for file in (*files.steps, *files.best):
-        try:
-            run, _ = read_checkpoint(opened.path, file, born)
-        except (CheckpointError, FileNotFoundError):  # damaged, or removed by the run that is going on
-            continue
-        return run, opened.finished() if run.t == config["rounds"] else None
-    if files.steps or files.best:
+    saved = _last_saved(opened.path, born, step)
+    if step is not None:
+        run = born if saved is None else saved
+        run = run if run.t == step else spec.advance(run, step - run.t)[0]
+    elif saved is not None:
+        run = saved
+    elif any(checkpoint_files(opened.path)):
         raise RunError(
             f"No checkpoint in {opened.path / CHECKPOINTS} is whole: `synagents resume {opened.path}` plays the run "
             "again from its start."
         )
-    return born, None
+    else:
+        run = born
+    return run, opened.finished() if run.t == config["rounds"] else None
+
+
+def _last_saved(directory: Path, born: R, step: int | None) -> R | None:
+    """The last whole checkpoint, at most of so many steps where they are given."""
+    files = checkpoint_files(directory)
+    for file in (*files.steps, *files.best):
+        try:
+            run, _ = read_checkpoint(directory, file, born)
+        except (CheckpointError, FileNotFoundError):  # damaged, or removed by the run that is going on
+            continue
+        if step is None or run.t <= step:
+            return run
+    return None
