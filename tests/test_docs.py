@@ -38,7 +38,7 @@ class Block(NamedTuple):
     def commands(self) -> list[str]:
         """The commands of a shell's block, each in one line."""
         lines = self.text.replace("\\\n", " ").splitlines() if self.language == "sh" else []
-        return [line for line in lines if line.strip()]
+        return [line for line in lines if line.strip() and not line.startswith("#")]
 
 
 def blocks(page: Path) -> list[Block]:

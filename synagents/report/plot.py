@@ -119,6 +119,7 @@ def _plot(axis: Any, title: str, lines: Panel, columns: Columns) -> None:
             )
     axis.set_title(title, fontsize=10, parse_math=False)
     axis.set_xlabel("step")
+    axis.locator_params(axis="x", nbins=4, integer=True)  # long numbers would touch
     axis.grid(alpha=0.3)
     if len(lines) > 1:
         axis.legend(fontsize=8, frameon=False)
