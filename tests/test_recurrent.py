@@ -48,10 +48,14 @@ def test_a_skip_begins_as_if_it_was_not_there() -> None:
     np.testing.assert_array_equal(plain.apply(plain.init(KEY), X), direct.apply(direct.init(KEY), X))
 
 
-@pytest.mark.parametrize(("cell", "step_size"), [("rate", "exponential:3e-3:3e-4"), ("lstm", "exponential:1e-2:1e-3")])
-def test_agents_teach_it_to_read_digits_row_by_row_and_random_ones_do_not(cell: str, step_size: str) -> None:
+@pytest.mark.parametrize(
+    ("cell", "units", "step_size"), [("rate", 64, "exponential:3e-3:3e-4"), ("lstm", 16, "exponential:2e-2:2e-3")]
+)
+def test_agents_teach_it_to_read_digits_row_by_row_and_random_ones_do_not(
+    cell: str, units: int, step_size: str
+) -> None:
     def taught(learner: str) -> float:
-        spec = preset("digits", learner, network="recurrent", cell=cell, step_size=step_size, rounds=4_000)
+        spec = preset("digits", learner, network="recurrent", cell=cell, units=units, step_size=step_size, rounds=4_000)
         run = spec.begin()
         run, _ = advance(run, 4_000)
         return evaluate(run)["accuracy"].item()
