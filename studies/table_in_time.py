@@ -165,9 +165,9 @@ def table(rows: list[dict[str, Any]]) -> None:
     print("\n| agents | seeds | rounds | " + " | ".join(("below 0.15", *ROWS)) + " |\n|---|---|---|" + "---|" * 5)
     print("| evidence of chance | | | " + " | ".join(f"{100 * share:.1f}" for share in by_chance()) + " |")
     for way, own in by_way.items():
-        for when in ("early", "late") if own else ():
-            shares = [percent([row[when][place] for row in own]) for place in range(5)]
-            rounds = f"first {EARLY:,}" if when == "early" else f"last {LATE:,}"
+        for part in ("early", "late") if own else ():
+            shares = [percent([row[part][place] for row in own]) for place in range(5)]
+            rounds = f"first {EARLY:,}" if part == "early" else f"last {LATE:,}"
             print(f"| {way} | {len(own)} | {rounds} | {' | '.join(shares)} |")
     print("\n| agents | layer | half of the way after rounds | displacement | displacement / distance | held out, % |")
     print("|---|---|---|---|---|---|")
