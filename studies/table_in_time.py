@@ -191,7 +191,8 @@ def draw(rows: list[dict[str, Any]], plot: Path) -> None:
     """When rows are settled, where agents are, and how far layers have come."""
     from matplotlib.figure import Figure
 
-    learned, drawn = ([row for row in rows if row["way"] == way] for way in ("adaptive", "uniform"))
+    by_way = {way: [row for row in rows if row["way"] == way] for way in WAYS}
+    learned = by_way["adaptive"]
     figure = Figure(figsize=(11.5, 4.2), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     for place, name in enumerate(ROWS):
@@ -204,7 +205,7 @@ def draw(rows: list[dict[str, Any]], plot: Path) -> None:
             color=COLOURS[place],
             linestyle=DASHES[place],
             linewidth=2,
-            label=f"evidence {name}",
+            label=f"evidence {name} standard errors",
         )
     looks = np.arange(JUDGED, ROUNDS + 1, JUDGED)
     left.plot(
@@ -218,46 +219,52 @@ def draw(rows: list[dict[str, Any]], plot: Path) -> None:
     left.set(
         xscale="log", xlabel="rounds", ylabel="runs whose row is settled, %", title="When rows have their direction"
     )
+    left.set(ylim=(-3, 148), yticks=range(0, 101, 20))
     left.legend(frameon=False, fontsize=8, loc="upper left")
-    _histories(middle, learned, drawn)
-    _layers(right, learned, drawn)
+    _histories(middle, by_way)
+    _layers(right, by_way)
     for axis in (left, middle, right):
         axis.grid(alpha=0.3)
     figure.savefig(plot, dpi=130)
 
 
-def _histories(axis: Any, learned: list[dict[str, Any]], drawn: list[dict[str, Any]]) -> None:
+def _histories(axis: Any, by_way: dict[str, list[dict[str, Any]]]) -> None:
     """Bars: shares of agents by their evidence."""
     place = np.arange(5)
     bars = (
-        ("agents who draw", [row["late"] for row in drawn], "#999999"),
-        (f"table in its first {EARLY:,} rounds", [row["early"] for row in learned], "#56B4E9"),
-        (f"table in its last {LATE:,} rounds", [row["late"] for row in learned], "#0072B2"),
+        ("agents who draw", [row["late"] for row in by_way["uniform"]], "#999999"),
+        (f"learning, first {EARLY:,} rounds", [row["early"] for row in by_way["adaptive"]], "#56B4E9"),
+        (f"learning, last {LATE:,} rounds", [row["late"] for row in by_way["adaptive"]], "#0072B2"),
+        (f"frozen, last {LATE:,} rounds", [row["late"] for row in by_way["frozen"]], "#E69F00"),
     )
     for number, (name, shares, colour) in enumerate(bars):
         percents = 100 * np.array(shares)
         halves = [interval(own) for own in percents.T.tolist()]
         axis.bar(
-            place + 0.27 * (number - 1), percents.mean(axis=0), 0.25, yerr=halves, label=name, color=colour, capsize=2
+            place + 0.2 * (number - 1.5), percents.mean(axis=0), 0.19, yerr=halves, label=name, color=colour, capsize=2
         )
     axis.scatter(place, 100 * np.array(by_chance()), color="black", marker="_", s=700, label="normal evidence")
     axis.set_xticks(place, ("< 0.15", "to 0.5", "to 1", "to 2", "> 2"))
-    axis.set(xlabel="|evidence|, standard errors", ylabel="agents, %", title="Where agents are", ylim=(0, 42))
+    axis.set(xlabel="|evidence|, standard errors", ylabel="agents, %", title="Where agents are", ylim=(0, 50))
     axis.legend(frameon=False, fontsize=8, loc="upper right")
 
 
-def _layers(axis: Any, learned: list[dict[str, Any]], drawn: list[dict[str, Any]]) -> None:
+def _layers(axis: Any, by_way: dict[str, list[dict[str, Any]]]) -> None:
     """Lines: what share of the last displacement each matrix has reached."""
-    matrices = [name for name in learned[0]["displacement"] if name.endswith("weight")]
-    for number, name in enumerate(matrices):
-        for own, told in ((learned, f"{name} (learning)"), (drawn, f"{name} (drawing)")):
-            reached = np.array([row["displacement"][name] for row in own])
+    matrices = [name for name in by_way["adaptive"][0]["displacement"] if name.endswith("weight")]
+    for way, dashes in (("adaptive", "-"), ("frozen", "--"), ("uniform", ":")):
+        for number, name in enumerate(matrices):
+            if way == "uniform" and number:
+                continue  # all alike
+            reached = np.array([row["displacement"][name] for row in by_way[way]])
             reached = 100 * reached / reached[:, -1:]
-            style = {"color": COLOURS[number + 1], "linestyle": "-" if own is learned else ":"}
+            style = {"color": COLOURS[number + 1], "linestyle": dashes, "linewidth": 1.5}
+            style |= {"color": "0.4", "linewidth": 2.5} if way == "uniform" else {}
+            told = "agents who draw" if way == "uniform" else f"{name}, {way}"
             axis.plot(STEPS, reached.mean(axis=0), label=told, **style)
             half = [interval(values) for values in reached.T.tolist()]
             low, high = reached.mean(axis=0) - half, reached.mean(axis=0) + half
-            axis.fill_between(STEPS, low, high, color=COLOURS[number + 1], alpha=0.15, linewidth=0)
+            axis.fill_between(STEPS, low, high, color=style["color"], alpha=0.12, linewidth=0)
     axis.axhline(50, color="0.6", linewidth=0.8)
     axis.set(xlabel="rounds", ylabel="displacement, % of the last", title="How far matrices have come", ylim=(0, 105))
     axis.legend(frameon=False, fontsize=8, loc="lower right")
