@@ -115,7 +115,8 @@ def judged(lived: Lived, seed: int) -> dict[str, float]:
     moved = (lived.move != 0) & (lived.first_order != 0)
     own = Lived(*(values[moved] if len(values) else values for values in lived))
     down = np.sign(own.first_order) * own.move  # which way the loss falls
-    again, helped, repeats = own.next_worth != 0, own.worth > 0, own.next_move == own.move
+    helped, repeats = own.worth > 0, own.next_move == own.move
+    again = (own.next_move != 0) & (own.next_first_order != 0)
     drift = down * own.later
     went = drift != 0
     both = own.worth[again], own.next_worth[again]

@@ -94,9 +94,9 @@ def test_in_a_plane_slopes_say_all_of_the_next_contribution_and_moves_nothing(st
     rng, agents = np.random.default_rng(0), 20_000
     slope, moves = rng.normal(size=agents), rng.integers(-1, 2, (2, agents)).astype(float)
     slope[:1000] = 0  # weights behind pixels that are never lit: they are nobody's
-    worth = -slope * moves
+    worth = -slope * moves + 1e-15 * rng.normal(size=(2, agents))  # rounding gives also those a worth who did nothing
     lived = study["Lived"](
-        *worth, worth[0], worth[1], np.zeros(0), *moves, later=10 * moves[0], group=np.zeros(agents, int)
+        *worth, *(-slope * moves), np.zeros(0), *moves, later=10 * moves[0], group=np.zeros(agents, int)
     )
     found = study["judged"](lived, 0)
     assert found["slope"] == pytest.approx(1) and found["same_slope"] == 1 and found["who_matters"] == pytest.approx(1)
