@@ -229,7 +229,9 @@ def _weights(run: Run) -> dict[str, Agents]:
 
 
 def over_moments(row: dict[str, Any], name: str) -> float:
-    """The mean over a row's moments; nan where it has no such number."""
+    """The mean over a row's moments; nan where it has no such number. "repeats_more": by how much who helped does so."""
+    if name == "repeats_more":
+        return over_moments(row, "repeats_helped") - over_moments(row, "repeats_hurt")
     return mean(moment.get(name, math.nan) for moment in row["moments"])
 
 
@@ -248,6 +250,7 @@ COLUMNS = {
     "same_slope": "same slope's sign",
     "repeats_helped": "repeats, helped",
     "repeats_hurt": "repeats, hurt",
+    "repeats_more": "the difference",
     "auc_helps_again": "AUC of c: helps again",
     "auc_repeats": "repeats",
     "auc_drift": "drifts down the slope",
