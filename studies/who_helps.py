@@ -229,7 +229,7 @@ def _weights(run: Run) -> dict[str, Agents]:
 
 
 def over_moments(row: dict[str, Any], name: str) -> float:
-    """The mean over a row's moments; nan where it has no such number. "repeats_more": by how much who helped does so."""
+    """The mean over a row's moments; nan where it has no such number."""
     if name == "repeats_more":
         return over_moments(row, "repeats_helped") - over_moments(row, "repeats_hurt")
     return mean(moment.get(name, math.nan) for moment in row["moments"])
@@ -298,46 +298,58 @@ MARKERS = {"digits-0": "o", "digits": "s", "notmnist": "D"}
 
 
 def draw(rows: list[dict[str, Any]], plot: Path) -> None:
-    """Of `team-q`: what is known of the next contribution, who repeats, and what contributions and beliefs predict."""
+    """Of `team-q`: what is known of the next contribution, what helping and beliefs change, and what they predict."""
     from matplotlib.figure import Figure
 
+    by_team = {team: [row for row in rows if (row["team"], row["learner"]) == (team, "team-q")] for team in TEAMS}
+    by_team = {team: own for team, own in by_team.items() if len(own) > 1}
     figure = Figure(figsize=(11.5, 4.4), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
-    panels = (
-        (left, {"slope": "slope in t\nx move in t+1", "who_matters": "size of c\n(ranks)", "who_helps": "c itself"}),
-        (middle, {"repeats_helped": "helped\n(c > 0)", "repeats_hurt": "hurt\n(c < 0)"}),
-        (
-            right,
-            {
-                "auc_helps_again": "helps\nagain",
-                "auc_repeats": "repeats\nitself",
-                "auc_drift": f"drifts down,\n{LATER} rounds",
-                "auc_belief": "helps\n(by belief)",
-                "shuffled_helps_again": "helps again\n(shuffled)",
-            },
-        ),
-    )
-    for axis, columns in panels:
-        for number, team in enumerate(TEAMS):
-            own = [row for row in rows if (row["team"], row["learner"]) == (team, "team-q")]
-            if len(own) < 2:
-                continue
-            scale = 100 if axis is middle else 1
-            values = [[scale * over_moments(row, name) for row in own] for name in columns]
+    known = {"slope": "slope in t\nx move in t+1", "who_matters": "size of c\n(ranks)", "who_helps": "c itself"}
+    predicted = {
+        "auc_helps_again": "helps\nagain",
+        "auc_repeats": "repeats\nits move",
+        "auc_drift": f"drifts down,\n{LATER} rounds",
+        "auc_belief": "helps\n(by belief)",
+        "shuffled_helps_again": "helps again\n(shuffled)",
+    }
+    for axis, columns in ((left, known), (right, predicted)):
+        for number, (team, own) in enumerate(by_team.items()):
             place = np.arange(len(columns)) + 0.2 * (number - 1)
-            name = f"{team}: {TEAMS[team][2]:,} agents"
+            values = [[over_moments(row, name) for row in own] for name in columns]
             style: dict[str, Any] = {"color": COLOURS[team], "marker": MARKERS[team], "linestyle": "", "capsize": 3}
-            axis.errorbar(place, [mean(own) for own in values], [interval(own) for own in values], label=name, **style)
+            told = f"{team}: {TEAMS[team][2]:,} agents"
+            axis.errorbar(place, list(map(mean, values)), list(map(interval, values)), label=told, **style)
         axis.set_xticks(range(len(columns)), list(columns.values()), fontsize=8)
-        axis.grid(alpha=0.3, axis="y")
         axis.set_xlim(-0.6, len(columns) - 0.4)
     left.axhline(0, color="0.5", linewidth=0.8)
     right.axhline(0.5, color="0.5", linewidth=0.8)
-    left.set(ylabel="correlation with c in t + 1", title="What says an agent's next contribution")
-    middle.set(ylabel="agents who repeat their move, %", title="Who repeats itself in t + 1")
+    _by_size(middle, by_team)
+    left.set(ylabel="correlation with c in t + 1", title="What says an agent's next contribution", ylim=(-0.1, 1.1))
     right.set(ylabel="AUC, 0.5 says nothing", title="What c in t, or the belief, predicts")
-    left.legend(frameon=False, fontsize=8)
+    for axis in (left, middle, right):
+        axis.grid(alpha=0.3)
+    left.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 0.3))
     figure.savefig(plot, dpi=130)
+
+
+def _by_size(axis: Any, by_team: dict[str, list[dict[str, Any]]]) -> None:
+    """What agents know of their contributions, against their number."""
+    agents = [TEAMS[team][2] for team in by_team]
+    for name, told, colour, marker in (
+        ("repeats_more", "who helped repeats more often by", "#009E73", "o"),
+        ("belief", "correlation of belief and c", "#CC79A7", "s"),
+    ):
+        values = [[over_moments(row, name) for row in own] for own in by_team.values()]
+        style: dict[str, Any] = {"color": colour, "marker": marker, "linestyle": "", "capsize": 3}
+        axis.errorbar(agents, list(map(mean, values)), list(map(interval, values)), label=told, **style)
+        line = [mean(values[0]) * math.sqrt(agents[0] / n) for n in agents]
+        axis.plot(
+            agents, line, color="black", linestyle=":", label="" if name == "belief" else "first team's / sqrt(N)"
+        )
+    axis.set(xscale="log", yscale="log", xlabel="agents N", ylabel="share, or correlation")
+    axis.set_title("What agents know of it")
+    axis.legend(frameon=False, fontsize=8, loc="lower left")
 
 
 def cells(teams: list[str], seeds: range) -> list[Cell]:
