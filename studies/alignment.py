@@ -151,16 +151,28 @@ def exponents(own: dict[int, list[dict[str, Any]]], stage: str) -> list[float]:
     return [exponent(large, [one[seed] for one in by_seed]) for seed in positive]
 
 
+HEAD = (
+    "learner",
+    "c",
+    "agents",
+    "seeds",
+    "early, x sqrt(N)",
+    "late, x sqrt(N)",
+    "late",
+    "ceiling of the first matrix, late",
+    "length of the gradient, early",
+    "late",
+    "held out, %",
+)
+
+
 def table(rows: list[dict[str, Any]]) -> None:
     """Alignments in units of 1 / sqrt(N), and what else is said of every team; then the fitted exponents."""
     for task in HIDDEN:
         ways = [(way, chosen(rows, task, *way)) for way in WAYS]
         if not any(own for _, own in ways):
             continue
-        print(
-            f"\n**{task}**\n\n| learner | c | agents | seeds | early, x sqrt(N) | late, x sqrt(N) | late | ceiling of"
-        )
-        print("the first matrix, late | length of the gradient, early | late | held out, % |\n|---|" + "---|" * 10)
+        print(f"\n**{task}**\n\n| {' | '.join(HEAD)} |\n|{'---|' * len(HEAD)}")
         for (learner, length), own in ways:
             for agents, group in own.items():
                 print(f"| `{learner}` | {length:g} | {agents:,} | {len(group)} | {_row(agents, group)} |")
@@ -213,6 +225,7 @@ def draw(rows: list[dict[str, Any]], plot: Path) -> None:
     }
     _line(left, ceilings, "ceiling (first matrix)", {"color": "#009E73", "marker": "^", "markersize": 4})
     left.set(yscale="log", ylabel="cosine of move and -gradient", title=f"Alignment after {ROUNDS - WINDOW:,} rounds")
+    left.set(ylim=(2e-5, 2))
     middle.set(ylabel="cosine x sqrt(N)", title="The same in units of 1 / sqrt(N)", ylim=(-0.5, 5))
     right.set(ylabel="held-out accuracy, %", title=f"What the network can do after {ROUNDS:,}", ylim=(0, 100))
     for axis in (left, middle, right):
