@@ -345,7 +345,11 @@ def _by_size(axis: Any, by_team: dict[str, list[dict[str, Any]]]) -> None:
         axis.errorbar(agents, list(map(mean, values)), list(map(interval, values)), label=told, **style)
         line = [mean(values[0]) * math.sqrt(agents[0] / n) for n in agents]
         axis.plot(
-            agents, line, color="black", linestyle=":", label="" if name == "belief" else "first team's / sqrt(N)"
+            agents,
+            line,
+            color="black",
+            linestyle=":",
+            label="" if name == "belief" else "as 1 / sqrt(N) from the first",
         )
     axis.set(xscale="log", yscale="log", xlabel="agents N", ylabel="share, or correlation")
     axis.set_title("What agents know of it")
