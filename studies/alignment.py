@@ -49,7 +49,8 @@ STAGES = {"early": 100, "late": 1900}  # rounds played before
 WINDOW, ROUNDS = 100, 2000
 BATCH_SIZE, INTERVAL = 100, 50
 DECAY = 0.98  # of a trace, in both learners
-FOLLOWED = 0.5 * math.sqrt(2 / math.pi) / math.sqrt(5 / 6)
+MOVED = 5 / 6  # the mean square of a move of agents who follow their traces every other time
+FOLLOWED = 0.5 * math.sqrt(2 / math.pi) / math.sqrt(MOVED)
 LARGE = 900  # agents from which on the law is fitted
 WIDEST = "layer0_weight"  # the group of most agents, of which a ceiling is told
 FEW = {13_333: 5}  # seeds of networks that take long
@@ -162,6 +163,7 @@ HEAD = (
     "ceiling of the first matrix, late",
     "length of the gradient, early",
     "late",
+    "fall of the loss in a round by the slope, early",
     "held out, %",
 )
 
@@ -185,11 +187,14 @@ def table(rows: list[dict[str, Any]]) -> None:
 
 def _row(agents: int, group: list[dict[str, Any]]) -> str:
     scaled = [told([math.sqrt(agents) * row[stage]["alignment"] for row in group], 2) for stage in STAGES]
-    late = f"{mean(row['late']['alignment'] for row in group):.5f}"
+    late = told([row["late"]["alignment"] for row in group], 5)
+    moved = group[0]["length"] * math.sqrt(MOVED)
+    falls = moved * mean(row["early"]["alignment"] * row["early"]["slope_length"] for row in group)
     ceilings = [row["late"]["ceiling"] for row in group if row["late"]["ceiling"] is not None]
     ceiling = f"{mean(ceilings):.2f}" if ceilings else ""
     slopes = [f"{mean(row[stage]['slope_length'] for row in group):.2f}" for stage in STAGES]
-    return " | ".join([*scaled, late, ceiling, *slopes, told([100 * row["held_out"] for row in group], 1)])
+    fall = f"{falls:.4f}" if group[0]["learner"] == "trace" else ""  # whose moves have this mean square
+    return " | ".join([*scaled, late, ceiling, *slopes, fall, told([100 * row["held_out"] for row in group], 1)])
 
 
 COLOURS = {"team-q": "#0072B2", "trace": "#D55E00", "uniform": "#666666"}  # Okabe and Ito's, safe for the colour-blind

@@ -181,6 +181,9 @@ def table(rows: list[dict[str, Any]]) -> None:
                 f"{interval(moved):.3f} | {mean(straight):.4f} +- {interval(straight):.4f} | "
                 f"{percent([row['accuracy'][-1] for row in own])} |"
             )
+        if own:
+            later = [row["half_way"]["layer2_weight"] - row["half_way"]["layer0_weight"] for row in own]
+            print(f"| {way} | output's less input's | {mean(later):,.0f} +- {interval(later):,.0f} | | | |")
 
 
 COLOURS = ("#56B4E9", "#009E73", "#E69F00", "#D55E00")  # Okabe and Ito's, safe for the colour-blind
