@@ -283,6 +283,11 @@ class PlasticWorld(LifeWorld):
         felt = state.felt
         return {"trace": jnp.sqrt(jnp.mean(felt.trace**2)), "modulator": felt.modulator.reshape(())}
 
+    def activity(self, state: PlasticState) -> Tree:
+        """The stimulus, the activity of the units, and the probabilities of the choices."""
+        units = state.felt.post.reshape(-1)
+        return {"stimulus": self._stimulus(state), "units": units, "choices": jax.nn.softmax(state.logits)}
+
     @property
     def _plastic(self) -> str:
         """The name of the slow weights that may be plastic."""

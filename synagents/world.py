@@ -240,6 +240,11 @@ class LifeWorld(World):
         del state
         return {}
 
+    def activity(self, state: State) -> Tree:
+        """What goes through the network, {name: f32[n]} from input to output, to be drawn. By default nothing."""
+        del state
+        return {}
+
 
 class LearnerBase(ABC):
     """What both kinds of learners have: `Learner`, and `MemoryLearner`, which keeps a memory in every world."""

@@ -1,29 +1,25 @@
 import json
 import re
-import shutil
-import subprocess
 from dataclasses import replace
-from html import escape, unescape
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from synagents.report.page import page_of, write_report
+from tests.browser import browsed, use
 from tests.claims import one_sentence
 from tests.runs import CROWD, SPEC, play
 
-CHROMIUM = shutil.which("chromium")
-browsed = pytest.mark.skipif(CHROMIUM is None, reason="No chromium is installed: the page is not drawn.")
 USE = """
-<script>
 const seen = () => [...document.querySelectorAll("canvas[data-layer]")].map((c) => c.toDataURL()).join();
-const said = { drawn: document.querySelectorAll(".uplot").length, wide: document.documentElement.scrollWidth };
-const last = seen(), slider = document.getElementById("time");
+said.drawn = document.querySelectorAll(".uplot").length;
+said.wide = document.documentElement.scrollWidth;
+const last = seen(), slider = document.getElementById("agents-time");
 slider.value = 0;
 slider.dispatchEvent(new Event("input"));
 said.slid = last !== seen();
-const weights = seen(), kind = document.getElementById("kind");
+const weights = seen(), kind = document.getElementById("agents-kind");
 kind.value = "last actions";
 kind.dispatchEvent(new Event("change"));
 said.acted = weights !== seen();
@@ -38,8 +34,7 @@ said.changed = before !== document.getElementById("cards").textContent;
 const log = document.querySelector("input[type=checkbox]");
 log.click();
 said.logged = log.checked;
-window.top.document.body.setAttribute("data-said", JSON.stringify(said));
-</script></body>"""
+"""
 
 
 @pytest.fixture(scope="module")
@@ -102,20 +97,6 @@ def test_a_directory_without_a_run_is_refused_in_a_sentence(tmp_path: Path) -> N
 def test_chromium_draws_it_without_complaint_and_slider_and_selector_change_it(
     runs: list[Path], width: int, tmp_path: Path
 ) -> None:
-    page = tmp_path / "page.html"
-    inner = escape(page_of(runs, "").replace("</body>", USE))  # in a frame, as no window is narrower than 500 pixels
-    page.write_text(f'<body><iframe srcdoc="{inner}" style="width:{width}px; height:2000px; border:0"></iframe></body>')
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--window-size=1500,2000"]
-    done = subprocess.run(
-        [str(CHROMIUM), *flags, f"--user-data-dir={tmp_path / 'user'}", "--dump-dom", page.as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    assert "CONSOLE" not in done.stderr
-    found = re.search(r'data-said="([^"]*)"', done.stdout)
-    assert found
-    said = json.loads(unescape(found[1]))
+    said = use(page_of(runs, ""), USE, width, tmp_path)
     assert said.pop("drawn") >= 4 and said.pop("wide") <= width
     assert said == {"slid": True, "acted": True, "sorted": True, "changed": True, "logged": True}

@@ -85,7 +85,7 @@ def test_actions_in_a_snapshot_are_those_of_the_round_that_comes_next(worlds: in
         ({"task": "digits", "learner": "perturbation"}, {"weights"}),
         ({"task": "digits", "world": "unit"}, {"weights", "act"}),
         ({"task": "multiplexer", "learner": "recurrent"}, {"weights", "act"}),
-        ({"task": "cue"}, {"weights"}),
+        ({"task": "cue"}, {"weights", "life", "life-number", "life-activity", "life-trace"}),
         ({"task": "xor", "candidates": 3}, {"weights", "act", "seen", "table"}),
     ],
 )
@@ -98,7 +98,7 @@ def test_runs_of_every_family_have_snapshots(names: dict[str, Any], kinds: set[s
 def test_an_option_that_xla_does_not_know_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = pictures.of_world(SPEC.begin())
     monkeypatch.setattr(pictures, "QUICKLY", {"xla_option_of_another_year": True})
-    pictures._program.cache_clear()
+    pictures.in_haste.cache_clear()
     found = pictures.of_world(SPEC.begin())
-    pictures._program.cache_clear()
+    pictures.in_haste.cache_clear()
     assert {name: array.tolist() for name, array in found.items()} == {n: a.tolist() for n, a in expected.items()}

@@ -1,6 +1,5 @@
 """What the snapshots of a run say of its agents: weights in time, who changed, the policy, and the rewards."""
 
-import base64
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,8 @@ from synagents.agents.evidence import EDGES, NUM_BUCKETS
 from synagents.agents.histories import Histories
 from synagents.probes.many_rounds import neighbours, reward_spectrum, travelled
 from synagents.report.behaviour import ACTIONS, action_names, behaviour
-from synagents.report.panels import line, panel
+from synagents.report.life import about_life, about_lives
+from synagents.report.panels import line, panel, picture
 from synagents.run.config import Config
 from synagents.run.files import Json
 from synagents.run.snapshots import LEVELS, Snapshot
@@ -31,11 +31,12 @@ def about_agents(config: Config, snapshots: list[Snapshot], lives: np.ndarray | 
         share: the number of runs in the page, among which its room is divided.
     """
     panels = behaviour(config, snapshots) + (_rewards(snapshots) if snapshots else [])
-    panels += [_life(lives)] if lives is not None else []
+    panels += [about_lives(lives)] if lives is not None else []
     steps, layers = _layers(config, snapshots, MOST_IMAGE_BYTES // share)
     return {
         "steps": steps,
         "layers": layers,
+        "life": about_life(config, snapshots, share=share),
         "change": _change(snapshots),
         "policy": _policy(config, snapshots),
         "panels": panels,
@@ -60,24 +61,25 @@ def _layer(config: Config, chosen: list[Snapshot], full: str, names: tuple[str, 
     last = chosen[-1].arrays
     own, weights = last[full], last.get(f"weights.{name}")
     shape = weights.shape if weights is not None and weights.size == own.size else own.shape
-    rows, columns = (int(np.prod(shape[:-1])), shape[-1]) if len(shape) > 1 else (1, own.size)
+    columns = shape[-1] if len(shape) > 1 else own.size
     pixels = config["built"].get("world.task.in_shape")
+    rows = own.size // max(columns, 1)
     image = isinstance(pixels, list) and len(pixels) == 2 and rows == pixels[0] * pixels[1] and rows > 16
     stack = np.array([snapshot.arrays[full].ravel() for snapshot in chosen])
     largest = [snapshot.scales.get(full, 1.0) * LEVELS for snapshot in chosen]
-    if kind == "act":  # around the middle action
+    acts = kind == "act"
+    if acts:  # around the middle action
         middle = (len(names) - 1) / 2
         stack, largest = np.round((stack / middle - 1) * LEVELS).astype(np.int8), [middle] * len(chosen)
-    return {
-        "name": name,
-        "kind": KINDS[kind],
-        "actions": names if kind == "act" else None,
-        "rows": rows,
-        "columns": columns,
-        "image": pixels if image else None,
-        "largest": largest,
-        "values": base64.b64encode(stack.tobytes()).decode(),
-    }
+    return picture(
+        name,
+        KINDS[kind],
+        stack,
+        largest,
+        columns=columns,
+        actions=names if acts else None,
+        image=pixels if image else None,
+    )
 
 
 def _change(snapshots: list[Snapshot]) -> Json | None:
@@ -229,13 +231,3 @@ def _rewards(snapshots: list[Snapshot]) -> list[Json]:
             panel("Over which periods do rewards vary?", text, lines, "period, rounds", "share of variance, 0 to 1")
         )
     return panels
-
-
-def _life(lives: np.ndarray) -> Json:
-    """Reward by round of a fresh life, before the first and after the last update."""
-    rounds, lines = np.unique(lives[:, 0]), []
-    for column, label in ((2, "before training"), (3, "after training")):
-        own = np.array([lives[lives[:, 1] == run, column] for run in np.unique(lives[:, 1])])
-        lines.append(line(label, rounds, own.mean(axis=0), own.min(axis=0), own.max(axis=0)))
-    verdict = "Means over the lives in which a run is judged."
-    return panel("What happens in one life?", verdict, lines, "round of the life", "reward")

@@ -28,6 +28,8 @@ UNITS = {"loss": "loss", "held-out accuracy": "accuracy, 0 to 1", "share of roun
 QUESTIONS = {
     "loss": "Is the loss still falling?",
     "held-out accuracy": "Is it still improving?",
+    "reward of a life": "Is it still improving?",
+    "objective of a life": "Is the objective still falling?",
     "share of rounds rewarded": "How often is the team rewarded?",
     "cosine of joint action and -gradient": "Do the agents go down the gradient?",
 }

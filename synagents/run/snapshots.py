@@ -9,6 +9,15 @@ trace.GROUP     int8[shape], the traces of plastic synapses, scaled alike
 rewards         f32[T], the team's rewards of the last T <= 1,024 rounds
 table           f32[S, A], the table of action values, where the learner has one of at most 100 kB
 
+of an outer loop one fresh life of T rounds as well, the same one in all snapshots; of a long one R <= T of its rounds:
+
+life.reward           f32[T], what was earned
+life.rounds           i32[R], the rounds after which the arrays below were seen, in 1 .. T
+life.map              i8[R, rows, columns], -1 walls, 1 where the agent is, on tasks that have a map
+life-number.NAME      f32[T], what the world monitors, such as the modulator
+life-activity.NAME    int8[R, n], the stimulus, the units, the choices, scaled
+life-trace.GROUP      int8[R, *shape], the traces, scaled
+
 The file's text "about" is JSON: its "format", its "step", and "scales" by name. At most 64 files are kept,
 evenly spaced over the looks of a run, and at most 50 MB of them. (The format: safetensors, Hugging Face 2022.)
 """
@@ -34,6 +43,8 @@ MOST_BYTES = 50_000_000  # of all files of a run
 MOST_TABLE = 100_000  # bytes of a table that is kept
 MOST_CHOICES = 64  # of an agent whose actions are kept
 MOST_REWARDS = 1024  # rounds whose rewards are kept
+MOST_LIFE = 300_000  # bytes of traces and activity of a life
+SCALED = ("weights", "trace", "life-activity", "life-trace")
 LEVELS = 127  # of a scaled number, to either side of 0
 Record: TypeAlias = Literal["none", "default", "all"]
 RECORDS: tuple[Record, ...] = ("none", "default", "all")
@@ -94,7 +105,7 @@ class Snapshots:
 
         Args:
             step: rounds played.
-            arrays: by name; "weights" and "trace" are scaled. Every snapshot of a run has the same names and shapes.
+            arrays: by name; kinds in SCALED are scaled. Every snapshot of a run has the same names and shapes.
         """
         stored, scales = scaled(arrays)
         text = {"about": json.dumps({"format": FORMAT, "step": step, "scales": scales})}  # several would have no order
@@ -138,7 +149,7 @@ def scaled(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dic
     """Arrays as they are stored, and the scales of those that are scaled: the error is at most max |w| / 254."""
     stored, scales = {}, {}
     for name, array in arrays.items():
-        if name.partition(".")[0] in ("weights", "trace"):
+        if name.partition(".")[0] in SCALED:
             largest = float(np.max(np.abs(array), initial=0.0))
             scales[name] = largest / LEVELS or 1.0
             array = np.round(np.asarray(array, np.float64) / scales[name]).astype(np.int8)

@@ -4,7 +4,8 @@
 let DATA = JSON.parse(document.getElementById("data").textContent);
 const COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#999999"]; // Okabe and Ito 2008
 const cards = document.getElementById("cards");
-const state = { run: 0, at: -1, log: {}, plots: {} }; // at: the snapshot that is shown, -1 for the last
+// at: the moment that a card shows, none for the last; kind: what it shows.
+const state = { run: 0, at: {}, kind: {}, log: {}, plots: {} };
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -101,25 +102,30 @@ function bytes(text) {
   return out;
 }
 
-// Blue below zero, white at it, orange above: told apart by all kinds of color vision.
-function paint(canvas, values, rows, columns) {
+// Blue below zero, white at it, orange above, full at 127: told apart by all kinds of color vision.
+function paint(canvas, { values, rows, columns, mark }) {
   canvas.width = columns; canvas.height = rows;
   const context = canvas.getContext("2d"), image = context.createImageData(columns, rows);
-  let largest = 1;
-  for (const v of values) largest = Math.max(largest, Math.abs(v));
   for (let i = 0; i < rows * columns; i++) {
-    const share = i < values.length ? values[i] / largest : 0, away = Math.abs(share);
+    const share = i < values.length ? values[i] / 127 : 0, away = Math.abs(share);
     const end = share < 0 ? [0, 114, 178] : [213, 94, 0];
     for (let c = 0; c < 3; c++) image.data[4 * i + c] = 255 + (end[c] - 255) * away;
     image.data[4 * i + 3] = 255;
   }
   context.putImageData(image, 0, 0);
+  if (mark !== undefined) { context.fillStyle = "#000"; context.fillRect(mark, 0, 1, 1); }
 }
 
-// What is shown of a layer: for images, what each of the first units weighs, as images; otherwise the matrix.
+// What is shown of a layer: for images, what each of the first units weighs, as images; of a raster all moments, a
+// column each, below a row in which the present one is marked; otherwise the matrix.
 // `at` is the moment; `place(row, column)` says in words which agent a pixel is.
 function tiles(layer, at) {
   const all = layer.bytes ||= bytes(layer.values), size = layer.rows * layer.columns;
+  if (layer.raster) {
+    const out = new Int8Array(size + layer.columns);
+    out.set(all, layer.columns);
+    return { values: out, rows: layer.rows + 1, columns: layer.columns, mark: at, place: (row, column) => `${row ? `number ${row - 1}` : "the present moment"}, column ${column}` };
+  }
   const own = all.subarray(at * size, (at + 1) * size);
   if (!layer.image) return { values: own, rows: layer.rows, columns: layer.columns, place: (row, column) => `row ${row}, column ${column}` };
   const [h, w] = layer.image, across = Math.min(8, layer.columns), down = Math.min(4, Math.ceil(layer.columns / across));
@@ -134,41 +140,43 @@ function tiles(layer, at) {
 
 // What a pixel stands for: a number in units of weights, or an action.
 function meaning(layer, value, at) {
-  const number = (value / 127) * layer.largest[at];
-  return layer.actions ? layer.actions[Math.round(number + layer.largest[at])] : short(number);
+  const largest = layer.largest[layer.raster ? 0 : at], number = (value / 127) * largest;
+  return layer.actions ? layer.actions[Math.round(number + largest)] : short(number);
 }
 
-function weightsCard(run) {
-  if (!run.layers.length) return;
-  const last = run.steps.length - 1, label = element("p", { id: "moment" }), images = element("div", { class: "images" });
-  const kinds = [...new Set(run.layers.map((layer) => layer.kind))];
-  if (!kinds.includes(state.kind)) state.kind = kinds[0];
+// Arrays in time: a slider over moments, and a choice of what is shown. `key` tells the cards of a page apart.
+function picturesCard(key, title, text, moment, steps, layers) {
+  const last = steps.length - 1, label = element("p", { id: `${key}-moment` }), images = element("div", { class: "images" });
+  const kinds = [...new Set(layers.map((layer) => layer.kind))];
+  if (!kinds.includes(state.kind[key])) state.kind[key] = kinds[0];
   const draw = () => {
-    const at = state.at < 0 ? last : Math.min(state.at, last);
-    label.textContent = `After step ${run.steps[at].toLocaleString("en")}`;
-    images.replaceChildren(...run.layers.filter((layer) => layer.kind === state.kind).map((layer) => {
+    const at = Math.min(state.at[key] ?? last, last);
+    label.textContent = `${moment} ${steps[at].toLocaleString("en")}`;
+    images.replaceChildren(...layers.filter((layer) => layer.kind === state.kind[key]).map((layer) => {
       const canvas = element("canvas", { "data-layer": layer.name }), shown = tiles(layer, at), { values, rows, columns } = shown;
-      paint(canvas, values, rows, columns);
+      paint(canvas, shown);
       canvas.style.width = `${Math.min(columns * Math.max(1, Math.min(10, Math.floor(420 / columns))), 420)}px`;
-      const kind = layer.image ? "images of the first units" : `${layer.rows} × ${layer.columns}`;
-      const said = layer.actions ? "" : `; largest ${short(layer.largest[at])}`, read = element("span");
+      const size = layer.image ? "images of the first units" : layer.raster ? `${layer.rows}, a column for every round` : `${layer.rows} × ${layer.columns}`;
+      const said = layer.actions ? "" : `; largest ${short(layer.largest[layer.raster ? 0 : at])}`, read = element("span");
       canvas.addEventListener("pointermove", (event) => {
         const row = Math.floor((event.offsetY / canvas.clientHeight) * rows), column = Math.floor((event.offsetX / canvas.clientWidth) * columns);
         const value = values[row * columns + column];
         read.textContent = value === undefined ? "" : ` · ${shown.place(row, column)}: ${meaning(layer, value, at)}`;
       });
       canvas.addEventListener("pointerleave", () => { read.textContent = ""; });
-      return element("figure", {}, canvas, element("figcaption", {}, `${layer.name}, ${kind}${said}`, read));
+      return element("figure", {}, canvas, element("figcaption", {}, `${layer.name}, ${size}${said}`, read));
     }));
   };
-  const slider = element("input", { type: "range", id: "time", min: 0, max: last, value: state.at < 0 ? last : state.at, "aria-label": "time",
-    oninput: (event) => { state.at = +event.target.value === last ? -1 : +event.target.value; draw(); } });
-  const option = (kind) => element("option", { value: kind, ...(kind === state.kind ? { selected: "" } : {}) }, kind);
-  const choice = element("select", { id: "kind", "aria-label": "what is shown", onchange: (event) => { state.kind = event.target.value; draw(); } }, ...kinds.map(option));
-  const colors = "Blue is negative or down, white is zero or leave, orange is positive or up; each picture of numbers on a scale of its own.";
-  card("What do the agents look like?", colors, ...(kinds.length > 1 ? [element("p", {}, choice)] : []), label, slider, images).classList.add("wide");
+  const slider = element("input", { type: "range", id: `${key}-time`, min: 0, max: last, value: state.at[key] ?? last, "aria-label": "time",
+    oninput: (event) => { if (+event.target.value === last) delete state.at[key]; else state.at[key] = +event.target.value; draw(); } });
+  const option = (kind) => element("option", { value: kind, ...(kind === state.kind[key] ? { selected: "" } : {}) }, kind);
+  const choice = element("select", { id: `${key}-kind`, "aria-label": "what is shown", onchange: (event) => { state.kind[key] = event.target.value; draw(); } }, ...kinds.map(option));
+  card(title, text, ...(kinds.length > 1 ? [element("p", {}, choice)] : []), label, slider, images).classList.add("wide");
   draw();
 }
+
+const AGENTS = "Blue is negative or down, white is zero or leave, orange is positive or up; each picture of numbers on a scale of its own.";
+const LIFE = "What the network does and keeps while it learns within one life. Blue is negative, white is zero, orange is positive, each picture on one scale for the whole life.";
 
 function policyCard(run) {
   if (!run.policy) return;
@@ -189,7 +197,9 @@ function show() {
     const lines = panel.lines.map((line) => ({ ...line, label: line.label }));
     chartCard(panel.title, panel.verdicts[state.run], lines, panel.x, panel.y);
   }
-  weightsCard(run);
+  if (run.layers.length) picturesCard("agents", "What do the agents look like?", AGENTS, "After step", run.steps, run.layers);
+  if (run.life && run.life.layers.length) picturesCard("life", "What happens in one life?", LIFE, "After round", run.life.steps, run.life.layers);
+  for (const panel of run.life ? run.life.panels : []) chartCard(panel.title, panel.verdict, panel.lines, panel.x, panel.y);
   if (run.change) card("Which layer changes most?", run.change.verdict, table(run.change.head, run.change.rows));
   policyCard(run);
   for (const panel of run.panels) chartCard(panel.title, panel.verdict, panel.lines, panel.x, panel.y);
@@ -202,7 +212,7 @@ function choose() {
   const choice = document.getElementById("choice");
   if (DATA.runs.length > 1) {
     const options = DATA.runs.map((run, i) => element("option", { value: i }, run.name));
-    choice.append(element("label", { for: "run" }, "Run: "), element("select", { id: "run", onchange: (event) => { Object.assign(state, { run: +event.target.value, at: -1, plots: {} }); show(); } }, ...options));
+    choice.append(element("label", { for: "run" }, "Run: "), element("select", { id: "run", onchange: (event) => { Object.assign(state, { run: +event.target.value, at: {}, plots: {} }); show(); } }, ...options));
   }
   choice.append(element("span", { id: "status" }));
 }
