@@ -7,6 +7,7 @@ random numbers (`synagents.outer.replay`). `about_lives` says what many such liv
 import numpy as np
 from jaxtyping import Float
 
+from synagents.probes.one_round import SATURATED
 from synagents.report.panels import line, panel, picture
 from synagents.run.config import Config
 from synagents.run.files import Json
@@ -14,7 +15,6 @@ from synagents.run.snapshots import LEVELS, Snapshot
 
 MOST_BYTES = 900_000  # of traces and activity in a page, before base64 makes them a third longer
 CALLED = {"trace": "root of the mean squared trace"}  # what else than its name a number that is monitored is called
-NEAR = 0.95  # of the limit: a trace that is as large is at it
 
 
 def about_life(config: Config, snapshots: list[Snapshot], *, share: int) -> Json | None:
@@ -67,7 +67,7 @@ def _saturation(config: Config, lives: dict[str, Snapshot]) -> list[Json]:
     at_limit, rounds = {}, {}
     for moment, snapshot in lives.items():
         traces = [np.abs(own).reshape(len(own), -1) for own in snapshot.of("life-trace").values()]
-        at_limit[moment] = (np.concatenate(traces, axis=1) >= NEAR * limit).mean(axis=1)
+        at_limit[moment] = (np.concatenate(traces, axis=1) >= SATURATED * limit).mean(axis=1)
         rounds[moment] = snapshot.arrays["life.rounds"]
     ends = ", ".join(f"{share[-1]:.0%} {moment}" for moment, share in at_limit.items())
     lines = [line(moment, rounds[moment], share) for moment, share in at_limit.items()]
