@@ -20,12 +20,14 @@ def use(page: str, script: str, width: int, folder: Path) -> dict[str, Any]:
 
     Args:
         page: as `page_of` makes it.
-        script: run when the page has been drawn; the constant `said` is an object to fill.
+        script: run when the page has been drawn; the constant `said` is an object to fill, and it may wait for nothing
+            but what a page does at once (`await null`).
         width: of the page, in pixels.
         folder: for what the browser writes.
     """
     ending = 'window.top.document.body.setAttribute("data-said", JSON.stringify(said));'
-    used = page.replace("</body>", f"<script>{{ const said = {{}};\n{script}\n{ending} }}</script></body>")
+    whole = f"<script>(async () => {{ const said = {{}};\n{script}\n{ending} }})();</script></body>"
+    used = page.replace("</body>", whole)
     file = folder / "page.html"  # in a frame, as no window is narrower than 500 pixels
     style = f"width:{width}px; height:2000px; border:0"
     file.write_text(f'<meta charset="utf-8"><body><iframe srcdoc="{escape(used)}" style="{style}"></iframe></body>')

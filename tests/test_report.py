@@ -35,6 +35,30 @@ const log = document.querySelector("input[type=checkbox]");
 log.click();
 said.logged = log.checked;
 """
+HIDE = """
+const plots = Object.values(state.plots).filter(({ lines }) => lines.some((line) => line.run !== undefined));
+const bits = (run) => plots.flatMap(({ plot, lines }) => lines.flatMap((line, i) =>
+  (line.run === run ? [1, 2, 3].map((part) => plot.series[3 * i + part].show) : [])));
+const all = (run, yes) => bits(run).length > 0 && bits(run).every((show) => show === yes);
+const drawn = () => plots.map(({ plot }) => plot.ctx.canvas.toDataURL()).join();
+const box = () => document.querySelector('input[data-hides="run 0"]');
+const names = () => [...document.querySelectorAll('th[role="button"]')];
+const pressed = () => names()[0].getAttribute("aria-pressed");
+await null;
+const first = drawn();
+said.began = all(0, true) && all(1, true) && box().checked && pressed() === "true";
+names()[0].click();
+await null;
+said.legend = all(0, false) && all(1, true) && !box().checked && pressed() === "false" && drawn() !== first;
+show();
+said.kept = pressed() === "false";
+box().click();
+said.table = !state.hidden.size;
+const asks = (one) => one.textContent.startsWith("What do the agents choose?");
+const choices = [...document.querySelectorAll("section")].find(asks);
+choices.querySelectorAll('th[role="button"]')[1].click();
+said.alone = [...state.hidden].join() === "What do the agents choose?: leave";
+"""
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +124,9 @@ def test_chromium_draws_it_without_complaint_and_slider_and_selector_change_it(
     said = use(page_of(runs, ""), USE, width, tmp_path)
     assert said.pop("drawn") >= 4 and said.pop("wide") <= width
     assert said == {"slid": True, "acted": True, "sorted": True, "changed": True, "logged": True}
+
+
+@browsed
+def test_a_run_is_hidden_by_its_name_in_a_legend_and_by_its_mark_in_the_table(runs: list[Path], tmp_path: Path) -> None:
+    said = use(page_of(runs, ""), HIDE, 1440, tmp_path)
+    assert said == {"began": True, "legend": True, "kept": True, "table": True, "alone": True}

@@ -153,10 +153,10 @@ def _panels(names: list[str], columns: list[Columns]) -> list[Json]:
     made = []
     for title in dict.fromkeys(title for own in there for title in own):
         lines, verdicts = [], []
-        for name, own, panels in zip(names, columns, there, strict=True):
+        for run, (name, own, panels) in enumerate(zip(names, columns, there, strict=True)):
             curves = [(label, _band(own, column)) for label, column in panels.get(title, {}).items()]
-            shown = [{"label": label if len(names) == 1 else f"{name}: {label}", **band} for label, band in curves]
-            lines += shown
+            many = {"run": run} if len(names) > 1 else {}  # a click in a legend hides all of a run
+            lines += [{"label": f"{name}: {label}" if many else label, **many, **band} for label, band in curves]
             verdicts.append(_trend(title, curves[-1][1]["mean"]) if curves else "This run has no such rows.")
         units = UNITS.get(title, title)
         made.append(

@@ -4,8 +4,8 @@
 let DATA = JSON.parse(document.getElementById("data").textContent);
 const COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#999999"]; // Okabe and Ito 2008
 const cards = document.getElementById("cards");
-// at: the moment that a card shows, none for the last; kind: what it shows.
-const state = { run: 0, at: {}, kind: {}, log: {}, plots: {} };
+// at: the moment that a card shows, none for the last; kind: what it shows; hidden: runs and lines that are clicked away.
+const state = { run: 0, at: {}, kind: {}, log: {}, plots: {}, hidden: new Set() };
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -37,11 +37,45 @@ function table(head, rows) {
   let sorted = [null, 1]; // the column, and 1 up or -1 down
   const sort = (i) => {
     sorted = [i, sorted[0] === i ? -sorted[1] : 1];
-    const order = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : short(a).localeCompare(short(b), "en", { numeric: true }));
+    const said = (cell) => (cell instanceof Node ? cell.textContent : short(cell));
+    const order = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : said(a).localeCompare(said(b), "en", { numeric: true }));
     body.append(...shown.toSorted(([a], [b]) => sorted[1] * order(a[i], b[i])).map(([, made]) => made));
   };
   const heading = (name, i) => element("th", { class: numbers[i] && "number" }, name && element("button", { onclick: () => sort(i), title: "sort" }, name));
   return element("div", { class: "scroll" }, element("table", {}, element("thead", {}, element("tr", {}, ...head.map(heading))), body));
+}
+
+// Runs are hidden in all curves that several share, other lines in their own card alone.
+const hiding = (line, title) => (line.run === undefined ? `${title}: ${line.label}` : `run ${line.run}`);
+
+function hide(what, off) {
+  if (off) state.hidden.add(what); else state.hidden.delete(what);
+  for (const [title, { plot, lines }] of Object.entries(state.plots)) {
+    lines.forEach((line, i) => {
+      if (hiding(line, title) === what) for (const part of [1, 2, 3]) plot.setSeries(3 * i + part, { show: !off });
+    });
+    mark(title);
+  }
+  for (const box of document.querySelectorAll("input[data-hides]")) box.checked = !state.hidden.has(box.dataset.hides);
+}
+
+// Legends say to whoever does not see them what a click does.
+function mark(title) {
+  const { names, lines } = state.plots[title];
+  names.forEach((name, i) => name.setAttribute("aria-pressed", String(!state.hidden.has(hiding(lines[i], title)))));
+}
+
+function legend(title, into) {
+  const { lines } = state.plots[title], rows = into.querySelectorAll(".u-series");
+  state.plots[title].names = lines.map((line, i) => {
+    const row = rows[3 * i + 1], name = row.querySelector("th"), what = hiding(line, title);
+    const click = (event) => { event.stopPropagation(); event.preventDefault(); hide(what, !state.hidden.has(what)); };
+    for (const [key, value] of Object.entries({ role: "button", tabindex: 0, title: "hide or show" })) name.setAttribute(key, value);
+    row.addEventListener("click", click, true); // before uPlot's own, which would leave the band
+    name.addEventListener("keydown", (event) => { if (event.key === "Enter" || event.key === " ") click(event); });
+    return name;
+  });
+  mark(title);
 }
 
 const tick = (v) => (Math.abs(v) >= 1000 || v === 0 ? v.toLocaleString("en") : Math.abs(v) < 0.001 ? v.toExponential(1) : String(+v.toPrecision(3)));
@@ -57,9 +91,9 @@ function chart(into, lines, xLabel, yLabel, key) {
   const data = tables.length > 1 ? uPlot.join(tables) : tables[0];
   const series = [{ label: xLabel }], bands = [];
   lines.forEach((line, i) => {
-    const color = COLORS[i % COLORS.length], at = series.length;
-    const edge = { stroke: "transparent", points: { show: false }, spanGaps: true };
-    series.push({ label: line.label, stroke: color, width: 2, spanGaps: true, points: { show: false }, value: (u, v) => short(v) });
+    const color = COLORS[i % COLORS.length], at = series.length, show = !state.hidden.has(hiding(line, key));
+    const edge = { stroke: "transparent", points: { show: false }, spanGaps: true, show };
+    series.push({ label: line.label, show, stroke: color, width: 2, spanGaps: true, points: { show: false }, value: (u, v) => short(v) });
     series.push({ ...edge, label: "lowest", class: "edge" }, { ...edge, label: "highest", class: "edge" });
     bands.push({ series: [at + 2, at + 1], fill: color + "33" });
   });
@@ -83,7 +117,9 @@ function chartCard(title, verdict, lines, xLabel, yLabel) {
   const plotArea = element("div");
   const draw = () => {
     plotArea.replaceChildren();
-    const before = state.plots[title], now = state.plots[title] = chart(plotArea, lines, xLabel, yLabel, title);
+    const before = state.plots[title]?.plot, now = chart(plotArea, lines, xLabel, yLabel, title);
+    state.plots[title] = { plot: now, lines };
+    legend(title, plotArea);
     if (before && zoomed(before)) for (const name of ["x", "y"]) now.setScale(name, { min: before.scales[name].min, max: before.scales[name].max });
   };
   const toggle = (name) => element("label", {}, element("input", {
@@ -92,7 +128,7 @@ function chartCard(title, verdict, lines, xLabel, yLabel) {
   }), ` logarithmic ${name}`);
   const positive = (name) => lines.every((line) => line[name].every((v) => v === null || v > 0));
   const toggles = [...(positive("x") ? [toggle("x")] : []), ...(positive("mean") && positive("low") ? [toggle("y")] : [])];
-  made.append(plotArea, element("p", { class: "quiet" }, ...toggles, "Drag to zoom, double-click for all."));
+  made.append(plotArea, element("p", { class: "quiet" }, ...toggles, "Drag to zoom, double-click for all; click a name to hide it."));
   draw();
 }
 
@@ -205,7 +241,11 @@ function show() {
   for (const panel of run.panels) chartCard(panel.title, panel.verdict, panel.lines, panel.x, panel.y);
   if (run.numbers.length) card("What came of it?", "", table(["number", "value"], run.numbers));
   card("What was run?", "", element("p", {}, element("code", {}, run.command)), table(["setting", "value"], run.settings));
-  if (DATA.runs.length > 1) card("How do the runs compare?", "", table(DATA.comparison.head, DATA.comparison.rows));
+  if (DATA.runs.length > 1) {
+    const box = (what) => element("input", { type: "checkbox", "data-hides": what, onchange: (event) => hide(what, !event.target.checked), ...(state.hidden.has(what) ? {} : { checked: "" }) });
+    const rows = DATA.comparison.rows.map(([name, ...rest], i) => [element("label", {}, box(`run ${i}`), ` ${name}`), ...rest]);
+    card("How do the runs compare?", "A run without its mark is not drawn in the curves that runs share.", table(DATA.comparison.head, rows)).classList.add("wide");
+  }
 }
 
 function choose() {
