@@ -96,13 +96,20 @@ def _change(snapshots: list[Snapshot]) -> Json | None:
         rows.append([name, way.displacement, relative, way.distance, before, after])
     if not rows:
         return None
-    most = max(rows, key=lambda row: row[1])
-    verdict = f"{most[0]}: its weights are {most[1]:.3g} from where they began."
-    if grown := [row for row in rows if row[2] is not None]:
-        own = max(grown, key=lambda row: row[2])
-        verdict += f" Relative to their size at the start it is {own[0]}, by {own[2]:.3g} times that size."
+    verdict = _most_changed(rows)
     head = ["array", "moved from start, mean |Δw|", "as a multiple of the size at start", "way at snapshots, mean"]
     return {"head": [*head, "size at start, rms", "size now, rms"], "rows": rows, "verdict": verdict}
+
+
+def _most_changed(rows: list[list[Any]]) -> str:
+    """The array that changed most, beside its size at the start and in units of weights: biases begin at 0."""
+    far = max(rows, key=lambda row: row[1])
+    absolute = f"In units of weights {far[0]} moved furthest, by {far[1]:.3g} on average"
+    absolute += ", but it began at 0." if far[2] is None else "."
+    if not (grown := [row for row in rows if row[2] is not None]):
+        return absolute
+    own = max(grown, key=lambda row: row[2])
+    return f"{own[0]}: it moved by {own[2]:.3g} times its size at the start. {absolute}"
 
 
 def _policy(config: Config, snapshots: list[Snapshot]) -> Json | None:
@@ -171,12 +178,7 @@ def _after_bad(histories: Histories | None, table: np.ndarray, visits: np.ndarra
         return "The best action of a row is the one of the largest value."
     digits = np.stack(np.unravel_index(np.arange(len(table)), histories.bases))
     if histories.memory == 0:
-        against = digits[0] < NUM_BUCKETS // 2
-        share = visits[against & (best == 0)].sum() / max(visits[against].sum(), 1e-9)
-        return (
-            "Agents see no single round here, but evidence: a bad round takes evidence away from what they just did. "
-            f"Where the evidence is for down, {names[0]} is the best action in {share:.0%} of visits."
-        )
+        return _by_evidence(digits[0], best, table.shape[1] - 1, visits)
     bad, last = digits[-1] == 0, digits[histories.decays + histories.memory - 1]
     total = max(visits[bad].sum(), 1e-9)
     repeat, undo = (visits[bad & (best == own)].sum() / total for own in (last, table.shape[1] - 1 - last))
@@ -184,6 +186,19 @@ def _after_bad(histories: Histories | None, table: np.ndarray, visits: np.ndarra
     return (
         f"After a bad round the best action repeats the last one in {repeat:.0%} of visits and is its opposite in "
         f"{undo:.0%}; most often it is {names[favourite]}."
+    )
+
+
+def _by_evidence(bucket: np.ndarray, best: np.ndarray, last: int, visits: np.ndarray) -> str:
+    """What agents prefer that see no single round: actions are numbers from 0, for down, to `last`, for up."""
+    middle = (NUM_BUCKETS - 1) / 2
+    said, does = np.sign(bucket - middle), (best == last).astype(int) - (best == 0)
+    total = max(visits[said != 0].sum(), 1e-9)
+    along, other = (visits[(said != 0) & (does == side * said)].sum() / total for side in (1, -1))
+    return (
+        "Agents go by the evidence of many rounds, not by the last one: a bad round is evidence against what they "
+        f"just did. Where it is for down or for up, the best action goes that way in {along:.0%} of visits, "
+        f"the other way in {other:.0%}."
     )
 
 
@@ -202,8 +217,8 @@ def _rewards(snapshots: list[Snapshot]) -> list[Json]:
     chance_of = 0.05 + 2 * (0.05 * 0.95 / len(there)) ** 0.5  # two standard errors above the share that draws have
     said = "Yes" if beyond > chance_of else "Hardly"
     verdict = (
-        f"{said}: in {beyond:.0%} of snapshots neighbouring rewards are correlated "
-        "beyond what 95 % of independent draws have."
+        f"{said}: in {beyond:.0%} of snapshots the rewards of neighbouring rounds are correlated more than 95 % of "
+        "independent draws are."
     )
     correlated = line("correlation of neighbouring rewards", steps, r)
     chance = line("independent draws (95 %)", steps, 0 * bound, -bound, bound)

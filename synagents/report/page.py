@@ -25,6 +25,7 @@ from synagents.run.snapshots import read_snapshots
 ASSETS = importlib.resources.files("synagents") / "assets" / "report"
 FILE = "report.html"
 UNITS = {"loss": "loss", "held-out accuracy": "accuracy, 0 to 1", "share of rounds rewarded": "share, 0 to 1"}
+GOALS = {"loss": -1, "held-out accuracy": 1, "reward of a life": 1, "objective of a life": -1}  # which way is better
 QUESTIONS = {
     "loss": "Is the loss still falling?",
     "held-out accuracy": "Is it still improving?",
@@ -183,13 +184,13 @@ def _trend(title: str, mean: np.ndarray) -> str:
     first, second = last[:half], last[-half:]
     change = float(second.mean() - first.mean())
     error = float(np.sqrt(first.var(ddof=1) / half + second.var(ddof=1) / half))
-    if abs(change) <= 2 * error:
-        return f"Level: in the last quarter it changed by {change:+.3g}, within two standard errors of {error:.2g}."
-    if title == "share of rounds rewarded":
-        return f"In the last quarter it changed by {change:+.3g} (standard error {error:.2g})."
-    better = (change > 0) == (title != "loss" and "objective" not in title)
-    said = "Yes" if better else "No, it gets worse"
-    return f"{said}: in the last quarter it changed by {change:+.3g} (standard error {error:.2g})."
+    within = "within two standard errors of" if abs(change) <= 2 * error else "with a standard error of"
+    changed = f"in the last quarter the {title} changed by {change:+.3g}, {within} {error:.2g}."
+    if title not in GOALS:
+        return changed[0].upper() + changed[1:]
+    better = change * GOALS[title] > 0
+    said = "No, it is level" if abs(change) <= 2 * error else "Yes" if better else "No, it gets worse"
+    return f"{said}: {changed}"
 
 
 def _comparison(names: list[str], configs: list[Config], summaries: list[Json | None]) -> Json:

@@ -3,6 +3,7 @@
 
 let DATA = JSON.parse(document.getElementById("data").textContent);
 const COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#999999"]; // Okabe and Ito 2008
+const ASKED_FIRST = ["Is it still improving?", "Which layer changes most?", "What does the policy do after a bad round?", "Do the rewards say more than noise?"];
 const cards = document.getElementById("cards");
 // at: the moment that a card shows, none for the last; kind: what it shows; hidden: runs and lines that are clicked away.
 const state = { run: 0, at: {}, kind: {}, log: {}, plots: {}, hidden: new Set() };
@@ -19,8 +20,10 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+const place = (title) => title.toLowerCase().replace(/[^a-z0-9]+/g, "-");
+
 function card(title, verdict, ...children) {
-  const made = element("section", {}, element("h2", {}, title));
+  const made = element("section", { id: place(title) }, element("h2", {}, title));
   if (verdict) made.append(element("p", { class: "verdict" }, verdict));
   made.append(...children);
   cards.append(made);
@@ -128,7 +131,7 @@ function chartCard(title, verdict, lines, xLabel, yLabel) {
   }), ` logarithmic ${name}`);
   const positive = (name) => lines.every((line) => line[name].every((v) => v === null || v > 0));
   const toggles = [...(positive("x") ? [toggle("x")] : []), ...(positive("mean") && positive("low") ? [toggle("y")] : [])];
-  made.append(plotArea, element("p", { class: "quiet" }, ...toggles, "Drag to zoom, double-click for all; click a name to hide it."));
+  made.append(plotArea, element("p", { class: "quiet" }, ...toggles, "Drag zooms, double-click resets, names hide."));
   draw();
 }
 
@@ -225,6 +228,16 @@ function policyCard(run) {
     table(["what an agent saw", ...run.policy.actions, "visited, % of agents", ""], rows));
 }
 
+// The sentences of the cards that most people look for, each with the way there.
+function summaryCard() {
+  const there = ASKED_FIRST.map((title) => [title, document.getElementById(place(title))]).filter(([, made]) => made);
+  const lines = there.map(([title, made]) => element("p", {}, element("a", { href: `#${place(title)}` }, title), " ", made.querySelector(".verdict").textContent));
+  if (!lines.length) return;
+  const made = card("In short", "", ...lines);
+  made.classList.add("wide");
+  cards.prepend(made);
+}
+
 function show() {
   cards.replaceChildren();
   const run = DATA.runs[state.run];
@@ -246,6 +259,7 @@ function show() {
     const rows = DATA.comparison.rows.map(([name, ...rest], i) => [element("label", {}, box(`run ${i}`), ` ${name}`), ...rest]);
     card("How do the runs compare?", "A run without its mark is not drawn in the curves that runs share.", table(DATA.comparison.head, rows)).classList.add("wide");
   }
+  summaryCard();
 }
 
 function choose() {
