@@ -1,6 +1,7 @@
 """One life of a plastic world: what snapshots keep of it, and what the page makes of that."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ def test_the_share_of_traces_at_their_limit_is_counted(run: Path) -> None:
     trace = np.zeros((9, 3, 3), np.int8)
     trace[-1].flat[:4] = 127, -127, 121, 119  # of a limit of 1: 1, -1, 0.953 and 0.937
     arrays = snapshot.arrays | {"life-trace.recurrent": trace}
-    full = snapshot._replace(arrays=arrays, scales=snapshot.scales | {"life-trace.recurrent": 1 / 127})
+    full = replace(snapshot, arrays=arrays, scales=snapshot.scales | {"life-trace.recurrent": 1 / 127})
     life = about_life(read_config(run), [full], share=1)
     assert life is not None and life["panels"][-1]["lines"][0]["mean"][-1] == pytest.approx(3 / 9)
 

@@ -102,3 +102,14 @@ def test_an_option_that_xla_does_not_know_is_done_without(monkeypatch: pytest.Mo
     found = pictures.of_world(SPEC.begin())
     pictures.in_haste.cache_clear()
     assert {name: array.tolist() for name, array in found.items()} == {n: a.tolist() for n, a in expected.items()}
+
+
+def test_a_snapshot_is_read_again_only_where_its_file_has_changed(tmp_path: Path) -> None:
+    play(tmp_path)
+    first, again = read_snapshots(tmp_path), read_snapshots(tmp_path)
+    assert all(one is other for one, other in zip(first, again, strict=True)) and len(first) > 1
+    old, new = sorted((tmp_path / "snapshots").iterdir())[:2]
+    old.write_bytes(new.read_bytes())
+    new.unlink()
+    changed = read_snapshots(tmp_path)
+    assert [one.step for one in changed] == [one.step for one in first[1:]] and changed[1] is first[2]

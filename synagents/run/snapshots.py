@@ -25,8 +25,10 @@ evenly spaced over the looks of a run, and at most 50 MB of them. (The format: s
 import json
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import safetensors
@@ -50,8 +52,9 @@ Record: TypeAlias = Literal["none", "default", "all"]
 RECORDS: tuple[Record, ...] = ("none", "default", "all")
 
 
-class Snapshot(NamedTuple):
-    """One file.
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """One file; nothing changes it, so what was computed of it can be kept.
 
     Attributes:
         step: rounds played.
@@ -140,9 +143,24 @@ def read_snapshot(file: Path) -> Snapshot | None:
 
 
 def read_snapshots(directory: str | Path) -> list[Snapshot]:
-    """The snapshots of a run, which may be going on, the first ones first; files that cannot be read are left out."""
-    read = [read_snapshot(file) for file in sorted((path_of(directory) / FOLDER).glob(_name("*")))]
+    """The snapshots of a run, which may be going on, the first ones first; files that cannot be read are left out.
+
+    A file that is as it was when it was read last is not read again: who follows a run asks for all at every look.
+    """
+    read = []
+    for file in sorted((path_of(directory) / FOLDER).glob(_name("*"))):
+        try:
+            status = file.stat()
+        except FileNotFoundError:  # the run was begun anew
+            continue
+        read.append(_read(file.absolute(), status.st_mtime_ns, status.st_size))
     return [snapshot for snapshot in read if snapshot]
+
+
+@lru_cache(maxsize=MOST)
+def _read(file: Path, changed: int, size: int) -> Snapshot | None:
+    del changed, size
+    return read_snapshot(file)
 
 
 def scaled(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, float]]:
