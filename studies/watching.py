@@ -99,7 +99,7 @@ class Watcher:
         while not (directory / CONFIG).is_file():
             time.sleep(0.02)
         command = [sys.executable, "-m", "synagents", "watch", str(directory)]
-        self._server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self._server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         assert self._server.stdout
         port = int(self._server.stdout.readline().rsplit(":", 1)[1].split("/")[0])
         self._every, self._ended = every, Event()
