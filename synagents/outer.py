@@ -43,9 +43,9 @@ from synagents.world import (
 class Moments(NamedTuple):
     """What a life looked like after every round."""
 
-    numbers: Metrics  # {name: f32[T]} what its world monitors
+    numbers: Metrics  # {name: f32[T]} what its world monitors and is one number
     position: PyTree  # f32[T, 2] row and column on the task's map; () where there is none
-    activity: Tree  # {name: f32[T, n]} what went through the network
+    activity: Tree  # {name: f32[T, n]} what it monitors of the network's layers
     traces: Tree  # {group: f32[T, *shape]} what the agents of each group keep
 
 
@@ -229,7 +229,9 @@ def replay(run: OuterRun, index: int, number: int | UInt32[Array, ""] = 0) -> Li
         pictures = world.pictures(state)
         traces = {group.name: pictures[group.name] for group in world.groups if group.name in pictures}
         position = task.position(state.task) if task.ground is not None else ()
-        return Moments(world.monitor(state), position, world.activity(state), traces)
+        seen = world.monitor(state)
+        numbers = {name: own for name, own in seen.items() if own.ndim == 0}
+        return Moments(numbers, position, {name: own for name, own in seen.items() if own.ndim}, traces)
 
     key = keys.world_key(keys.evaluation_key(run.key[index]), number)
     return live(world, run.learner, theta.mind, key, "held_out", record)
