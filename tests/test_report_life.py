@@ -109,6 +109,16 @@ def test_a_run_that_was_interrupted_shows_the_life_of_its_last_snapshot(tmp_path
     assert "after 2 updates" in json.dumps(life_of(tmp_path))
 
 
+def test_snapshots_of_a_version_that_kept_no_life_are_passed_over(run: Path) -> None:
+    first, *rest = read_snapshots(run)
+    older = replace(first, arrays={name: own for name, own in first.arrays.items() if not name.startswith("life")})
+    life = about_life(read_config(run), [older, *rest], share=1)
+    assert life is not None and [line["label"] for line in life["panels"][0]["lines"]] == [
+        f"after {rest[0].step} updates",
+        "after 4 updates",
+    ]
+
+
 def test_a_run_of_rounds_has_no_life(tmp_path: Path) -> None:
     play(tmp_path)
     assert data_of(page_of([tmp_path], ""))["runs"][0]["life"] is None

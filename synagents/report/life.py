@@ -25,9 +25,10 @@ def about_life(config: Config, snapshots: list[Snapshot], *, share: int) -> Json
         snapshots: the first ones first; may be none.
         share: the number of runs in the page, among which its room is divided.
     """
-    if not snapshots or "life.reward" not in snapshots[-1].arrays:
+    lived = [snapshot for snapshot in snapshots if "life.reward" in snapshot.arrays]  # older versions kept none
+    if not lived:
         return None
-    lives = {_moment(snapshot.step): snapshot for snapshot in (snapshots[0], snapshots[-1])}
+    lives = {_moment(snapshot.step): snapshot for snapshot in (lived[0], lived[-1])}
     rounds, layers = _pictures(lives, MOST_BYTES // share)
     return {"steps": rounds, "layers": layers, "panels": _panels(config, lives)}
 
