@@ -226,9 +226,7 @@ class PlasticWorld(LifeWorld):
         decide, respond = jax.random.split(counter_key(key))
         log_p, action = jax.nn.log_softmax(state.logits), jax.random.categorical(decide, state.logits).astype(jnp.int32)
         task_state, answer = self.task.respond(respond, state.task, action)
-        reward = answer.reward
-        if isinstance(self.task, ForecastTask):
-            reward = self.task.reward(state.task, log_p)
+        reward = self.task.reward(state.task, log_p) if isinstance(self.task, ForecastTask) else answer.reward
         info = {
             "loss": -reward,
             "log_probability": log_p[action],
@@ -278,10 +276,11 @@ class PlasticWorld(LifeWorld):
         """This world with these slow weights."""
         return replace(self, slow=slow)
 
-    def monitor(self, state: PlasticState) -> Metrics:
-        """The root of the mean squared trace, and the modulator."""
-        felt = state.felt
-        return {"trace": jnp.sqrt(jnp.mean(felt.trace**2)), "modulator": felt.modulator.reshape(())}
+    def monitor(self, state: PlasticState) -> Tree:
+        """The root of the mean squared trace, the modulator; the stimulus, the units, the choices' probabilities."""
+        felt, choices = state.felt, jax.nn.softmax(state.logits)
+        numbers = {"trace": jnp.sqrt(jnp.mean(felt.trace**2)), "modulator": felt.modulator.reshape(())}
+        return numbers | {"stimulus": self._stimulus(state), "units": felt.post.reshape(-1), "choices": choices}
 
     @property
     def _plastic(self) -> str:

@@ -35,8 +35,18 @@ from synagents.world import (
     Part,
     RoundNumber,
     State,
+    Tree,
     World,
 )
+
+
+class Moments(NamedTuple):
+    """What a life looked like after every round."""
+
+    numbers: Metrics  # {name: f32[T]} what its world monitors and is one number
+    position: PyTree  # f32[T, 2] row and column on the task's map; () where there is none
+    activity: Tree  # {name: f32[T, n]} what it monitors of the network's layers
+    traces: Tree  # {group: f32[T, *shape]} what the agents of each group keep
 
 
 def live(
@@ -201,8 +211,8 @@ def evaluate(run: OuterRun, lives: int, part: Part = "held_out") -> Float[Array,
     return _evaluate(replace(run, t=0), lives, part)
 
 
-def replay(run: OuterRun, index: int, number: int = 0) -> Life:
-    """One of the fresh lives in which a run is judged, with what its world monitors and where it was on the task's map.
+def replay(run: OuterRun, index: int, number: int | UInt32[Array, ""] = 0) -> Life:
+    """One of the fresh lives in which a run is judged, with what it looked like after every round.
 
     Args:
         run: whose theta plays.
@@ -210,16 +220,21 @@ def replay(run: OuterRun, index: int, number: int = 0) -> Life:
         number: of the life, >= 0.
 
     Returns:
-        The life; `seen` is (numbers by name, [T] each; row and column, f32[T, 2], or () where there is no map).
+        The life; `seen` are its `Moments`.
     """
-    task = run.world.task
-
-    def record(state: State) -> tuple[Metrics, PyTree]:
-        return run.world.monitor(state), task.position(state.task) if task.ground is not None else ()
-
     theta: Theta = jax.tree.map(lambda leaf: leaf[index], run.theta)
+    world, task = run.world.with_slow(theta.slow), run.world.task
+
+    def record(state: State) -> Moments:
+        pictures = world.pictures(state)
+        traces = {group.name: pictures[group.name] for group in world.groups if group.name in pictures}
+        position = task.position(state.task) if task.ground is not None else ()
+        seen = world.monitor(state)
+        numbers = {name: own for name, own in seen.items() if own.ndim == 0}
+        return Moments(numbers, position, {name: own for name, own in seen.items() if own.ndim}, traces)
+
     key = keys.world_key(keys.evaluation_key(run.key[index]), number)
-    return live(run.world.with_slow(theta.slow), run.learner, theta.mind, key, "held_out", record)
+    return live(world, run.learner, theta.mind, key, "held_out", record)
 
 
 @jax.jit

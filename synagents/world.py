@@ -235,8 +235,8 @@ class LifeWorld(World):
     def with_slow(self, slow: Params) -> "LifeWorld":
         """This world with these slow weights in all of its networks, instead of weights of their own."""
 
-    def monitor(self, state: State) -> Metrics:
-        """Numbers of a life that are worth drawing, round by round. By default none."""
+    def monitor(self, state: State) -> Tree:
+        """What of a life is worth drawing, round by round, {name: f32[] or, of a layer, f32[n]}. By default nothing."""
         del state
         return {}
 

@@ -136,6 +136,23 @@ def test_quiet_shows_only_what_must_be_known(tmp_path: Path, capsys: pytest.Capt
     assert capsys.readouterr().err == f"The run in {tmp_path}/run goes on from step 30.\n"
 
 
+def test_a_notebook_gets_plain_lines_and_neither_a_bar_nor_a_hint_to_widgets(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    """Rich asks one function whether it is in a notebook, and hands texts to another: no Jupyter is needed."""
+    shown: list[str] = []
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setattr("rich.jupyter.display", lambda segments, text: shown.append(text))
+    with Live("xor", SPEC.rounds) as live:
+        play(tmp_path, compiling=live.compiling, watch=live.show, tell=live.tell)
+    assert shown[0] == "xor: compiling\n" and shown[-1].startswith(f"xor: step {SPEC.rounds} of {SPEC.rounds} ")
+    assert len(shown) == 11 and not any(mark in text for text in shown for mark in "\r\x1b")
+    assert capsys.readouterr() == ("", "") and not recwarn.list
+
+
 @pytest.mark.parametrize("room", [-5, 0, 9, 10, 21, 22, 80])
 def test_what_does_not_fit_into_a_line_is_left_out_and_nothing_is_cut(room: int) -> None:
     parts = ["0:05 left", "loss 0.523", "rewarded 50%"]

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from synagents.agents.plasticity import Felt
-from synagents.envs import synapse_v0
+from synagents.agents.units import Fired
+from synagents.envs import plastic_v0, synapse_v0, unit_v0
 from synagents.learners.synapse.q_table import QTable
 from synagents.learners.uniform import Uniform
+from synagents.learners.unit.backprop import Backprop
+from synagents.learners.unit.reinforce import Reinforce
 from synagents.loop import advance, begin
 from synagents.probes import (
     Round,
@@ -21,7 +24,9 @@ from synagents.probes import (
     layer_alignment,
     modulator,
     occupancy,
+    score_variance,
     step_length,
+    trace_saturation,
     trace_spread,
     weight_spread,
 )
@@ -171,7 +176,52 @@ def test_the_probes_of_plastic_synapses_read_traces_and_the_modulator() -> None:
     assert {name: float(x) for name, x in told.items()} == {"mean": 0.5, "deviation": 0, "positive": 1}
 
 
-@pytest.mark.parametrize("probe", [firing_rate, trace_spread, modulator])
+def test_traces_within_five_percent_of_the_worlds_limit_are_saturated() -> None:
+    blank, world = jnp.zeros((1, 1)), plastic_v0.world("cue", units=2, limit=0.5)
+    trace = jnp.array([[-0.5, 0.48], [0.47, 0]])  # 100, 96 and 94 % of the limit
+    felt = Felt(pre=blank, post=blank, trace=trace, eligibility=blank, modulator=blank, threshold=blank)
+    assert float(trace_saturation(world, round_of(obs={"recurrent": felt}))["recurrent"]) == 0.5
+    with pytest.raises(ValueError, match="these have none: leave it out"):
+        trace_saturation(WORLD, round_of(obs={"recurrent": felt}))
+
+
+UNITS = unit_v0.world("multiplexer", hidden=(4,), units="bit", output="unit")
+
+
+def drawn(potentials: list[float], fired: list[int], temperature: float) -> Round:
+    """A round of four hidden units and an output unit, which all drew from these potentials."""
+    noted = {
+        "hidden0": Fired(jnp.array(potentials), jnp.float32(1)),
+        "output": Fired(jnp.zeros(1), jnp.float32(temperature)),
+    }
+    actions = {"hidden0": jnp.array(fired, jnp.uint8), "output": jnp.ones(1, jnp.uint8)}
+    return round_of(actions=actions)._replace(extras={0: {"hidden0": noted["hidden0"]}, 1: {"output": noted["output"]}})
+
+
+def test_the_score_of_a_unit_that_fires_with_a_chance_is_its_firing_less_the_chance() -> None:
+    three_to_one = float(np.log(3))  # fires three times in four
+    seen = score_variance(UNITS, drawn([0, 0, three_to_one, three_to_one], [0, 1, 1, 0], 0.5))
+    assert float(seen["hidden0"]) == pytest.approx((0.5**2 + 0.5**2 + 0.25**2 + 0.75**2) / 4)
+    assert float(seen["output"]) == pytest.approx((0.5 / 0.5) ** 2)  # the temperature divides the score
+
+
+def test_the_mean_variance_of_scores_over_rounds_is_that_of_the_draws() -> None:
+    run = begin(0, UNITS, Reinforce(learning_rate=(0.0,)), num_worlds=64)
+    _, history = advance(run, 200, probes=(score_variance, firing_rate), probe_interval=1)
+    scores = {name: np.asarray(own).mean() for name, own in history.probes["score_variance"].items()}
+    # Weights are small at first, so that p (1 - p) is near 1/4; certain units, the control, have 0.
+    assert 0.15 < scores["hidden0"] < 0.25 and 0.15 < scores["output"] < 0.26
+    certain = score_variance(UNITS, drawn([-40, 40, -40, 40], [0, 1, 0, 1], 1))
+    assert float(certain["hidden0"]) == pytest.approx(0, abs=1e-6)
+
+
+def test_layers_that_draw_nothing_have_no_scores() -> None:
+    world = unit_v0.world("multiplexer", hidden=(4,), units="gaussian")
+    _, history = advance(begin(0, world, Backprop()), 2, probes=(score_variance,), probe_interval=1)
+    assert set(history.probes["score_variance"]) == {"output"}
+
+
+@pytest.mark.parametrize("probe", [firing_rate, score_variance, trace_spread, trace_saturation, modulator])
 def test_a_probe_of_another_family_says_to_leave_it_out(probe: Any) -> None:
     with pytest.raises(ValueError, match="leave it out"):
         probe(WORLD, round_of(obs=of_all([40] * 17), actions=of_all([0] * 17)))

@@ -85,7 +85,7 @@ def test_actions_in_a_snapshot_are_those_of_the_round_that_comes_next(worlds: in
         ({"task": "digits", "learner": "perturbation"}, {"weights"}),
         ({"task": "digits", "world": "unit"}, {"weights", "act"}),
         ({"task": "multiplexer", "learner": "recurrent"}, {"weights", "act"}),
-        ({"task": "cue"}, {"weights"}),
+        ({"task": "cue"}, {"weights", "life", "life-number", "life-activity", "life-trace"}),
         ({"task": "xor", "candidates": 3}, {"weights", "act", "seen", "table"}),
     ],
 )
@@ -98,7 +98,18 @@ def test_runs_of_every_family_have_snapshots(names: dict[str, Any], kinds: set[s
 def test_an_option_that_xla_does_not_know_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = pictures.of_world(SPEC.begin())
     monkeypatch.setattr(pictures, "QUICKLY", {"xla_option_of_another_year": True})
-    pictures._program.cache_clear()
+    pictures.in_haste.cache_clear()
     found = pictures.of_world(SPEC.begin())
-    pictures._program.cache_clear()
+    pictures.in_haste.cache_clear()
     assert {name: array.tolist() for name, array in found.items()} == {n: a.tolist() for n, a in expected.items()}
+
+
+def test_a_snapshot_is_read_again_only_where_its_file_has_changed(tmp_path: Path) -> None:
+    play(tmp_path)
+    first, again = read_snapshots(tmp_path), read_snapshots(tmp_path)
+    assert all(one is other for one, other in zip(first, again, strict=True)) and len(first) > 1
+    old, new = sorted((tmp_path / "snapshots").iterdir())[:2]
+    old.write_bytes(new.read_bytes())
+    new.unlink()
+    changed = read_snapshots(tmp_path)
+    assert [one.step for one in changed] == [one.step for one in first[1:]] and changed[1] is first[2]

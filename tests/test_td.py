@@ -10,7 +10,7 @@ import optax
 import pytest
 
 from synagents import train
-from synagents.agents.units import Layer
+from synagents.agents.units import Fired, Layer
 from synagents.cli.build import preset
 from synagents.envs import unit_v0
 from synagents.learners.uniform import Uniform
@@ -37,7 +37,7 @@ def lived(team: Any, x: Any, action: int, reward: float, *, ended: bool = False,
     u = x @ team.weights["output"].weight + team.weights["output"].bias
     paid = {"output": jnp.float32(reward)}
     actions = {"output": jnp.array([action], jnp.uint8)}
-    round_ = Transition({"output": x}, actions, {0: {"output": u}}, paid, jnp.bool_(ended), jnp.bool_(cut))
+    round_ = Transition({"output": x}, actions, {0: {"output": Fired(u, None)}}, paid, jnp.bool_(ended), jnp.bool_(cut))
     return jax.tree.map(lambda v: v[None, None], round_)
 
 

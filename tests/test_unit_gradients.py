@@ -15,7 +15,7 @@ import numpy as np
 import optax
 import pytest
 
-from synagents.agents.units import activity, potential, score_function
+from synagents.agents.units import Fired, activity, potential, score_function
 from synagents.envs import unit_v0
 from synagents.learners.unit import layers
 from synagents.learners.unit.backprop import Backprop
@@ -82,10 +82,10 @@ class Network:
     def lived(self) -> Transition:
         """All that can happen, as one round of B worlds that are paid R."""
         heard = {layer.name: x for layer, x in zip(self.layers, self.h, strict=False)}
-        u = {name: potential(self.team.weights[name], x) for name, x in heard.items()}
+        fired = {name: Fired(potential(self.team.weights[name], x), None) for name, x in heard.items()}
         reward = dict.fromkeys(self.actions, self.reward)
         never = jnp.zeros(len(self.reward), bool)
-        round_ = Transition(heard, self.actions, {0: u}, reward, never, never)
+        round_ = Transition(heard, self.actions, {0: fired}, reward, never, never)
         return jax.tree.map(lambda x: x[None], round_)
 
     def step(self) -> Weights:

@@ -9,7 +9,7 @@ Hard bounds cut the trace at +-limit. Soft ones scale what leads towards a bound
 Bienenstock, Cooper & Munro 1982.)
 """
 
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -26,6 +26,13 @@ class Felt(NamedTuple):
     eligibility: Float[Array, "n m"]  # [1, 1] where there is none
     modulator: Float[Array, "1 1"]  # the same for all
     threshold: Float[Array, "1 m"]  # a running mean of the square of post; [1, 1] where there is none
+
+
+@runtime_checkable
+class Limited(Protocol):
+    """A world whose traces have a largest value."""
+
+    limit: float  # > 0
 
 
 def product(felt: Felt) -> Float[Array, "n m"]:

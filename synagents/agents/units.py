@@ -31,6 +31,13 @@ class Synapses(NamedTuple):
     bias: Float[Array, "n"]
 
 
+class Fired(NamedTuple):
+    """What the units of a layer drew from: what learners note of a turn, for `update` and for probes."""
+
+    potential: Float[Array, "n"]  # U
+    temperature: Float[Array, ""] | None  # of the draw; None where it was none around U as the layer's kind says
+
+
 @dataclass(frozen=True)
 class Layer:
     """A group of stochastic units: what `Group.about` holds in worlds of units.

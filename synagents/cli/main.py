@@ -292,6 +292,8 @@ def watch(run: Path, port: int | None) -> None:
     """Show the report of the run in directory RUN in a browser, and follow the run while it goes on."""
     from synagents.report.watch import server_of
 
+    if hasattr(os, "nice"):  # a run on the same machine goes first
+        os.nice(10)
     with entry.interruptible(), server_of(run, port) as server:
         print(f"The run in {run} is shown at http://127.0.0.1:{server.server_address[1]}/ until Ctrl-C.", flush=True)
         server.serve_forever()

@@ -16,6 +16,8 @@ from synagents.probes.one_round import flip_rate as flip_rate
 from synagents.probes.one_round import layer_alignment as layer_alignment
 from synagents.probes.one_round import modulator as modulator
 from synagents.probes.one_round import occupancy as occupancy
+from synagents.probes.one_round import score_variance as score_variance
 from synagents.probes.one_round import step_length as step_length
+from synagents.probes.one_round import trace_saturation as trace_saturation
 from synagents.probes.one_round import trace_spread as trace_spread
 from synagents.probes.one_round import weight_spread as weight_spread

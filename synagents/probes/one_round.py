@@ -13,9 +13,12 @@ from gymnasium import spaces
 from jaxtyping import Array, Float, PyTree
 
 from synagents.agents.histories import Histories
-from synagents.agents.plasticity import Felt
+from synagents.agents.plasticity import Felt, Limited
+from synagents.agents.units import Fired, Layer, activity, score_function
 from synagents.groups import Group
 from synagents.world import Memory, Mind, Outcome, RoundNumber, State, Tree, World, flat, num_choices
+
+SATURATED = 0.95  # of a world's limit: a trace that is as large is at it
 
 
 class Round(NamedTuple):
@@ -148,6 +151,27 @@ def firing_rate(world: World, seen: Round) -> dict[str, Float[Array, ""]]:
     return {name: jnp.mean(seen.actions[name] == 1) for name in binary}
 
 
+def score_variance(world: World, seen: Round) -> dict[str, Float[Array, ""]]:
+    """Variance of the scores of each layer's units, {group: f32[]}, >= 0, in units of potential^-2.
+
+    mean_i s_i^2 over the units (of a softmax agent over its K potentials), s = d log p(h) / dU = (h - E[h]) /
+    temperature, whose expectation is 0 (`synagents.agents.units`; Williams 1992 calls it characteristic eligibility).
+    A unit learns from its score times the reward. At temperature 1 the expectation is p (1 - p) for units in the code
+    {0, 1}, at most 1/4, and four times that in {-1, 1}: 0 where units are certain. Layers that do not draw around a
+    potential as their kind says, such as the hidden ones of `backprop`, are left out; ValueError where none do.
+    """
+    noted = {name: own for turn in seen.extras.values() if isinstance(turn, dict) for name, own in turn.items()}
+    variances = {}
+    for group in world.groups:
+        layer, fired = group.about, noted.get(group.name)
+        if isinstance(layer, Layer) and isinstance(fired, Fired) and fired.temperature is not None:
+            h = activity(layer, seen.actions[group.name])
+            variances[group.name] = jnp.mean(score_function(layer, h, fired.potential, fired.temperature) ** 2)
+    if not variances:
+        raise ValueError("score-variance is of units whose learner notes what they drew from: leave it out here.")
+    return variances
+
+
 def trace_spread(world: World, seen: Round) -> dict[str, dict[str, Float[Array, ""]]]:
     """Distribution of the plastic traces of each matrix, {group: {number: f32[]}}, in units of weights.
 
@@ -156,6 +180,18 @@ def trace_spread(world: World, seen: Round) -> dict[str, dict[str, Float[Array, 
     """
     felt = _felt(seen, "trace-spread")
     return {name: _spread(own.trace) | {"kurtosis": _kurtosis(own.trace)} for name, own in felt.items()}
+
+
+def trace_saturation(world: World, seen: Round) -> dict[str, Float[Array, ""]]:
+    """Share of the traces of each matrix that are at the world's limit, {group: f32[]} in [0, 1].
+
+    mean_i [|trace_i| >= 0.95 limit]: synapses there can only be changed back (the bounds: Miconi et al. 2019).
+    ValueError in worlds without plastic synapses, or without a limit.
+    """
+    felt = _felt(seen, "trace-saturation")
+    if not isinstance(world, Limited):
+        raise ValueError("trace-saturation is of traces that have a limit, and these have none: leave it out.")
+    return {name: jnp.mean(jnp.abs(own.trace) >= SATURATED * world.limit) for name, own in felt.items()}
 
 
 def modulator(world: World, seen: Round) -> dict[str, dict[str, Float[Array, ""]]]:
@@ -244,7 +280,9 @@ PROBES = {
         step_length,
         weight_spread,
         firing_rate,
+        score_variance,
         trace_spread,
+        trace_saturation,
         modulator,
     )
 }

@@ -1,6 +1,5 @@
 """What the snapshots of a run say of its agents: weights in time, who changed, the policy, and the rewards."""
 
-import base64
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,8 @@ from synagents.agents.evidence import EDGES, NUM_BUCKETS
 from synagents.agents.histories import Histories
 from synagents.probes.many_rounds import neighbours, reward_spectrum, travelled
 from synagents.report.behaviour import ACTIONS, action_names, behaviour
-from synagents.report.panels import line, panel
+from synagents.report.life import about_life, about_lives
+from synagents.report.panels import line, panel, picture
 from synagents.run.config import Config
 from synagents.run.files import Json
 from synagents.run.snapshots import LEVELS, Snapshot
@@ -31,11 +31,12 @@ def about_agents(config: Config, snapshots: list[Snapshot], lives: np.ndarray | 
         share: the number of runs in the page, among which its room is divided.
     """
     panels = behaviour(config, snapshots) + (_rewards(snapshots) if snapshots else [])
-    panels += [_life(lives)] if lives is not None else []
+    panels += [about_lives(lives)] if lives is not None else []
     steps, layers = _layers(config, snapshots, MOST_IMAGE_BYTES // share)
     return {
         "steps": steps,
         "layers": layers,
+        "life": about_life(config, snapshots, share=share),
         "change": _change(snapshots),
         "policy": _policy(config, snapshots),
         "panels": panels,
@@ -60,24 +61,25 @@ def _layer(config: Config, chosen: list[Snapshot], full: str, names: tuple[str, 
     last = chosen[-1].arrays
     own, weights = last[full], last.get(f"weights.{name}")
     shape = weights.shape if weights is not None and weights.size == own.size else own.shape
-    rows, columns = (int(np.prod(shape[:-1])), shape[-1]) if len(shape) > 1 else (1, own.size)
+    columns = shape[-1] if len(shape) > 1 else own.size
     pixels = config["built"].get("world.task.in_shape")
+    rows = own.size // max(columns, 1)
     image = isinstance(pixels, list) and len(pixels) == 2 and rows == pixels[0] * pixels[1] and rows > 16
     stack = np.array([snapshot.arrays[full].ravel() for snapshot in chosen])
     largest = [snapshot.scales.get(full, 1.0) * LEVELS for snapshot in chosen]
-    if kind == "act":  # around the middle action
+    acts = kind == "act"
+    if acts:  # around the middle action
         middle = (len(names) - 1) / 2
         stack, largest = np.round((stack / middle - 1) * LEVELS).astype(np.int8), [middle] * len(chosen)
-    return {
-        "name": name,
-        "kind": KINDS[kind],
-        "actions": names if kind == "act" else None,
-        "rows": rows,
-        "columns": columns,
-        "image": pixels if image else None,
-        "largest": largest,
-        "values": base64.b64encode(stack.tobytes()).decode(),
-    }
+    return picture(
+        name,
+        KINDS[kind],
+        stack,
+        largest,
+        columns=columns,
+        actions=names if acts else None,
+        image=pixels if image else None,
+    )
 
 
 def _change(snapshots: list[Snapshot]) -> Json | None:
@@ -94,13 +96,20 @@ def _change(snapshots: list[Snapshot]) -> Json | None:
         rows.append([name, way.displacement, relative, way.distance, before, after])
     if not rows:
         return None
-    most = max(rows, key=lambda row: row[1])
-    verdict = f"{most[0]}: its weights are {most[1]:.3g} from where they began."
-    if grown := [row for row in rows if row[2] is not None]:
-        own = max(grown, key=lambda row: row[2])
-        verdict += f" Relative to their size at the start it is {own[0]}, by {own[2]:.3g} times that size."
+    verdict = _most_changed(rows)
     head = ["array", "moved from start, mean |Δw|", "as a multiple of the size at start", "way at snapshots, mean"]
     return {"head": [*head, "size at start, rms", "size now, rms"], "rows": rows, "verdict": verdict}
+
+
+def _most_changed(rows: list[list[Any]]) -> str:
+    """The array that changed most, beside its size at the start and in units of weights: biases begin at 0."""
+    far = max(rows, key=lambda row: row[1])
+    absolute = f"In units of weights {far[0]} moved furthest, by {far[1]:.3g} on average"
+    absolute += ", but it began at 0." if far[2] is None else "."
+    if not (grown := [row for row in rows if row[2] is not None]):
+        return absolute
+    own = max(grown, key=lambda row: row[2])
+    return f"{own[0]}: it moved by {own[2]:.3g} times its size at the start. {absolute}"
 
 
 def _policy(config: Config, snapshots: list[Snapshot]) -> Json | None:
@@ -169,12 +178,7 @@ def _after_bad(histories: Histories | None, table: np.ndarray, visits: np.ndarra
         return "The best action of a row is the one of the largest value."
     digits = np.stack(np.unravel_index(np.arange(len(table)), histories.bases))
     if histories.memory == 0:
-        against = digits[0] < NUM_BUCKETS // 2
-        share = visits[against & (best == 0)].sum() / max(visits[against].sum(), 1e-9)
-        return (
-            "Agents see no single round here, but evidence: a bad round takes evidence away from what they just did. "
-            f"Where the evidence is for down, {names[0]} is the best action in {share:.0%} of visits."
-        )
+        return _by_evidence(digits[0], best, table.shape[1] - 1, visits)
     bad, last = digits[-1] == 0, digits[histories.decays + histories.memory - 1]
     total = max(visits[bad].sum(), 1e-9)
     repeat, undo = (visits[bad & (best == own)].sum() / total for own in (last, table.shape[1] - 1 - last))
@@ -182,6 +186,19 @@ def _after_bad(histories: Histories | None, table: np.ndarray, visits: np.ndarra
     return (
         f"After a bad round the best action repeats the last one in {repeat:.0%} of visits and is its opposite in "
         f"{undo:.0%}; most often it is {names[favourite]}."
+    )
+
+
+def _by_evidence(bucket: np.ndarray, best: np.ndarray, last: int, visits: np.ndarray) -> str:
+    """What agents prefer that see no single round: actions are numbers from 0, for down, to `last`, for up."""
+    middle = (NUM_BUCKETS - 1) / 2
+    said, does = np.sign(bucket - middle), (best == last).astype(int) - (best == 0)
+    total = max(visits[said != 0].sum(), 1e-9)
+    along, other = (visits[(said != 0) & (does == side * said)].sum() / total for side in (1, -1))
+    return (
+        "Agents go by the evidence of many rounds, not by the last one: a bad round is evidence against what they "
+        f"just did. Where it is for down or for up, the best action goes that way in {along:.0%} of visits, "
+        f"the other way in {other:.0%}."
     )
 
 
@@ -200,8 +217,8 @@ def _rewards(snapshots: list[Snapshot]) -> list[Json]:
     chance_of = 0.05 + 2 * (0.05 * 0.95 / len(there)) ** 0.5  # two standard errors above the share that draws have
     said = "Yes" if beyond > chance_of else "Hardly"
     verdict = (
-        f"{said}: in {beyond:.0%} of snapshots neighbouring rewards are correlated "
-        "beyond what 95 % of independent draws have."
+        f"{said}: in {beyond:.0%} of snapshots the rewards of neighbouring rounds are correlated more than 95 % of "
+        "independent draws are."
     )
     correlated = line("correlation of neighbouring rewards", steps, r)
     chance = line("independent draws (95 %)", steps, 0 * bound, -bound, bound)
@@ -229,13 +246,3 @@ def _rewards(snapshots: list[Snapshot]) -> list[Json]:
             panel("Over which periods do rewards vary?", text, lines, "period, rounds", "share of variance, 0 to 1")
         )
     return panels
-
-
-def _life(lives: np.ndarray) -> Json:
-    """Reward by round of a fresh life, before the first and after the last update."""
-    rounds, lines = np.unique(lives[:, 0]), []
-    for column, label in ((2, "before training"), (3, "after training")):
-        own = np.array([lives[lives[:, 1] == run, column] for run in np.unique(lives[:, 1])])
-        lines.append(line(label, rounds, own.mean(axis=0), own.min(axis=0), own.max(axis=0)))
-    verdict = "Means over the lives in which a run is judged."
-    return panel("What happens in one life?", verdict, lines, "round of the life", "reward")

@@ -5,14 +5,16 @@ changed    = mean_i [a_i != a_i at the snapshot before]
 team size  = (tr C)^2 / tr(C^2) over the last WINDOW snapshots (`synagents.probes.many_rounds.team_size`)
 """
 
+from functools import lru_cache
+
 import numpy as np
-from jaxtyping import Integer
+from jaxtyping import Float, Integer
 
 from synagents.probes.many_rounds import team_size
 from synagents.report.panels import line, panel
 from synagents.run.config import Config
 from synagents.run.files import Json
-from synagents.run.snapshots import Snapshot
+from synagents.run.snapshots import MOST, Snapshot
 
 WINDOW = 16  # snapshots in which the joint action is looked at
 MOST_LINES = 9  # of arrays in one panel
@@ -85,15 +87,15 @@ def _actions(snapshots: list[Snapshot], names: tuple[str, ...]) -> list[Json]:
                 "share of agents, 0 to 1",
             )
         )
-    return panels + _teams(steps, all_agents)
+    return panels + _teams(snapshots, all_agents.shape[1])
 
 
-def _teams(steps: list[int], actions: Integer[np.ndarray, "T n"]) -> list[Json]:
+def _teams(snapshots: list[Snapshot], agents: int) -> list[Json]:
     """The effective team size over windows of snapshots, beside the number of agents."""
-    if len(steps) < WINDOW:
+    if len(snapshots) < WINDOW:
         return []
-    sizes = np.array([team_size(actions[end - WINDOW : end]) for end in range(WINDOW, len(steps) + 1)])
-    agents = actions.shape[1]
+    steps = [snapshot.step for snapshot in snapshots]
+    sizes = np.array([_team(tuple(snapshots[end - WINDOW : end])) for end in range(WINDOW, len(steps) + 1)])
     verdict = (
         f"In the last {WINDOW} snapshots the joint action of {agents:,} agents had about {sizes[-1]:,.0f} independent "
         f"directions: {agents:,} would be agents that choose independently of each other, 1 a team that acts as one."
@@ -102,15 +104,28 @@ def _teams(steps: list[int], actions: Integer[np.ndarray, "T n"]) -> list[Json]:
     return [panel("Do the agents act as one?", verdict, lines, "step", "independent directions")]
 
 
+@lru_cache(maxsize=2 * MOST)
+def _team(window: tuple[Snapshot, ...]) -> float:
+    """The effective team size over some snapshots; kept, since who follows a run asks again at every look."""
+    acts = [[act.ravel() for name, act in one.arrays.items() if name.startswith("act.")] for one in window]
+    return team_size(np.array([np.concatenate(own[:MOST_LINES]) for own in acts]))
+
+
+@lru_cache(maxsize=2 * MOST)
+def _quantiles(snapshot: Snapshot, kind: str) -> dict[str, Float[np.ndarray, "3"]]:
+    """5 %, median and 95 % of every array of a kind; kept likewise."""
+    return {name: np.quantile(own, (0.05, 0.5, 0.95)) for name, own in snapshot.of(kind).items()}
+
+
 def _spread(snapshots: list[Snapshot], kind: str, title: str, unit: str) -> list[Json]:
     """Medians of each array, and bands from the 5 % to the 95 % quantile."""
     names = list(snapshots[-1].of(kind))[:MOST_LINES] if snapshots else []
     if not names:
         return []
-    seen = [snapshot.of(kind) for snapshot in snapshots]
+    seen = [_quantiles(snapshot, kind) for snapshot in snapshots]
     lines = []
     for name in names:
-        low, median, high = np.array([np.quantile(moment[name], (0.05, 0.5, 0.95)) for moment in seen]).T
+        low, median, high = np.array([moment[name] for moment in seen]).T
         lines.append(line(name, [snapshot.step for snapshot in snapshots], median, low, high))
     said = "Lines are medians, bands go from the 5 % to the 95 % quantile."
     return [panel(title, said, lines, "step", unit)]

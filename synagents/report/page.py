@@ -25,9 +25,12 @@ from synagents.run.snapshots import read_snapshots
 ASSETS = importlib.resources.files("synagents") / "assets" / "report"
 FILE = "report.html"
 UNITS = {"loss": "loss", "held-out accuracy": "accuracy, 0 to 1", "share of rounds rewarded": "share, 0 to 1"}
+GOALS = {"loss": -1, "held-out accuracy": 1, "reward of a life": 1, "objective of a life": -1}  # which way is better
 QUESTIONS = {
     "loss": "Is the loss still falling?",
     "held-out accuracy": "Is it still improving?",
+    "reward of a life": "Is it still improving?",
+    "objective of a life": "Is the objective still falling?",
     "share of rounds rewarded": "How often is the team rewarded?",
     "cosine of joint action and -gradient": "Do the agents go down the gradient?",
 }
@@ -151,10 +154,10 @@ def _panels(names: list[str], columns: list[Columns]) -> list[Json]:
     made = []
     for title in dict.fromkeys(title for own in there for title in own):
         lines, verdicts = [], []
-        for name, own, panels in zip(names, columns, there, strict=True):
+        for run, (name, own, panels) in enumerate(zip(names, columns, there, strict=True)):
             curves = [(label, _band(own, column)) for label, column in panels.get(title, {}).items()]
-            shown = [{"label": label if len(names) == 1 else f"{name}: {label}", **band} for label, band in curves]
-            lines += shown
+            many = {"run": run} if len(names) > 1 else {}  # a click in a legend hides all of a run
+            lines += [{"label": f"{name}: {label}" if many else label, **many, **band} for label, band in curves]
             verdicts.append(_trend(title, curves[-1][1]["mean"]) if curves else "This run has no such rows.")
         units = UNITS.get(title, title)
         made.append(
@@ -181,13 +184,13 @@ def _trend(title: str, mean: np.ndarray) -> str:
     first, second = last[:half], last[-half:]
     change = float(second.mean() - first.mean())
     error = float(np.sqrt(first.var(ddof=1) / half + second.var(ddof=1) / half))
-    if abs(change) <= 2 * error:
-        return f"Level: in the last quarter it changed by {change:+.3g}, within two standard errors of {error:.2g}."
-    if title == "share of rounds rewarded":
-        return f"In the last quarter it changed by {change:+.3g} (standard error {error:.2g})."
-    better = (change > 0) == (title != "loss" and "objective" not in title)
-    said = "Yes" if better else "No, it gets worse"
-    return f"{said}: in the last quarter it changed by {change:+.3g} (standard error {error:.2g})."
+    within = "within two standard errors of" if abs(change) <= 2 * error else "with a standard error of"
+    changed = f"in the last quarter the {title} changed by {change:+.3g}, {within} {error:.2g}."
+    if title not in GOALS:
+        return changed[0].upper() + changed[1:]
+    better = change * GOALS[title] > 0
+    said = "No, it is level" if abs(change) <= 2 * error else "Yes" if better else "No, it gets worse"
+    return f"{said}: {changed}"
 
 
 def _comparison(names: list[str], configs: list[Config], summaries: list[Json | None]) -> Json:

@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Bool
 
 from synagents.hyperparameters import require
-from synagents.outer import OuterRun, replay
+from synagents.outer import Moments, OuterRun, replay
+from synagents.report.life import CALLED
 from synagents.report.plot import new_figure, picture_file, save_figure
 
 
@@ -33,16 +34,16 @@ def plot_life(run: OuterRun, title: str, out: str | Path, *, index: int = 0, num
     """
     require(0 <= index < run.num_runs, f"There is no run {index} here: name one of 0 .. {run.num_runs - 1}.")
     life = replay(run, index, number)
-    numbers, way = life.seen
+    moments: Moments = life.seen
     ground = run.world.task.ground
-    curves = {"reward": life.reward, **numbers}
+    curves = {"reward": life.reward, **moments.numbers}
     figure = new_figure(7.2 if ground is None else 10.4, 1.0 + 1.7 * len(curves))
     file = picture_file(figure, out)
     if ground is None:
         right = figure
     else:
         left, right = figure.subfigures(1, 2, width_ratios=(1, 1.1))
-        _way(left.subplots(), ground, np.asarray(way), np.asarray(life.reward))
+        _way(left.subplots(), ground, np.asarray(moments.position), np.asarray(life.reward))
     rows = right.subplots(len(curves), 1, sharex=True, squeeze=False)[:, 0]
     for axis, (name, values) in zip(rows, curves.items(), strict=True):
         _curve(axis, name, np.asarray(values))
@@ -57,7 +58,7 @@ def _curve(axis: Any, name: str, values: np.ndarray) -> None:
         axis.vlines(rounds, 0, values, color="C0")
     else:
         axis.plot(rounds, values, color="C1", linewidth=1.2)
-    axis.set_title({"trace": "root of the mean squared trace"}.get(name, name), fontsize=10)
+    axis.set_title(CALLED.get(name, name), fontsize=10)
     axis.grid(alpha=0.3)
 
 

@@ -17,7 +17,7 @@ from synagents import outer
 from synagents.hyperparameters import require
 from synagents.outer import OuterHistory, OuterRun
 from synagents.outer_methods import AdvantageActorCritic, Ascend, Earned, Method, Objective
-from synagents.run import results
+from synagents.run import pictures, results
 from synagents.run.checkpoints import arrays_of
 from synagents.run.files import Json
 from synagents.run.snapshots import MOST_REWARDS
@@ -122,10 +122,10 @@ class OuterSpec(Spec[OuterRun, OuterHistory]):
         )
 
     def snapshot(self, run: OuterRun, rewards: np.ndarray) -> dict[str, np.ndarray]:
-        """The slow weights of the first run, and what its lives earned since the last look."""
+        """The slow weights of the first run, what its lives earned since the last look, and a life."""
         weights = arrays_of(run.theta.slow)
         slow = {f"weights.{name}": np.asarray(array[0], np.float32) for name, array in weights.items()}
-        return slow | {"rewards": rewards[-MOST_REWARDS:]}
+        return slow | {"rewards": rewards[-MOST_REWARDS:]} | pictures.of_life(run)
 
     def summary(self, run: OuterRun, metrics: Path) -> Json:
         """The closing numbers at the last update, with what random and ideal players earn."""

@@ -9,6 +9,15 @@ trace.GROUP     int8[shape], the traces of plastic synapses, scaled alike
 rewards         f32[T], the team's rewards of the last T <= 1,024 rounds
 table           f32[S, A], the table of action values, where the learner has one of at most 100 kB
 
+of an outer loop one fresh life of T rounds as well, the same one in all snapshots; of a long one R <= T of its rounds:
+
+life.reward           f32[T], what was earned
+life.rounds           i32[R], the rounds after which the arrays below were seen, in 1 .. T
+life.map              i8[R, rows, columns], -1 walls, 1 where the agent is, on tasks that have a map
+life-number.NAME      f32[T], what the world monitors, such as the modulator
+life-activity.NAME    int8[R, n], the stimulus, the units, the choices, scaled
+life-trace.GROUP      int8[R, *shape], the traces, scaled
+
 The file's text "about" is JSON: its "format", its "step", and "scales" by name. At most 64 files are kept,
 evenly spaced over the looks of a run, and at most 50 MB of them. (The format: safetensors, Hugging Face 2022.)
 """
@@ -16,8 +25,10 @@ evenly spaced over the looks of a run, and at most 50 MB of them. (The format: s
 import json
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import safetensors
@@ -34,13 +45,16 @@ MOST_BYTES = 50_000_000  # of all files of a run
 MOST_TABLE = 100_000  # bytes of a table that is kept
 MOST_CHOICES = 64  # of an agent whose actions are kept
 MOST_REWARDS = 1024  # rounds whose rewards are kept
+MOST_LIFE = 300_000  # bytes of traces and activity of a life
+SCALED = ("weights", "trace", "life-activity", "life-trace")
 LEVELS = 127  # of a scaled number, to either side of 0
 Record: TypeAlias = Literal["none", "default", "all"]
 RECORDS: tuple[Record, ...] = ("none", "default", "all")
 
 
-class Snapshot(NamedTuple):
-    """One file.
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """One file; nothing changes it, so what was computed of it can be kept.
 
     Attributes:
         step: rounds played.
@@ -94,7 +108,7 @@ class Snapshots:
 
         Args:
             step: rounds played.
-            arrays: by name; "weights" and "trace" are scaled. Every snapshot of a run has the same names and shapes.
+            arrays: by name; kinds in SCALED are scaled. Every snapshot of a run has the same names and shapes.
         """
         stored, scales = scaled(arrays)
         text = {"about": json.dumps({"format": FORMAT, "step": step, "scales": scales})}  # several would have no order
@@ -129,16 +143,31 @@ def read_snapshot(file: Path) -> Snapshot | None:
 
 
 def read_snapshots(directory: str | Path) -> list[Snapshot]:
-    """The snapshots of a run, which may be going on, the first ones first; files that cannot be read are left out."""
-    read = [read_snapshot(file) for file in sorted((path_of(directory) / FOLDER).glob(_name("*")))]
+    """The snapshots of a run, which may be going on, the first ones first; files that cannot be read are left out.
+
+    A file that is as it was when it was read last is not read again: who follows a run asks for all at every look.
+    """
+    read = []
+    for file in sorted((path_of(directory) / FOLDER).glob(_name("*"))):
+        try:
+            status = file.stat()
+        except FileNotFoundError:  # the run was begun anew
+            continue
+        read.append(_read(file.absolute(), status.st_mtime_ns, status.st_size))
     return [snapshot for snapshot in read if snapshot]
+
+
+@lru_cache(maxsize=MOST)
+def _read(file: Path, changed: int, size: int) -> Snapshot | None:
+    del changed, size
+    return read_snapshot(file)
 
 
 def scaled(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     """Arrays as they are stored, and the scales of those that are scaled: the error is at most max |w| / 254."""
     stored, scales = {}, {}
     for name, array in arrays.items():
-        if name.partition(".")[0] in ("weights", "trace"):
+        if name.partition(".")[0] in SCALED:
             largest = float(np.max(np.abs(array), initial=0.0))
             scales[name] = largest / LEVELS or 1.0
             array = np.round(np.asarray(array, np.float64) / scales[name]).astype(np.int8)

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Key
 
-from synagents.agents.units import fire, potential
+from synagents.agents.units import Fired, fire, potential
 from synagents.hyperparameters import settings, static
 from synagents.learners.unit.layers import (
     Rates,
@@ -43,13 +43,14 @@ class Backprop(UnitLearner):
 
     def act(
         self, key: Key[Array, ""], mind: UnitLearnerState, obs: Tree, t: RoundNumber, turn: int
-    ) -> tuple[Tree, Tree]:
+    ) -> tuple[Tree, dict[str, Fired]]:
         """Hidden units send f(U); the output units draw."""
         del t
         (name, x), *_ = obs.items()
         layer, u = mind.layers[turn], potential(mind.weights[name], x)
-        is_output = layer == mind.layers[-1]
-        return {name: fire(key, layer, u, self.temperature) if is_output else self._mean(u)}, {name: u}
+        if layer == mind.layers[-1]:
+            return {name: fire(key, layer, u, self.temperature)}, {name: Fired(u, jnp.float32(self.temperature))}
+        return {name: self._mean(u)}, {name: Fired(u, None)}
 
     def update(
         self, key: Key[Array, ""], mind: UnitLearnerState, transition: Transition, last_obs: Tree, t: RoundNumber

@@ -18,7 +18,7 @@ import optax
 from jaxtyping import Array, Float, Key
 
 from synagents import schedules
-from synagents.agents.units import Layer, Synapses, Temperature, activity, fire, potential, score_function
+from synagents.agents.units import Fired, Layer, Synapses, Temperature, activity, fire, potential, score_function
 from synagents.hyperparameters import require, settings, static
 from synagents.schedules import Schedule
 from synagents.world import Params, RoundNumber, Transition, Tree
@@ -83,14 +83,17 @@ def require_rates(rates: Rates) -> None:
         schedules.require_range("learning_rate", rate, 0)
 
 
-def fire_each(key: Key[Array, ""], mind: UnitLearnerState, obs: Tree, temperature: Temperature) -> tuple[Tree, Tree]:
-    """What the units of a turn do, and their potentials for `update`; `temperature` is the output units'."""
-    potentials = {name: potential(mind.weights[name], x) for name, x in obs.items()}
-    actions = {}
-    for number, (name, u) in enumerate(potentials.items()):
-        layer = mind.layer(name)
-        actions[name] = fire(jax.random.fold_in(key, number), layer, u, _own(mind, layer, temperature))
-    return actions, potentials
+def fire_each(
+    key: Key[Array, ""], mind: UnitLearnerState, obs: Tree, temperature: Temperature
+) -> tuple[Tree, dict[str, Fired]]:
+    """What the units of a turn do, and what they drew from; `temperature` is the output units'."""
+    actions, fired = {}, {}
+    for number, (name, x) in enumerate(obs.items()):
+        layer, u = mind.layer(name), potential(mind.weights[name], x)
+        own = _own(mind, layer, temperature)
+        actions[name] = fire(jax.random.fold_in(key, number), layer, u, own)
+        fired[name] = Fired(u, jnp.float32(own))
+    return actions, fired
 
 
 def score_functions(
@@ -196,9 +199,9 @@ def activities(mind: UnitLearnerState, transition: Transition) -> list[Float[Arr
 
 
 def potentials(mind: UnitLearnerState, transition: Transition) -> list[Float[Array, "T W n"]]:
-    """What reached the units of every layer when they acted last, as `act` noted it in its extras {layer: U}."""
-    noted = {name: u for by_turn in transition.extras.values() for name, u in by_turn.items()}
-    return [noted[layer.name] for layer in mind.layers]
+    """What reached the units of every layer when they acted last, as `act` noted it in its extras {layer: Fired}."""
+    noted = {name: fired for by_turn in transition.extras.values() for name, fired in by_turn.items()}
+    return [noted[layer.name].potential for layer in mind.layers]
 
 
 def correlate(pre: Float[Array, "*B D"], post: Float[Array, "*B n"]) -> Synapses:

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from synagents.agents.units import Synapses, Temperature, fire, layers_of, potential, score_function
+from synagents.agents.units import Fired, Synapses, Temperature, fire, layers_of, potential, score_function
 from synagents.hyperparameters import require, require_between, require_whole, settings, static
 from synagents.learners.unit.layers import Baseline, Factors, Rates, UnitLearnerState, activities, potentials
 from synagents.learners.unit.td import Traces, UnitLearner
@@ -75,14 +75,14 @@ class MapPropagation(UnitLearner):
 
     def act(
         self, key: Key[Array, ""], mind: UnitLearnerState, obs: Tree, t: RoundNumber, turn: int
-    ) -> tuple[Tree, Tree]:
+    ) -> tuple[Tree, dict[str, Fired]]:
         """Hidden units draw around softplus(U), the output units as their kind does."""
         del t
         (name, x), *_ = obs.items()
         layer, u = mind.layers[turn], potential(mind.weights[name], x)
         if layer == mind.layers[-1]:
-            return {name: fire(key, layer, u, self.temperature)}, {name: u}
-        return {name: _draw(key, u, _of(self.variance, turn))}, {name: u}
+            return {name: fire(key, layer, u, self.temperature)}, {name: Fired(u, jnp.float32(self.temperature))}
+        return {name: _draw(key, u, _of(self.variance, turn))}, {name: Fired(u, None)}
 
     def update(
         self, key: Key[Array, ""], mind: UnitLearnerState, transition: Transition, last_obs: Tree, t: RoundNumber

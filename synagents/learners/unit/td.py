@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
-from synagents.agents.units import Layer, Synapses, layers_of, potential
+from synagents.agents.units import Fired, Layer, Synapses, layers_of, potential
 from synagents.hyperparameters import require, require_between, settings, static
 from synagents.learners.unit.layers import (
     Baseline,
@@ -115,7 +115,7 @@ class UnitLearner(Learner):
 
     def act(
         self, key: Key[Array, ""], mind: UnitLearnerState, obs: Tree, t: RoundNumber, turn: int
-    ) -> tuple[Tree, Tree]:
+    ) -> tuple[Tree, dict[str, Fired]]:
         """Fire or not, as the potentials make likely."""
         del t, turn
         return fire_each(key, mind, obs, self.temperature)
