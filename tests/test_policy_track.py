@@ -120,7 +120,7 @@ def test_more_tasks_and_online_ones_are_played_by_the_policy_that_is_there(submi
     assert run._replace(scores=before.scores) == before
     assert run.scores["synapse/xor-v0 online"] != run.scores["synapse/xor-v0"]
     assert {one.verdict for one in play.verify(path, None, None)} == {"the same"}
-    assert "synapse/xor-v0 online" in play.board({"ippo": files.read(path)})
+    assert "| xor online |" in play.board({"ippo": files.read(path)})
 
 
 def test_online_what_learns_nothing_plays_as_if_it_were_frozen() -> None:
@@ -225,7 +225,7 @@ def test_a_board_has_the_lowest_loss_on_toys_first_and_means_over_runs() -> None
         return files.Submission("ippo", {}, {}, TINY, runs)
 
     lines = play.board({"worse": made(0.3, 0.5), "better": made(0.2)}).splitlines()
-    assert lines[0].startswith("| algorithm | runs | agent-steps | toys: loss | toys | synapse/xor-v0 |")
+    assert lines[0].startswith("| algorithm | runs | agent-steps | toys: loss | toys | xor |")
     assert lines[2].startswith("| better | 1 | 1 M | 0.200 (0.200-0.200) | 50.0 (50.0-50.0) | 75.0 (75.0-75.0) |")
     assert lines[3].startswith("| worse | 2 | 1 M | 0.400 (0.300-0.500)")
 

@@ -10,7 +10,7 @@ from synagents.benchmark.policy import files
 from synagents.benchmark.policy.files import PolicyRun, Submission
 from synagents.benchmark.policy.track import FULL, ONLINE, TOYS, Entry, Protocol, Score, judge, learn
 from synagents.benchmark.statistics import bootstrap, mean
-from synagents.benchmark.suite import BenchmarkTask
+from synagents.benchmark.suite import VERSION, BenchmarkTask
 from synagents.hyperparameters import require
 from synagents.world import Mind
 
@@ -134,8 +134,10 @@ def rows(submissions: dict[str, Submission]) -> list[list[str]]:
 
     There are the loss on held-out toys, and accuracies in percent: mean (95 % bootstrap interval).
     """
-    places = list(dict.fromkeys(place for each in submissions.values() for place in each.runs[0].scores))
-    found = [["algorithm", "runs", "agent-steps", "toys: loss", *places]]
+    there = dict.fromkeys(place for each in submissions.values() for place in each.runs[0].scores)
+    places = sorted(there, key=lambda place: place.endswith(ONLINE))  # frozen ones first, else as they come
+    short = [place.removeprefix("synapse/").replace(f"-{VERSION}", "") for place in places]
+    found = [["algorithm", "runs", "agent-steps", "toys: loss", *short]]
     for name, own in sorted(submissions.items(), key=lambda pair: _losses(pair[1]).mean()):
         loss = bootstrap(mean, [_losses(own)])
         row = [name, str(len(own.runs)), f"{own.runs[0].agent_steps / 1e6:.0f} M", str(loss)]
