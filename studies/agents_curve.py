@@ -2,9 +2,9 @@
 
     python studies/agents_curve.py --scripts JaxMARL/baselines     # where synagents[jaxmarl] is installed
 
-All learn alike: 16 worlds side by side, rollouts of 128 rounds, 4 epochs of 4 minibatches, actor and critic with two hidden
-layers of 64 units, and agents who see numbers. A team of N synapses is a perceptron of N - 1 inputs and one output, on
-batches of 100 samples; JaxMARL's is N agents and N landmarks of simple_spread, each of whom sees all others.
+All learn alike: 16 worlds side by side, rollouts of 128 rounds, 4 epochs of 4 minibatches, actor and critic with two
+hidden layers of 64 units, and agents who see numbers. A team of N synapses is a perceptron of N - 1 inputs and one
+output, on batches of 100 samples; JaxMARL's is N agents and N landmarks of simple_spread, each of whom sees all others.
 """
 
 import argparse
