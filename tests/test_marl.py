@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from synagents import RepeatUndo, begin, registry, train
-from synagents.benchmark import scoring
+from synagents.benchmark import lines, scoring, suite
 from synagents.benchmark.marl import kit, networks
 from synagents.benchmark.marl.ippo import IPPO
 from synagents.benchmark.marl.iql import IQL
@@ -21,7 +21,7 @@ from synagents.envs import synapse_v0
 from synagents.groups import observer
 from synagents.loop import advance
 from synagents.rounds import groups_shown
-from tests.claims import refused
+from tests.claims import refused, same_bits
 from tests.toys import MatrixGame, pictures
 
 # Two agents with one policy. In the first game actions add up, and 1 is the best of each whatever the other does. The
@@ -223,3 +223,18 @@ def test_on_the_board_a_rollout_fits_batches_and_looks() -> None:
     assert scoring.rollout_of(IPPO(), world, 100_000) == 50
     assert scoring.rollout_of(IPPO(), synapse_v0.world("xor", interval=0), 9_900) == 99
     assert scoring.rollout_of(RepeatUndo(), world, 100_000) == 1
+
+
+def test_in_worlds_of_another_size_an_actor_is_carried_and_a_central_critic_is_not() -> None:
+    small, large = (synapse_v0.world("boundary", hidden=(h,), reward="delta", memory=1) for h in (2, 4))
+    learner = MAPPO(hidden=(4,))
+    learned, fresh = (learner.init(jax.random.key(k), groups_shown(w, learner)) for k, w in enumerate((small, large)))
+    carried = learner.carried(learned, fresh).trained
+    assert same_bits(carried.params.actor, learned.trained.params.actor)
+    assert same_bits(carried.params.critic, fresh.trained.params.critic)
+    assert same_bits(carried.optimizer, fresh.trained.optimizer)
+
+
+def test_a_deep_line_of_the_board_has_its_short_name() -> None:
+    assert lines.play(suite.SUITE["xor"].design(0), "ippo", {"epochs": 1}, runs=1).accuracy.shape == (1, 101)
+    assert "ippo" not in lines.lines()  # nobody searched its settings: it plays where it is named

@@ -1,6 +1,8 @@
 """The policy track: what is learned and scored, what a file may say, and whose code is run."""
 
 import json
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from synagents.benchmark import suite
 from synagents.benchmark.policy import files, play, track
 from synagents.benchmark.policy.track import Protocol, Score
 from synagents.cli.main import run as command
+from synagents.rounds import groups_shown
 from synagents.run.checkpoints import CheckpointError
 from synagents.run.tables import load_table
 from tests.claims import refused, same_bits
@@ -37,6 +40,14 @@ class Mine(Learner):
     def update(self, key, mind, transition, last_obs, t):
         return mind + transition.terminated.size, {}
 '''
+
+
+@pytest.fixture(scope="module", autouse=True)
+def with_a_small_task() -> Iterator[None]:
+    """The list's xor has a small budget here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(suite.TASKS, "xor", XOR)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -81,14 +92,11 @@ def test_a_seed_learns_from_teachers_of_its_own_and_the_exam_is_the_same_for_all
     assert track.examine(entry, first, TINY) == track.examine(entry, again, TINY)
 
 
-def test_a_submission_is_read_as_it_was_written_and_plays_again_to_the_same_scores(
-    submitted: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_submission_is_read_as_it_was_written_and_plays_again_to_the_same_scores(submitted: Path) -> None:
     submission = files.read(submitted)
     (run,) = submission.runs
     assert submission.algorithm == "ippo" and run.seed == 0 and run.agent_steps == TINY.budget
     assert set(run.scores) == {"toys", "synapse/xor-v0"} and submission.settings == {"hidden": "8", "epochs": "1"}
-    monkeypatch.setattr(play, "find", lambda place: XOR)
     assert {one.verdict for one in play.verify(submitted, None, None)} == {"the same"}
     assert "no run of seed 7" in refused(lambda: play.verify(submitted, 7, None))
 
@@ -100,6 +108,33 @@ def test_what_is_there_is_not_learned_again_and_other_settings_need_another_file
     assert submitted.read_bytes() == before
     other = track.entry_of("ippo", OPTIONS | {"gamma": 0.1})
     assert "name another file" in refused(lambda: play.fill(submitted, other, [0], [XOR], TINY))
+
+
+def test_more_tasks_and_online_ones_are_played_by_the_policy_that_is_there(submitted: Path, tmp_path: Path) -> None:
+    path = tmp_path / submitted.name
+    for file in submitted.parent.iterdir():
+        shutil.copy(file, tmp_path)
+    (before,) = files.read(path).runs
+    (run,) = play.fill(path, track.entry_of("ippo", OPTIONS), [0], [XOR], TINY, online=[XOR]).runs
+    assert set(run.scores) == {*before.scores, "synapse/xor-v0 online"}
+    assert run._replace(scores=before.scores) == before
+    assert run.scores["synapse/xor-v0 online"] != run.scores["synapse/xor-v0"]
+    assert {one.verdict for one in play.verify(path, None, None)} == {"the same"}
+    assert "| xor online |" in play.board({"ippo": files.read(path)})
+
+
+def test_online_what_learns_nothing_plays_as_if_it_were_frozen() -> None:
+    entry = track.entry_of("repeat-undo", {})
+    mind = entry.algorithm.init(jax.random.key(0), track.toys(entry).groups)
+    assert track.transfer(entry, mind, XOR, 0, online=True) == track.transfer(entry, mind, XOR, 0)
+
+
+@pytest.mark.parametrize("name", ["ippo", "mappo", "vdn", "qmix", "iql", "recurrent-ippo"])
+def test_every_algorithm_goes_on_learning_in_worlds_of_another_size(name: str) -> None:
+    entry = track.entry_of(name, {"epochs": 1})
+    world = track.toys(entry)
+    mind = entry.algorithm.init(jax.random.key(0), groups_shown(world, entry.algorithm))
+    assert np.isfinite(track.transfer(entry, mind, XOR, 0, online=True).loss)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +225,7 @@ def test_a_board_has_the_lowest_loss_on_toys_first_and_means_over_runs() -> None
         return files.Submission("ippo", {}, {}, TINY, runs)
 
     lines = play.board({"worse": made(0.3, 0.5), "better": made(0.2)}).splitlines()
-    assert lines[0].startswith("| algorithm | runs | agent-steps | toys: loss | toys | synapse/xor-v0 |")
+    assert lines[0].startswith("| algorithm | runs | agent-steps | toys: loss | toys | xor |")
     assert lines[2].startswith("| better | 1 | 1 M | 0.200 (0.200-0.200) | 50.0 (50.0-50.0) | 75.0 (75.0-75.0) |")
     assert lines[3].startswith("| worse | 2 | 1 M | 0.400 (0.300-0.500)")
 

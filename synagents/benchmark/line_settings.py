@@ -49,8 +49,9 @@ def is_optimizer(line: str) -> bool:
 
 
 def learner_of(line: str) -> str:
-    """The name of the learner that plays a line."""
-    return VARIANTS.get(line, line)
+    """The learner that plays a line, as the registry knows it: a deep one of `benchmark.marl` by its module."""
+    own = registry.offers("benchmark.marl").get(line)
+    return f"{own.__module__}:{own.__name__}" if own is not None else VARIANTS.get(line, line)
 
 
 def world_of(line: str, task: BenchmarkTask) -> Callable[..., Played]:

@@ -117,8 +117,9 @@ def play(
 
 
 def _require_known(line: str) -> None:
-    there = {*lines(), *registry.offers("learners")}  # of a learner that plays elsewhere, `score` says so
-    require(":" in line or line in there, f"No line is called {line!r}: {nearest(line, lines())}.")
+    deep = registry.offers("benchmark.marl")
+    there = {*lines(), *deep, *registry.offers("learners")}  # of a learner that plays elsewhere, `score` says so
+    require(":" in line or line in there, f"No line is called {line!r}: {nearest(line, [*lines(), *deep])}.")
 
 
 def fill(

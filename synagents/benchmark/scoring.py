@@ -6,6 +6,7 @@ cost = 2 B (1 + rounds)                                where units are shaken: e
 
 import math
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -51,27 +52,24 @@ def score(
     for _ in range(2):  # a decay spans the run, whose length is known once the world is
         world, mind = build(task, learner, given, rounds, data)
         rounds = affordable(world, task.budget)
-    return watched(world, mind, rounds, f"{learner} on {task.id}", runs=runs, seed=seed, kept=kept)
+    begun = begin(seed, world, mind, num_runs=runs, world_axis="loop")
+    return watched(begun, rounds, f"{learner} on {task.id}", kept=kept)
 
 
-def watched(
-    world: Played, learner: AnyLearner, rounds: int, name: str, *, runs: int, seed: int, kept: Kept | None = None
-) -> Curves:
+def watched(begun: Run, rounds: int, name: str, *, kept: Kept | None = None) -> Curves:
     """Play so many rounds, a multiple of 100, and look 100 times.
 
     Args:
-        world: of a benchmark task.
-        learner: who plays.
+        begun: runs of one world each, of a benchmark task.
         rounds: as `affordable` says.
         name: of the score, for an error.
-        runs: independent runs, >= 1.
-        seed: of the runs.
         kept: where to go on from, and to keep what is reached.
 
     Raises:
         FloatingPointError: if the loss is not finite.
     """
-    size, rollout = batch_size(world), rollout_of(learner, world, rounds)
+    world: Any = begun.world
+    size, rollout = batch_size(world), rollout_of(begun.learner, world, rounds)
     share = rounds // POINTS // rollout * rollout  # between two looks
 
     def onward(run: Run) -> Run:
@@ -80,7 +78,6 @@ def watched(
     def look(run: Run) -> Look:
         return {name: np.asarray(seen, float)[:, 0] for name, seen in evaluate(run).items()}
 
-    begun = begin(seed, world, learner, num_runs=runs, world_axis="loop")
     _, looks = watch(begun, onward, look, POINTS, kept)
     accuracy, loss = (np.stack([look[name] for look in looks], axis=1) for name in ("accuracy", "loss"))
     if not np.isfinite(loss).all():

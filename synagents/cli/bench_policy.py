@@ -14,6 +14,7 @@ DATA = click.option("--data", type=kinds.Place(), help="Folder with the notMNIST
 @click.command()
 @click.option("--learner", default="ippo", show_default=True, help="An algorithm, a learner, or module:Class.")
 @click.option("--task", "names", multiple=True, help="Of the suite; may be repeated.  [default: boundary, digits-0]")
+@click.option("--online", "learning", multiple=True, help="A task on which the algorithm goes on learning; repeatable.")
 @count("--seeds", 3, "Policies that are learned, each from teachers of its own, >= 1.")
 @count("--budget", 30_000_000, "Agent-steps on toys for each of them.")
 @click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="A setting, or what agents are told.")
@@ -25,9 +26,9 @@ DATA = click.option("--data", type=kinds.Place(), help="Folder with the notMNIST
     default="policy.json",
     show_default=True,
 )
-def policy(learner: str, names: tuple[str, ...], seeds: int, budget: int, pairs: tuple[str, ...], data: Path | None,
-           out: Path) -> None:  # fmt: skip
-    """Learn a shared policy on toys, and score it frozen on what it has never seen (docs/policies.md)."""
+def policy(learner: str, names: tuple[str, ...], learning: tuple[str, ...], seeds: int, budget: int,
+           pairs: tuple[str, ...], data: Path | None, out: Path) -> None:  # fmt: skip
+    """Learn a shared policy on toys, and score it on what it has never seen (docs/policies.md)."""
     from synagents.cli.jax_settings import prepare_jax
 
     prepare_jax()
@@ -35,10 +36,10 @@ def policy(learner: str, names: tuple[str, ...], seeds: int, budget: int, pairs:
     from synagents.benchmark.policy import play, track
 
     made = track.entry_of(learner, track.typed(learner, pairs))
-    tasks = [suite.find(name) for name in names or track.TASKS]
+    tasks, online = [suite.find(name) for name in names or track.TASKS], [suite.find(name) for name in learning]
     with entry.interruptible():
         submission = play.fill(
-            out, made, range(seeds), tasks, track.Protocol(budget=budget), data=data,
+            out, made, range(seeds), tasks, track.Protocol(budget=budget), online=online, data=data,
             tell=lambda line: print(line, file=sys.stderr),
         )  # fmt: skip
     print(play.board({out.stem: submission}))

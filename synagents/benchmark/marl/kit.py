@@ -10,7 +10,7 @@ measure is ours; everything else is as in the papers.
 """
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -33,6 +33,24 @@ class SharedPolicy(LearnerBase):
         """pi(a | s) after every history; by default None: the policy is not a function of a code alone."""
         del mind
         return None
+
+    def carried(self, learned: Any, fresh: Any) -> Mind:
+        """A mind in worlds of another size: the networks that have the same shape there, and all else fresh.
+
+        A central critic and a mixer read the whole of one world and stay with it; so does what the optimizer remembers.
+
+        Args:
+            learned: the mind elsewhere, with its networks in `trained.params`.
+            fresh: what `init` makes here.
+        """
+        before, now = learned.trained.params, fresh.trained.params
+        pairs = zip(before, now, strict=True)
+        params = type(now)(*(old if _shapes(old) == _shapes(new) else new for old, new in pairs))
+        return fresh._replace(trained=fresh.trained._replace(params=params))
+
+
+def _shapes(tree: PyTree) -> list[tuple[int, ...]]:
+    return [leaf.shape for leaf in jax.tree.leaves(tree)]
 
 
 def require_settings(

@@ -4,7 +4,7 @@
      "algorithm": a name, or module:Class,   "settings": {name: text},   "seen": {what agents are told: text},
      "protocol": {"budget": ..., "worlds": ..., "life": ..., "teachers": ..., "exam": ...},
      "runs": [{"seed": k, "agent_steps": n, "policy": file name, "sha256": of the file,
-               "scores": {"toys": {"loss": l, "accuracy": a}, task id: {...}}}]}
+               "scores": {"toys": {"loss": l, "accuracy": a}, task id: {...}, task id and " online": {...}}}]}
 
 Nothing in either file is ever executed or fetched. What cannot be a submission is refused in a sentence: unknown or
 missing fields, other types, numbers that are not finite, and policy files that are not beside the scores.
@@ -22,7 +22,18 @@ from typing import Any, NamedTuple
 import jax
 
 from synagents.benchmark import suite
-from synagents.benchmark.policy.track import MAY_SEE, TOYS, VERSION, Entry, Protocol, Score, entry_of, toys, typed
+from synagents.benchmark.policy.track import (
+    MAY_SEE,
+    ONLINE,
+    TOYS,
+    VERSION,
+    Entry,
+    Protocol,
+    Score,
+    entry_of,
+    toys,
+    typed,
+)
 from synagents.cli import flags
 from synagents.hyperparameters import require
 from synagents.keys import LARGEST_SEED
@@ -156,10 +167,9 @@ class _Reader(NamedTuple):
         content = self.mapping("a run", content, PolicyRun._fields)
         scores = self.mapping("scores", content["scores"])
         self.check(TOYS in scores, f"a run has no score on {TOYS}")
-        for task in scores:
-            self.check(
-                task == TOYS or task in {own.id for own in suite.TASKS.values()}, f"there is no task {task!r:.60}"
-            )
+        tasks = {own.id for own in suite.TASKS.values()}
+        for place in scores:
+            self.check(place == TOYS or place.removesuffix(ONLINE) in tasks, f"there is no task {place!r:.60}")
         policy, digest = self.text("policy", content["policy"]), self.text("sha256", content["sha256"])
         self.check(Path(policy).name == policy, f"the policy {policy!r:.60} is not a file beside the scores")
         self.check(bool(re.fullmatch("[0-9a-f]{64}", digest)), "sha256 is no checksum")

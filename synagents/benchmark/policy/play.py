@@ -8,10 +8,11 @@ import numpy as np
 
 from synagents.benchmark.policy import files
 from synagents.benchmark.policy.files import PolicyRun, Submission
-from synagents.benchmark.policy.track import FULL, TOYS, Entry, Protocol, Score, judge, learn
+from synagents.benchmark.policy.track import FULL, ONLINE, TOYS, Entry, Protocol, Score, judge, learn
 from synagents.benchmark.statistics import bootstrap, mean
-from synagents.benchmark.suite import BenchmarkTask, find
+from synagents.benchmark.suite import VERSION, BenchmarkTask
 from synagents.hyperparameters import require
+from synagents.world import Mind
 
 SAME = 1e-5  # of the same machine and versions
 CLOSE = 0.03  # of others, which round differently: an accuracy, and the loss on the toys
@@ -20,7 +21,7 @@ CLOSE = 0.03  # of others, which round differently: an accuracy, and the loss on
 class Comparison(NamedTuple):
     """A score as it was submitted, and as it was played again."""
 
-    place: str  # TOYS, or a task's id
+    place: str  # TOYS, or a task's id, or that and ONLINE
     submitted: Score
     played: Score
 
@@ -40,39 +41,54 @@ def fill(
     tasks: Sequence[BenchmarkTask],
     protocol: Protocol = FULL,
     *,
+    online: Sequence[BenchmarkTask] = (),
     data: Path | None = None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Submission:
-    """Learn and score the seeds that a submission lacks; each is written when it is finished.
+    """Learn and score what a submission lacks; each seed is written when it is finished, as is each further place.
 
     Args:
         path: of the scores; policies are written beside it.
         entry: the algorithm.
         seeds: which of the frozen keys to learn with.
-        tasks: of the suite.
+        tasks: of the suite, on which policies are frozen.
         protocol: how much is learned, and how it is judged.
+        online: tasks of the suite, on which the algorithm goes on learning.
         data: folder with the notMNIST images.
         tell: receives a line about every lesson and score.
 
     Raises:
-        ValueError: if the file holds another algorithm, other settings or tasks, or the algorithm does not fit.
+        ValueError: if the file holds another algorithm or other settings, or the algorithm does not fit.
         FloatingPointError: if a loss is not finite.
     """
     submission = files.begun(entry, protocol)
+    wanted = [TOYS, *(task.id for task in tasks), *(task.id + ONLINE for task in online)]
     if path.exists():
         there = files.read(path)
-        played = {TOYS, *(task.id for task in tasks)}
-        same = there._replace(runs=[]) == submission and set(there.runs[0].scores) == played
-        require(same, f"{path} was made by another algorithm, settings, protocol or tasks: name another file.")
+        same = there._replace(runs=[]) == submission
+        require(same, f"{path} was made by another algorithm, settings or protocol: name another file.")
         submission = there
+    places = list(submission.runs[0].scores) if submission.runs else wanted
+
+    def judged(mind: Mind, seed: int, places: Sequence[str]) -> dict[str, Score]:
+        scores = judge(entry, mind, places, seed, protocol, data=data)
+        tell(f"{entry.name}, seed {seed}: " + "; ".join(f"{place} {_percent(s)}" for place, s in scores.items()))
+        return scores
+
     for seed in seeds:
         if seed in {run.seed for run in submission.runs}:
             continue
         mind, steps = learn(entry, seed, protocol, tell)
-        scores = judge(entry, mind, tasks, seed, protocol, data=data)
-        tell(f"{entry.name}, seed {seed}: " + "; ".join(f"{place} {_percent(s)}" for place, s in scores.items()))
-        run = PolicyRun(seed, steps, *files.keep_policy(path, seed, mind), scores)
+        run = PolicyRun(seed, steps, *files.keep_policy(path, seed, mind), judged(mind, seed, places))
         submission = submission._replace(runs=[*submission.runs, run])
+        files.write(path, submission)
+    for place in wanted:
+        if place in places:
+            continue
+        minds = [files.load_policy(path, submission, run) for run in submission.runs]
+        more = [judged(mind, run.seed, [place]) for mind, run in zip(minds, submission.runs, strict=True)]
+        runs = [run._replace(scores=run.scores | own) for run, own in zip(submission.runs, more, strict=True)]
+        submission = submission._replace(runs=runs)
         files.write(path, submission)
     return submission
 
@@ -103,8 +119,7 @@ def verify(path: Path, seed: int | None, named: str | None, *, data: Path | None
     require(seed is None or seed in seeds, f"{path} has no run of seed {seed}: there are {', '.join(map(str, seeds))}.")
     run = submission.runs[0] if seed is None else seeds[seed]
     mind = files.load_policy(path, submission, run)
-    tasks = [find(place) for place in run.scores if place != TOYS]
-    played = judge(submission.entry(), mind, tasks, run.seed, submission.protocol, data=data)
+    played = judge(submission.entry(), mind, list(run.scores), run.seed, submission.protocol, data=data)
     return [Comparison(place, score, played[place]) for place, score in run.scores.items()]
 
 
@@ -119,8 +134,10 @@ def rows(submissions: dict[str, Submission]) -> list[list[str]]:
 
     There are the loss on held-out toys, and accuracies in percent: mean (95 % bootstrap interval).
     """
-    places = list(dict.fromkeys(place for each in submissions.values() for place in each.runs[0].scores))
-    found = [["algorithm", "runs", "agent-steps", "toys: loss", *places]]
+    there = dict.fromkeys(place for each in submissions.values() for place in each.runs[0].scores)
+    places = sorted(there, key=lambda place: place.endswith(ONLINE))  # frozen ones first, else as they come
+    short = [place.removeprefix("synapse/").replace(f"-{VERSION}", "") for place in places]
+    found = [["algorithm", "runs", "agent-steps", "toys: loss", *short]]
     for name, own in sorted(submissions.items(), key=lambda pair: _losses(pair[1]).mean()):
         loss = bootstrap(mean, [_losses(own)])
         row = [name, str(len(own.runs)), f"{own.runs[0].agent_steps / 1e6:.0f} M", str(loss)]

@@ -2,6 +2,7 @@
 
     budget    agent-steps = agents * worlds * rounds, all of them on toys: 2-8-2 students of random teachers
     frozen    played on toys of teachers that no policy has met, and on tasks of the suite; nothing is learned there
+    online    played on tasks of the suite, where the algorithm goes on learning from what it knows
 
 A policy is what an algorithm has learned, its mind: any learner can be on the track, and one that learns nothing is a
 rule. Seed k learns from the teachers of the k-th frozen key, and what is scored is its policy at the end of the budget,
@@ -18,7 +19,7 @@ import numpy as np
 
 from synagents import keys, registry
 from synagents.benchmark import scoring, suite
-from synagents.benchmark.line_settings import complete
+from synagents.benchmark.line_settings import complete, learner_of
 from synagents.benchmark.marl.kit import SharedPolicy
 from synagents.benchmark.policy.frozen import Frozen
 from synagents.cli import flags
@@ -30,6 +31,7 @@ from synagents.world import AnyLearner, LearnerBase, Mind
 
 VERSION = "policy-v0"
 TOYS = "toys"  # the held-out ones among a policy's scores
+ONLINE = " online"  # ends the place of a score for which the algorithm went on learning from its policy
 TASKS = ("boundary", "digits-0")  # of the suite, unless others are named
 LESSONS, EXAM = 101, 102  # seeds of all teachers: to learn from, and held out
 WORLD_OF = "team-q-frozen"  # the line in whose worlds policies play the suite: its step sizes and batches
@@ -85,17 +87,11 @@ def algorithms() -> dict[str, Callable[..., AnyLearner]]:
     return registry.offers("benchmark.marl")
 
 
-def learner_name(name: str) -> str:
-    """An algorithm as the registry knows learners: `ippo` is a file of the benchmark and named by its module."""
-    own = algorithms().get(name)
-    return f"{own.__module__}:{own.__name__}" if own is not None else name
-
-
 def constructor_of(name: str) -> Callable[..., Any]:
     """What makes the algorithm; ValueError if there is none of this name."""
     known = [*algorithms(), *(own for own in registry.offers("learners") if "synapse" in registry.families(own))]
     require(":" in name or name in known, f"No algorithm is called {name!r}: {nearest(name, known)}.")
-    return registry.find("learners", learner_name(name))
+    return registry.find("learners", learner_of(name))
 
 
 def entry_of(name: str, given: Values) -> Entry:
@@ -133,7 +129,7 @@ def typed(name: str, pairs: Sequence[str]) -> Values:
 
 def toys(entry: Entry) -> SynapseWorld:
     """The world of toys, as an algorithm sees it: every life has a random teacher of its own."""
-    told: Values = entry.seen | synapse_v0.settings_for(learner_name(entry.name))
+    told: Values = entry.seen | synapse_v0.settings_for(learner_of(entry.name))
     return synapse_v0.world("boundary", hidden=(8,), step_size=0.01, interval=0, **told)
 
 
@@ -178,39 +174,58 @@ def examine(entry: Entry, mind: Mind, protocol: Protocol = FULL) -> Score:
     return Score(float(np.mean(last)), float(np.mean(evaluate(run)["accuracy"])))
 
 
-def transfer(entry: Entry, mind: Mind, task: suite.BenchmarkTask, seed: int, *, data: Path | None = None) -> Score:
-    """A frozen policy on a task of the suite, in the worlds of the line WORLD_OF but for what agents are told.
+def transfer(
+    entry: Entry, mind: Mind, task: suite.BenchmarkTask, seed: int, *, online: bool = False, data: Path | None = None
+) -> Score:
+    """A policy on a task of the suite, in the worlds of the line WORLD_OF but for what agents are told.
 
     Args:
         entry: the algorithm.
         mind: what it has learned.
         task: of the suite.
         seed: of the network and its batches.
+        online: whether the algorithm goes on learning there, from this mind; otherwise it is frozen.
         data: folder with the notMNIST images.
 
     Raises:
         FloatingPointError: if the loss is not finite.
     """
-    told = {"history_decay": None} | entry.seen | synapse_v0.settings_for(learner_name(entry.name))
-    frozen, rounds = Frozen(entry.algorithm, mind), 1
+    told = {"history_decay": None} | entry.seen | synapse_v0.settings_for(learner_of(entry.name))
+    rounds = 1
     for _ in range(2):  # a decay spans the run, whose length is known once the world is
         world = scoring.world_for(task, WORLD_OF, complete(task, WORLD_OF, told, rounds), data)
         rounds = scoring.affordable(world, task.budget)
-    curves = scoring.watched(world, frozen, rounds, f"{entry.name} on {task.id}", runs=1, seed=seed)
+    learner = entry.algorithm if online else Frozen(entry.algorithm, mind)
+    run = begin(seed, world, learner, world_axis="loop")
+    if online:
+        run = replace(run, mind=_going_on(entry.algorithm, mind, run.mind))
+    curves = scoring.watched(run, rounds, f"{entry.name} on {task.id}")
     return Score(float(curves.loss[0, -1]), float(curves.accuracy[0, -1]))
+
+
+def _going_on(algorithm: AnyLearner, mind: Mind, fresh: Mind) -> Mind:
+    """The mind of one run that begins with what was learned elsewhere."""
+    own = jax.tree.map(lambda x: x[0], fresh)
+    carried = algorithm.carried(mind, own) if isinstance(algorithm, SharedPolicy) else mind
+    return jax.tree.map(lambda x: x[None], carried)
 
 
 def judge(
     entry: Entry,
     mind: Mind,
-    tasks: Sequence[suite.BenchmarkTask],
+    places: Sequence[str],
     seed: int,
     protocol: Protocol = FULL,
     *,
     data: Path | None = None,
 ) -> dict[str, Score]:
-    """All scores of a frozen policy: on TOYS, and on each task by its id; arguments as of `transfer`."""
+    """The scores of a policy at some places: TOYS, a task's id, or that and ONLINE; else as `transfer`."""
     require_whole("seed", seed, 0, keys.LARGEST_SEED)
-    return {TOYS: examine(entry, mind, protocol)} | {
-        task.id: transfer(entry, mind, task, seed, data=data) for task in tasks
-    }
+    scores = {}
+    for place in places:
+        task = place.removesuffix(ONLINE)
+        if place == TOYS:
+            scores[place] = examine(entry, mind, protocol)
+        else:
+            scores[place] = transfer(entry, mind, suite.find(task), seed, online=task != place, data=data)
+    return scores
