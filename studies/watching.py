@@ -42,7 +42,7 @@ def play(task: str, steps: int | None, directory: str) -> None:
             self.processor.append(time.process_time())
 
     clock = Clock()
-    spec = synagents.preset(task, **({"rounds": steps} if steps else {}))
+    spec = synagents.preset(task, rounds=steps or None)
     synagents.fit(spec, directory, callbacks=[clock], tell=lambda line: None)
     print(json.dumps({"looks": clock.looks, "processor": clock.processor[-1] - clock.processor[0]}))
 

@@ -134,8 +134,8 @@ def rows(submissions: dict[str, Submission]) -> list[list[str]]:
 
     There are the loss on held-out toys, and accuracies in percent: mean (95 % bootstrap interval).
     """
-    there = dict.fromkeys(place for each in submissions.values() for place in each.runs[0].scores)
-    places = sorted(there, key=lambda place: place.endswith(ONLINE))  # frozen ones first, else as they come
+    scored = dict.fromkeys(place for each in submissions.values() for place in each.runs[0].scores)
+    places = sorted(scored, key=lambda place: place.endswith(ONLINE))  # frozen ones first, else as they come
     short = [place.removeprefix("synapse/").replace(f"-{VERSION}", "") for place in places]
     found = [["algorithm", "runs", "agent-steps", "toys: loss", *short]]
     for name, own in sorted(submissions.items(), key=lambda pair: _losses(pair[1]).mean()):
