@@ -157,12 +157,13 @@ class PPO(SharedPolicy, Learner):
 
     def loss(self, sight: Sight, params: ActorCritic, rows: Rows) -> Float[Array, ""]:
         """What is descended on."""
-        ratio = jnp.exp(self.log_probability(sight, params.actor, rows.seen, rows.actions) - rows.old)
+        own = None if sight.codes is not None else rows.seen.own  # of codes: every history is computed, and counts, once
+        policy = self.probabilities(sight.policy(params.actor, own))
+        logs = jnp.log(policy + TINY)
+        ratio = jnp.exp(sight.of_actions(lambda _: logs, rows.seen, rows.actions) - rows.old)
         gain = clipped(ratio, rows.advantage, self.clip)
         error = (self.values(sight, params.critic, rows.seen) - rows.returns) ** 2
-        own = None if sight.codes is not None else rows.seen.own  # of codes: every history counts once
-        policy = self.probabilities(sight.policy(params.actor, own))
-        entropy = -jnp.sum(policy * jnp.log(policy + TINY), axis=-1)
+        entropy = -jnp.sum(policy * logs, axis=-1)
         return self.value_weight * error.mean() - gain.mean() - self.entropy_weight * entropy.mean()
 
     def probabilities(self, preferences: Float[Array, "*n A"]) -> Float[Array, "*n A"]:
