@@ -157,7 +157,7 @@ class PPO(SharedPolicy, Learner):
 
     def loss(self, sight: Sight, params: ActorCritic, rows: Rows) -> Float[Array, ""]:
         """What is descended on."""
-        own = None if sight.codes is not None else rows.seen.own  # of codes: every history is computed, and counts, once
+        own = None if sight.codes is not None else rows.seen.own  # of codes: every history counts once
         policy = self.probabilities(sight.policy(params.actor, own))
         logs = jnp.log(policy + TINY)
         ratio = jnp.exp(sight.of_actions(lambda _: logs, rows.seen, rows.actions) - rows.old)
