@@ -37,7 +37,7 @@ def freeze(scores: results.Scores) -> None:
     reference = {}
     for task in suite.SUITE.values():
         if "adam" in scores.get(task.id, {}):
-            accuracy = scores[task.id]["adam"].accuracy.mean(axis=0)
+            accuracy = scores[task.id]["adam"].score.mean(axis=0)
             reference[task.id] = {"untrained": round(float(accuracy[0]), 4), "adam": round(float(accuracy[-1]), 4)}
     REFERENCE.write_text(json.dumps(reference, indent=1) + "\n")
 
@@ -48,7 +48,7 @@ def best_agents(scores: results.Scores) -> list[str]:
     every = lines.fitting(suite.SUITE[DEAREST])
     learners = [line for line in every if not is_optimizer(line) and line not in ALWAYS]
     learners = [line for line in learners if all(line in played for played in cheap)]  # a forecast comes before scores
-    mean = {line: np.mean([played[line].accuracy[:, -1].mean() for played in cheap]) for line in learners}
+    mean = {line: np.mean([played[line].score[:, -1].mean() for played in cheap]) for line in learners}
     return [*ALWAYS, *sorted(learners, key=lambda line: -mean[line])[:3]]
 
 

@@ -197,7 +197,7 @@ def transfer(entry: Entry, mind: Mind, task: suite.BenchmarkTask, seed: int, *, 
         world = scoring.world_for(task, WORLD_OF, complete(task, WORLD_OF, told, rounds), data)
         rounds = scoring.affordable(world, task.budget)
     curves = scoring.watched(world, frozen, rounds, f"{entry.name} on {task.id}", runs=1, seed=seed)
-    return Score(float(curves.loss[0, -1]), float(curves.accuracy[0, -1]))
+    return Score(float(curves.loss[0, -1]), float(curves.score[0, -1]))
 
 
 def judge(
