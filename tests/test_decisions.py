@@ -196,7 +196,7 @@ def test_returns_stand_in_tables_of_their_own_beside_those_that_are_told_the_sam
         "| *told the team's reward, carried back by derivatives*",
         "| backprop",
     ]
-    assert "0.25 (0.25 to 0.25)" in rows[3] and "%" not in rows[0]
+    assert "0.250 (0.250 to 0.250)" in rows[3] and "%" not in rows[0]
     accuracy = curves(0.6)._replace(metric="accuracy")
     both = markdown({"synapse/xor-v0": {"a": accuracy}} | scores, {})
     assert both == markdown({"synapse/xor-v0": {"a": accuracy}}, {}) + "\n\n" + markdown(scores, {})

@@ -185,7 +185,7 @@ def curves_figure(scores: Scores, told: Mapping[str, str], *, dark: bool = False
         axis.set_ylabel(MEASURES[next(iter(scores[task].values())).metric])
         axis.grid(alpha=0.3)
     plotted = {label: line for axis in panels for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
-    figure.legend(plotted.values(), plotted.keys(), loc="outside lower center", ncols=6, fontsize=8, frameon=False)
+    figure.legend(plotted.values(), plotted.keys(), loc="outside lower center", ncols=2 * across, fontsize=8, frameon=False)
     return figure
 
 
@@ -250,7 +250,8 @@ def _cell(curves: Curves | None) -> str:
     estimate = bootstrap(statistics.mean, [(100 if is_share else 1) * curves.score[:, -1]])
     if is_share:
         return f"{estimate.value:.1f} ({estimate.low:.1f}-{estimate.high:.1f})"
-    return f"{estimate.value:.3g} ({estimate.low:.3g} to {estimate.high:.3g})"
+    digits = 1 if abs(estimate.value) >= 10 else 3
+    return f"{estimate.value:.{digits}f} ({estimate.low:.{digits}f} to {estimate.high:.{digits}f})"
 
 
 def _overall(scores: Scores, line: str, tasks: list[str]) -> Estimate | None:
