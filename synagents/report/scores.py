@@ -185,7 +185,9 @@ def curves_figure(scores: Scores, told: Mapping[str, str], *, dark: bool = False
         axis.set_ylabel(MEASURES[next(iter(scores[task].values())).metric])
         axis.grid(alpha=0.3)
     plotted = {label: line for axis in panels for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
-    figure.legend(plotted.values(), plotted.keys(), loc="outside lower center", ncols=2 * across, fontsize=8, frameon=False)
+    figure.legend(
+        plotted.values(), plotted.keys(), loc="outside lower center", ncols=2 * across, fontsize=8, frameon=False
+    )
     return figure
 
 
