@@ -57,7 +57,7 @@ def trace() -> None:
 
 def _played(name: str, change: dict[str, Any]) -> list[float]:
     designs = [(seed, suite.SUITE[name].design(seed)) for seed in SPLITS]
-    return [lines.play(task, "trace", change, runs=1, seed=seed).accuracy[0, -1].item() for seed, task in designs]
+    return [lines.play(task, "trace", change, runs=1, seed=seed).score[0, -1].item() for seed, task in designs]
 
 
 def candidates() -> None:

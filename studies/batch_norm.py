@@ -16,7 +16,7 @@ from common import RESULTS, percent
 
 from synagents.benchmark import lines, results, suite
 from synagents.benchmark.results import Curves
-from synagents.report.scores import accuracy_at
+from synagents.report.scores import score_at
 
 TASKS = ("digits-16", "notmnist-32")
 SHARE = 0.95
@@ -25,7 +25,7 @@ SHARE = 0.95
 def told(curves: Curves, runs: int, target: float) -> str:
     """Accuracy at the end of the budget, and the median cost in millions of sample evaluations."""
     spent = np.median(curves.cost_to(target)[:runs])
-    return f"{percent(curves.accuracy[:runs, -1].tolist())} | {spent / 1e6:.1f}"
+    return f"{percent(curves.score[:runs, -1].tolist())} | {spent / 1e6:.1f}"
 
 
 def main() -> None:
@@ -51,7 +51,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|")
     for name, task in normed.items():
         usual = suite.find(name).id
-        target = accuracy_at(usual, SHARE)
+        target = score_at(usual, SHARE)
         for line in players:
             if line in plain.get(usual, {}):
                 cells = [told(own[line], args.runs, target) for own in (plain[usual], scores[task.id])]

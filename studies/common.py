@@ -15,6 +15,7 @@ import jax
 from scipy import stats
 
 RESULTS = Path(__file__).with_name("results")
+SETTINGS = Path(__file__).parents[1] / "synagents" / "assets" / "bench_settings.json"  # all of the benchmark's lines
 Step = Callable[[int], None]  # plays so many steps and waits for them
 
 
@@ -44,6 +45,15 @@ class Cells:
             out.write(json.dumps(row) + "\n")
         self.rows[row[self.key]] = row
         return row
+
+
+def write_settings(chosen: dict[str, dict[str, dict[str, Any]]]) -> None:
+    """Put the settings of the lines of some tasks into the benchmark's asset, a line of text for each of its lines."""
+    blocks = []
+    for name, of_lines in (json.loads(SETTINGS.read_text()) | chosen).items():
+        rows = ",\n".join(f"  {json.dumps(line)}: {json.dumps(settings)}" for line, settings in of_lines.items())
+        blocks.append(f" {json.dumps(name)}: {{\n{rows}\n }}")
+    SETTINGS.write_text("{\n" + ",\n".join(blocks) + "\n}\n")
 
 
 def interval(values: Sequence[float]) -> float:

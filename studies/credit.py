@@ -132,7 +132,7 @@ def _played(name: str, line: str, settings: dict[str, Any], step: float, seeds: 
         if seeds is DESIGN:
             tasks = [replace(task, designing=True) for task in tasks]
         played = [lines.play(task, line, given, runs=1, seed=seed) for task, seed in zip(tasks, seeds, strict=True)]
-        CELLS.add({"name": cell, "found": [float(curves.accuracy[0, -1]) for curves in played]})
+        CELLS.add({"name": cell, "found": [float(curves.score[0, -1]) for curves in played]})
     return CELLS[cell]["found"]
 
 

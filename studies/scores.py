@@ -1,8 +1,9 @@
 """All scores: every line on every task, ten runs each; prints the tables of docs/benchmark.md and plots its curves.
 
     python studies/scores.py --data DIR [--runs 10] [--workers 2] [--plot docs/scores.png]
-    python studies/scores.py --data DIR --freeze      # also writes what scores are normalised by, from Adam's runs
-    python studies/scores.py --data DIR --forecast    # how long all of it takes here, from a tenth of it
+    python studies/scores.py --task NAME ...          # only these; images need --data
+    python studies/scores.py --data DIR --freeze      # also writes what scores are normalised by, from these runs
+    python studies/scores.py --data DIR --forecast    # how long all of the suite takes here, from a tenth of it
 
 Scores are kept in `studies/results/scores.json.gz`; those that are there are not made again. On notmnist-32, the
 dearest task, and with a tenth of its budget, only the reference, `team-q`, the best three of the other agents and the
@@ -20,10 +21,12 @@ import jax
 import numpy as np
 from common import RESULTS
 
-from synagents.benchmark import lines, results, suite
+from synagents.benchmark import lines, lists, results, suite
+from synagents.benchmark.deciding import parts_of
+from synagents.benchmark.decisions import BoardTask, DecisionsTask
 from synagents.benchmark.line_settings import is_optimizer
 from synagents.benchmark.workers import spread
-from synagents.report.scores import costs, duels, markdown, plot
+from synagents.report.scores import cost_tables, duels, markdown, plot
 
 SCORES = RESULTS / "scores.json.gz"
 REFERENCE = Path(__file__).parents[1] / "synagents" / "assets" / "bench.json"
@@ -33,12 +36,17 @@ SHARE = 0.95
 
 
 def freeze(scores: results.Scores) -> None:
-    """Write what is 0 and what is 1 on the normalised scale: the networks untrained, and after Adam."""
-    reference = {}
-    for task in suite.SUITE.values():
-        if "adam" in scores.get(task.id, {}):
-            accuracy = scores[task.id]["adam"].accuracy.mean(axis=0)
-            reference[task.id] = {"untrained": round(float(accuracy[0]), 4), "adam": round(float(accuracy[-1]), 4)}
+    """Write what is 0 and what is 1 on the normalised scale: untrained, and after the yardstick or as the task says."""
+    reference = json.loads(REFERENCE.read_text())
+    for task in (task for listed in lists.LISTS if listed.has_mean for task in listed.tasks.values()):
+        if task.top in scores.get(task.id, {}):
+            low, *_, high = scores[task.id][task.top].score.mean(axis=0)
+        elif isinstance(task, DecisionsTask) and task.top not in lines.fitting(task):
+            levels = parts_of(task, task.reference, {}, 1).built.world.task.levels
+            low, high = levels["random"], levels[task.top]
+        else:
+            continue
+        reference[task.id] = {"untrained": round(float(low), 4), task.top: round(float(high), 4)}
     REFERENCE.write_text(json.dumps(reference, indent=1) + "\n")
 
 
@@ -48,11 +56,11 @@ def best_agents(scores: results.Scores) -> list[str]:
     every = lines.fitting(suite.SUITE[DEAREST])
     learners = [line for line in every if not is_optimizer(line) and line not in ALWAYS]
     learners = [line for line in learners if all(line in played for played in cheap)]  # a forecast comes before scores
-    mean = {line: np.mean([played[line].accuracy[:, -1].mean() for played in cheap]) for line in learners}
+    mean = {line: np.mean([played[line].score[:, -1].mean() for played in cheap]) for line in learners}
     return [*ALWAYS, *sorted(learners, key=lambda line: -mean[line])[:3]]
 
 
-def players_of(task: suite.BenchmarkTask, scores: results.Scores) -> list[str]:
+def players_of(task: BoardTask, scores: results.Scores) -> list[str]:
     """The lines that play a task."""
     if DEAREST not in task.name:
         return lines.fitting(task)
@@ -92,10 +100,26 @@ def _tenth(task: suite.BenchmarkTask, line: str, runs: int, data: Path) -> tuple
     return sum(compiling), 10 * (seconds - sum(compiling))
 
 
+def show(scores: results.Scores) -> None:
+    """Print the tables of docs/benchmark.md."""
+    told = lines.lines()
+    print(markdown(scores, told))
+    for title, table in cost_tables(scores, told, SHARE).items():
+        print(f"\n{title}:\n\n{table.markdown()}")
+    for listed in (listed for listed in lists.LISTS if listed.has_mean):
+        own = {task.id: scores[task.id] for task in listed.tasks.values() if task.id in scores}
+        against = next(iter(listed.tasks.values())).reference
+        print(f"\n{listed.title}: probability that a run of a line is better than one of {against}:\n")
+        for line, chance in duels(own, against):
+            print(f"* {line}: {chance}")
+
+
 def main() -> None:
     """Play what is missing, then tell."""
+    tasks = {name: task for listed in lists.LISTS for name, task in listed.tasks.items()}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with the notMNIST images")
+    parser.add_argument("--data", type=Path, help="folder with the notMNIST images")
+    parser.add_argument("--task", action="append", choices=list(tasks), help="only these")
     parser.add_argument("--runs", type=int, default=10, help="of every line")
     parser.add_argument(
         "--workers", type=int, default=1, help="cells played at a time, each with its share of the cores"
@@ -106,7 +130,7 @@ def main() -> None:
         "--forecast", action="store_true", help="only say how long all of it would take; nothing is kept"
     )
     args = parser.parse_args()
-    told, started = lines.lines(), time.perf_counter()
+    started = time.perf_counter()
     SCORES.parent.mkdir(exist_ok=True)
     if args.forecast:
         forecast(results.read(SCORES), args.runs, args.data, args.workers)
@@ -115,20 +139,17 @@ def main() -> None:
     def tell(line: str) -> None:
         print(f"{time.perf_counter() - started:6.0f} s  {line}", file=sys.stderr, flush=True)
 
-    scores: results.Scores = {}
-    for task in suite.TASKS.values():
+    scores: results.Scores = results.read(SCORES) if SCORES.exists() else {}
+    for name in args.task or tasks:
+        task = tasks[name]
         players = players_of(task, scores)
         scores = lines.fill(SCORES, [task], players, runs=args.runs, data=args.data, workers=args.workers, tell=tell)
+        jax.clear_caches()
     if args.freeze:
         freeze(scores)
-    print(markdown(scores, told))
-    print(f"\nMillions of sample evaluations to {SHARE:.0%} of the way from the untrained network to Adam:\n")
-    print(costs(scores, told, SHARE))
-    print("\nProbability that a run of a line is better than one of q-table:\n")
-    for line, chance in duels(scores, "q-table"):
-        print(f"* {line}: {chance}")
+    show(scores)
     if args.plot:
-        plot(scores, told, args.plot)
+        plot(scores, lines.lines(), args.plot)
 
 
 if __name__ == "__main__":

@@ -16,11 +16,12 @@ from common import RESULTS, Cells, percent
 
 from synagents.benchmark import lines, suite
 from synagents.benchmark.results import Curves
-from synagents.report.scores import accuracy_at
+from synagents.report.scores import score_at
 
 SPLITS = range(100, 110)
 LINES = ("team-q", "team-q-frozen", "trace", "spsa", "adam")
 SHARE = 0.95
+NAMES = ("cost", "accuracy", "loss")  # of what a cell holds of its curves
 
 
 def play(cells: Cells, task: suite.BenchmarkTask, line: str, split: int, data: Path) -> Curves:
@@ -28,8 +29,9 @@ def play(cells: Cells, task: suite.BenchmarkTask, line: str, split: int, data: P
     key = f"{task.name} {line} {split}"
     if key not in cells:
         curves = lines.play(task.split(split), line, runs=1, seed=split, data=data)
-        cells.add({"key": key} | {name: array.round(4).tolist() for name, array in curves._asdict().items()})
-    return Curves(*(np.array(cells[key][name]) for name in Curves._fields))
+        found = zip(NAMES, (curves.cost, curves.score, curves.loss), strict=True)
+        cells.add({"key": key} | {name: array.round(4).tolist() for name, array in found})
+    return Curves(*(np.array(cells[key][name]) for name in NAMES))
 
 
 def main() -> None:
@@ -45,8 +47,8 @@ def main() -> None:
     for name in args.task or names:
         for line in args.line or LINES:
             runs = [play(cells, suite.find(name), line, split, args.data) for split in SPLITS]
-            last = [float(run.accuracy[0, -1]) for run in runs]
-            target = accuracy_at(suite.find(name.removesuffix(suite.TENTH)).id, SHARE)
+            last = [float(run.score[0, -1]) for run in runs]
+            target = score_at(suite.find(name.removesuffix(suite.TENTH)).id, SHARE)
             cost = np.median([run.cost_to(target)[0] for run in runs]) / 1e6
             spent = f"{cost:.3g}" if np.isfinite(cost) else "never"
             print(f"| {name} | {line} | {percent(last)} | {100 * min(last):.1f} | {spent} |", flush=True)

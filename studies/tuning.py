@@ -27,7 +27,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from common import RESULTS, Cells
+from common import RESULTS, SETTINGS, Cells, write_settings
 
 from synagents.benchmark import line_settings, lines, suite
 from synagents.cli import flags
@@ -35,7 +35,6 @@ from synagents.cli.build import usual_table
 from synagents.envs import synapse_v0
 from synagents.hyperparameters import Values
 
-CHOSEN = Path(__file__).parents[1] / "synagents" / "assets" / "bench_settings.json"
 SPLITS = {"digits-0": 4, "digits-16": 4, "notmnist-0": 1, "notmnist-32": 1}
 SPLITS |= {"digits-0-tenth": 6, "digits-16-tenth": 6, "notmnist-0-tenth": 2, "notmnist-32-tenth": 2}
 RUNS = {"xor": 40, "boundary": 10}  # where nothing is split
@@ -194,10 +193,10 @@ def play(task: suite.BenchmarkTask, line: str, settings: Values, data: Path | No
     """Accuracy [runs, looks]; a run is a split, where there are any."""
     settings = complete(task, line, settings)
     if not task.batched:
-        return lines.play(task, line, settings, runs=RUNS[task.name], seed=1).accuracy
+        return lines.play(task, line, settings, runs=RUNS[task.name], seed=1).score
     return np.concatenate(
         [
-            lines.play(task.design(seed), line, settings, runs=1, seed=seed, data=data).accuracy
+            lines.play(task.design(seed), line, settings, runs=1, seed=seed, data=data).score
             for seed in range(SPLITS[task.name])
         ]
     )
@@ -209,7 +208,7 @@ class Missing(Exception):
 
 def choose(cell: Callable[..., Worth]) -> dict[str, dict[str, Values]]:
     """The settings of every line on every task; where the search has not ended, those there are, or it begins with."""
-    written = json.loads(CHOSEN.read_text())
+    written = json.loads(SETTINGS.read_text())
     chosen: dict[str, dict[str, Values]] = {}
     for task in suite.TASKS.values():
         for line in lines.fitting(task):
@@ -233,16 +232,6 @@ def complete(task: suite.BenchmarkTask, line: str, settings: Values) -> Values:
         if "table" in usual:
             usual["table"] = usual_table(usual | settings)
     return {name: flags.plain(value) for name, value in (usual | settings).items()}
-
-
-def write(chosen: dict[str, dict[str, Values]]) -> None:
-    """The asset: a line of text for each line of the benchmark."""
-    blocks = []
-    for name, of_lines in chosen.items():
-        full = {line: complete(suite.TASKS[name], line, settings) for line, settings in of_lines.items()}
-        rows = ",\n".join(f"  {json.dumps(line)}: {json.dumps(settings)}" for line, settings in full.items())
-        blocks.append(f" {json.dumps(name)}: {{\n{rows}\n }}")
-    CHOSEN.write_text("{\n" + ",\n".join(blocks) + "\n}\n")
 
 
 def main() -> None:
@@ -291,7 +280,12 @@ def main() -> None:
             mark = "yes" if chosen.get(row["task"], {}).get(row["line"]) == row["settings"] else ""
             print(f"| {row['task']} | `{row['line']}` | `{words}` | {mean(row['accuracy']):.4f} | {mark} |")
     if args.choose:
-        write(chosen)
+        write_settings(
+            {
+                name: {line: complete(suite.TASKS[name], line, settings) for line, settings in of_lines.items()}
+                for name, of_lines in chosen.items()
+            }
+        )
 
 
 if __name__ == "__main__":

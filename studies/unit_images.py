@@ -24,17 +24,12 @@ import jax
 import numpy as np
 from common import RESULTS, Cells, compilations, percent
 
+from synagents.benchmark import decisions
 from synagents.cli.build import preset
 from synagents.loop import advance, evaluate
 from synagents.run.config import versions
 
-TOLD = {  # what a unit is told beside the activity that reaches it: the rules of every group
-    "nothing": ("uniform",),
-    "the team's reward": ("reinforce",),
-    "the team's reward, while units settle together": ("boltzmann", "recurrent"),
-    "the team's reward, and what the layers above make of its activity": ("map-propagation", "weight-maximization"),
-    "the team's reward, carried back by derivatives": ("straight-through", "backprop"),
-}
+TOLD = decisions.TOLD["unit"]
 RULES = tuple(rule for group in TOLD.values() for rule in group)
 RATES = {  # of the hidden layer and the output
     "digits": ("0.003,0.003", "0.01,0.01", "0.03,0.03", "0.003,3e-4", "0.01,0.001", "0.01,1e-4"),

@@ -103,7 +103,7 @@ def test_a_killed_process_has_kept_its_looks(tmp_path: Path) -> None:
         os.kill(process.pid, signal.SIGKILL)
     assert len(list(tmp_path.glob("*.unfinished"))) == 1
     lines.fill(path, [SMALL], ["trace"], runs=2)
-    assert results.read(path)[SMALL.id]["trace"].accuracy.shape == (2, 101)
+    assert results.read(path)[SMALL.id]["trace"].score.shape == (2, 101)
 
 
 # What a score was made with
@@ -151,7 +151,7 @@ def test_parts_of_several_machines_are_one_file_of_all_lines_and_all_seeds(
     monkeypatch.setattr("sys.argv", ["synagents", "bench", "merge", str(first), str(second), "--out", str(out)])
     assert command() == 0 and "| trace |" in capsys.readouterr().out
     whole = results.read(out)[SMALL.id]
-    assert whole["trace"].accuracy[:, -1].tolist() == [0.75, 1.0, 0.25] and len(whole["adam"].accuracy) == 2
+    assert whole["trace"].score[:, -1].tolist() == [0.75, 1.0, 0.25] and len(whole["adam"].score) == 2
     assert provenance.read(out)[SMALL.id]["trace"]["seeds"] == [[0, 2], [1, 1]]
     scores, made = provenance.merge([out, first])  # what is there already is left out
     assert same_bits(scores, results.read(out)) and made == provenance.read(out)

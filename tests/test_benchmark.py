@@ -17,7 +17,7 @@ from synagents.benchmark.results import Curves
 from synagents.cli import presets
 from synagents.cli.main import run as command
 from synagents.envs import synapse_v0
-from synagents.report.scores import GROUPS, costs, duels, looks_of, markdown
+from synagents.report.scores import GROUPS, cost_tables, duels, looks_of, markdown
 from tests.claims import refused, same_bits
 
 XOR = suite.find("xor")
@@ -28,6 +28,11 @@ def curves(*last: float, start: float = 0.5) -> Curves:
     """Runs that begin at `start` and end at `last`, looked at three times."""
     accuracy = np.array([[start, (start + end) / 2, end] for end in last])
     return Curves(np.array([0, 100, 200]), accuracy, 1 - accuracy)
+
+
+def costs(scores: results.Scores, told: dict[str, str], share: float) -> str:
+    """The tables of costs in Markdown."""
+    return "\n\n".join(table.markdown() for table in cost_tables(scores, told, share).values())
 
 
 # Statistics
@@ -190,9 +195,9 @@ def test_a_setting_without_a_value_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize("line", lines.fitting(suite.SUITE["xor"]))
 def test_every_line_plays_a_task_and_spends_no_more_than_its_budget(line: str) -> None:
     played = lines.play(SMALL, line, runs=2)
-    assert played.accuracy.shape == played.loss.shape == (2, 101)
+    assert played.score.shape == played.loss.shape == (2, 101)
     assert (np.diff(played.cost) >= 0).all() and 0.9 * SMALL.budget < played.cost[-1] <= SMALL.budget
-    assert np.isfinite(played.loss).all() and (played.accuracy <= 1).all()
+    assert np.isfinite(played.loss).all() and (played.score <= 1).all()
 
 
 def test_all_lines_begin_with_the_same_networks_and_the_same_batches() -> None:
@@ -221,7 +226,7 @@ def test_another_network_makes_another_task_that_agents_and_gradients_play_and_p
     assert _run(monkeypatch, [*arguments, "--learner", "evidence", "--learner", "adam", "--out", str(out)]) == 0
     assert "xor+quantized,weight_bits=2" in capsys.readouterr().out
     (curves,) = [of_lines["evidence"] for of_lines in results.read(out).values()]
-    assert curves.accuracy.shape == (2, 101)
+    assert curves.score.shape == (2, 101)
     for odd, hint in (
         ("weight-bits=99", "weight_bits must be"),
         ("hidden=3", "fixes hidden"),

@@ -236,5 +236,5 @@ def test_in_worlds_of_another_size_an_actor_is_carried_and_a_central_critic_is_n
 
 
 def test_a_deep_line_of_the_board_has_its_short_name() -> None:
-    assert lines.play(suite.SUITE["xor"].design(0), "ippo", {"epochs": 1}, runs=1).accuracy.shape == (1, 101)
+    assert lines.play(suite.SUITE["xor"].design(0), "ippo", {"epochs": 1}, runs=1).score.shape == (1, 101)
     assert "ippo" not in lines.lines()  # nobody searched its settings: it plays where it is named

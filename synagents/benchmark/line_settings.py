@@ -3,8 +3,9 @@
     settings of a line on a task = assets/bench_settings.json [task] [line] | what the benchmark task itself fixes
 
 The asset is complete: it holds every setting of the world, the task and the learner (or of the optimizer and its
-batches) that the benchmark task leaves open. A learner that the asset does not have plays in the world of the reference
-line, with rewards of the kind that it needs and with its own defaults.
+batches) that the benchmark task leaves open, and on tasks of decisions those of the outer loop and how many worlds or
+lives there are. A learner that the asset does not have plays in the world of the task's reference line, with rewards of
+the kind that it needs and with its own defaults.
 """
 
 import inspect
@@ -15,24 +16,30 @@ from importlib.resources import files
 from typing import Any, TypeAlias
 
 from synagents import registry
-from synagents.benchmark.suite import USUAL_NETWORK, BenchmarkTask
+from synagents.benchmark import decisions
+from synagents.benchmark.decisions import BoardTask, DecisionsTask
+from synagents.benchmark.suite import TASKS, USUAL_NETWORK, BenchmarkTask
 from synagents.cli import by_name, flags, presets
-from synagents.envs import synapse_v0
+from synagents.cli.sections import Names, named, sections
 from synagents.envs.plastic_samples import PerturbedWorld
 from synagents.envs.synapse_v0 import SynapseWorld
 from synagents.hyperparameters import Values, nearest, require
 from synagents.world import LearnerBase
 
-REFERENCE = "q-table"  # the reference paper's line
 FAMILIES = ("synapse", "plastic")  # whose worlds are played in; a learner that is for both plays in the first
 BATCH = ("batch_size", "interval")  # what may be set of an optimizer's batches
+COUNTS = {  # what a round or an update of tasks of decisions has several of, by family
+    "unit": flags.Flag("num_worlds", int, flags.MISSING, "worlds that share one learner, >= 1."),
+    "plastic": flags.Flag("lives", int, flags.MISSING, "lives of one update of the outer loop, >= 1."),
+}
 VARIANTS = {"team-q-frozen": "team-q"}  # lines that differ from a learner's own in their settings alone: who plays them
 Played: TypeAlias = SynapseWorld | PerturbedWorld
 
 
 def players() -> list[str]:
-    """The lines that learners play: all of worlds of synapses, variants, and others that the asset has settings for."""
-    there = {line for of_task in _written().values() for line in of_task if not is_optimizer(line)}
+    """The suite's lines that learners play: all of worlds of synapses, variants, and others with settings there."""
+    written = _written()
+    there = {line for name in TASKS for line in written.get(name, {}) if not is_optimizer(line)}
     own = {name for name in registry.offers("learners") if "synapse" in registry.families(name)}
     return sorted(there | own)
 
@@ -79,46 +86,64 @@ def world_of(line: str, task: BenchmarkTask) -> Callable[..., Played]:
     return builder
 
 
-def world_settings(line: str, task: BenchmarkTask) -> dict[str, flags.Flag]:
-    """The settings of a line's world and of the task in it that the benchmark leaves open, by parameter name."""
+def names_of(line: str, task: DecisionsTask) -> Names:
+    """The names of what a line on a task of decisions is made of; ValueError where the line cannot play it."""
+    able = (":" in line or line in registry.offers("learners")) and task.family in registry.families(line)
+    require(able, f"{line} cannot play {task.id}: {', '.join(decisions.told(task.family))} can.")
+    return named(task.task, line, world=task.family)
+
+
+def world_settings(line: str, task: BoardTask) -> dict[str, flags.Flag]:
+    """The settings of a line's world and of the task in it that the benchmark leaves open, by parameter name.
+
+    On a task of decisions those of the outer loop are among them, and the number of worlds or lives.
+    """
+    if isinstance(task, DecisionsTask):
+        titled, count = sections(names_of(line, task)), COUNTS[task.family]
+        parts = [part for title, part in titled.items() if title != f"Learner {line}"]
+        known = {name: flag for part in parts for name, flag in part.items()} | {count.parameter: count}
+        return {name: flag for name, flag in known.items() if name not in task.frozen}
     of_usual = () if task.usual else by_name.network_flags(USUAL_NETWORK)
     known = flags.flags_of(world_of(line, task), but=("task", "network", *of_usual))
     known |= flags.flags_of(registry.find("tasks", task.task), but=("data",))
     return {name: flag for name, flag in known.items() if name not in task.frozen}
 
 
-def known_settings(line: str, task: BenchmarkTask) -> dict[str, flags.Flag]:
+def known_settings(line: str, task: BoardTask) -> dict[str, flags.Flag]:
     """What may be set of a line on a task, by parameter name.
 
     Args:
         line: a learner's or an optimizer's name, or module:Class of a learner.
-        task: of the suite; what it fixes is not among them.
+        task: of the suite or of decisions; what it fixes is not among them.
 
     Raises:
-        ValueError: if there is no such learner.
+        ValueError: if there is no such learner, or it cannot play the task.
     """
-    if is_optimizer(line):
+    if isinstance(task, BenchmarkTask) and is_optimizer(line):
         batches = {name: flags.Flag(name, int, None, "") for name in BATCH if task.batched}
         return batches | flags.flags_of(registry.find("benchmark.optimizers", line))
     return world_settings(line, task) | flags.flags_of(registry.find("learners", learner_of(line)))
 
 
-def chosen(task: BenchmarkTask, line: str) -> Values:
+def chosen(task: BoardTask, line: str) -> Values:
     """All settings that a line plays with on a task, by parameter name, as they are written in the asset."""
     there = _written()[task.name]
     if line in there:
         return dict(there[line])
-    world = {name: value for name, value in there[REFERENCE].items() if name in world_settings(line, task)}
-    own = {name: flag.default for name, flag in flags.flags_of(registry.find("learners", learner_of(line))).items()}
-    settings = world | synapse_v0.settings_for(learner_of(line)) | own
-    return settings | presets.meaningless(settings, integer=by_name.is_integer(task.network))
+    learner = learner_of(line)
+    world = {name: value for name, value in there[task.reference].items() if name in world_settings(line, task)}
+    world |= registry.worlds()[task.family].settings_for(learner)
+    own = {name: flag.default for name, flag in flags.flags_of(registry.find("learners", learner)).items()}
+    if isinstance(task, DecisionsTask):
+        return world | own
+    return world | own | presets.meaningless(world | own, integer=by_name.is_integer(task.network))
 
 
-def complete(task: BenchmarkTask, line: str, given: Values, rounds: int) -> Values:
+def complete(task: BoardTask, line: str, given: Values, rounds: int) -> Values:
     """The values that constructors take, for every setting of a line on a task.
 
     Args:
-        task: of the suite.
+        task: of the suite or of decisions.
         line: as in `known_settings`.
         given: settings by parameter name that replace the line's own.
         rounds: the length of decays that name none.

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from synagents import registry
-from synagents.benchmark import provenance, results
+from synagents.benchmark import deciding, decisions, provenance, results
+from synagents.benchmark.decisions import BoardTask, DecisionsTask
 from synagents.benchmark.drive import drive, prices_of
 from synagents.benchmark.line_settings import (
     BATCH,
@@ -38,16 +39,18 @@ from synagents.hyperparameters import Values, nearest, require
 from synagents.run.files import Json
 
 
-def fitting(task: BenchmarkTask, data: Path | None = None) -> list[str]:
+def fitting(task: BoardTask, data: Path | None = None) -> list[str]:
     """The lines that can play a task: all on the benchmark's own perceptrons, fewer on another network.
 
     Args:
-        task: of the suite.
+        task: of the suite or of decisions.
         data: folder with the notMNIST images.
 
     Raises:
         ValueError: if none can, as the last one says.
     """
+    if isinstance(task, DecisionsTask):
+        return list(decisions.told(task.family))
     if task.usual:
         return [line for line in lines() if is_optimizer(line) or not names_levels(line)]
     there, reason = [], None
@@ -72,7 +75,7 @@ def _try(task: BenchmarkTask, line: str, data: Path | None) -> None:
 
 
 def lines() -> dict[str, Told]:
-    """What every line is told, by name: all that learners play, and all optimizers."""
+    """What every line of the suite is told, by name: all that learners play, and all optimizers."""
     optimizers: dict[str, Any] = registry.offers("benchmark.optimizers")
     told = {line: _told(learner_of(line)) for line in players()}
     return told | {name: constructor.told for name, constructor in optimizers.items()}
@@ -86,7 +89,7 @@ def _told(learner: str) -> Told:
 
 
 def play(
-    task: BenchmarkTask,
+    task: BoardTask,
     line: str,
     given: Values | None = None,
     *,
@@ -98,7 +101,7 @@ def play(
     """Play a line on a task.
 
     Args:
-        task: of the suite.
+        task: of the suite or of decisions.
         line: a learner's or an optimizer's name, or module:Class of a learner.
         given: settings by parameter name that replace those of the benchmark.
         runs: independent runs, >= 1.
@@ -110,6 +113,8 @@ def play(
         ValueError: if there is no such line, or a setting is not its own or out of range.
         FloatingPointError: if the loss is not finite.
     """
+    if isinstance(task, DecisionsTask):
+        return deciding.score(task, line, given or {}, runs=runs, seed=seed, kept=kept)
     if is_optimizer(line):
         return _driven(task, line, given or {}, runs, seed, data, kept)
     _require_known(line)
@@ -124,7 +129,7 @@ def _require_known(line: str) -> None:
 
 def fill(
     path: Path,
-    tasks: Sequence[BenchmarkTask],
+    tasks: Sequence[BoardTask],
     players: Sequence[str],
     given: Values | None = None,
     *,
@@ -140,7 +145,7 @@ def fill(
 
     Args:
         path: the file.
-        tasks: of the suite.
+        tasks: of the suite or of decisions.
         players: the lines.
         given: settings by parameter name that replace those of the benchmark.
         runs: independent runs, >= 1.
@@ -159,7 +164,7 @@ def fill(
     missing = [(task, line) for task, lines in order.items() for line in lines if line not in scores.get(task.id, {})]
     recorded = {task: scores.get(task.id, {}).keys() & made.get(task.id, {}).keys() for task in tasks}
 
-    def require_same(task: BenchmarkTask, line: str, asked: Json) -> None:
+    def require_same(task: BoardTask, line: str, asked: Json) -> None:
         odd = provenance.difference(made[task.id][line], asked, [*asked])
         require(odd is None, f"{path} has {line} on {task.id}, made with other {odd}: name another file.")
 
@@ -172,8 +177,8 @@ def fill(
             require_same(task, line, {"data": described})
     cell = partial(_cell, path=path, given=given or {}, runs=runs, seed=seed, data=data)
 
-    def begun(of: tuple[BenchmarkTask, str]) -> None:
-        tell(f"{of[1]} on {of[0].id}: {runs} runs of {of[0].budget:,} sample evaluations")
+    def begun(of: tuple[BoardTask, str]) -> None:
+        tell(f"{of[1]} on {of[0].id}: {runs} runs of {of[0].budget:,} {of[0].currency}")
 
     for (task, line), (curves, own) in spread(cell, missing, workers, begun):
         played = scores.get(task.id, {}) | {line: curves}
@@ -186,10 +191,10 @@ def fill(
 
 
 def _cell(
-    task: BenchmarkTask, line: str, *, path: Path, given: Values, runs: int, seed: int, data: Path | None
+    task: BoardTask, line: str, *, path: Path, given: Values, runs: int, seed: int, data: Path | None
 ) -> tuple[Curves, Json]:
     """A score that is kept while it is made, and what it is made with."""
-    if not is_optimizer(line):
+    if isinstance(task, BenchmarkTask) and not is_optimizer(line):
         _require_known(line)
     made = provenance.made_with(task, line, given, runs, seed, data)
     kept = Kept(_unfinished(path, task, line), made)
@@ -200,13 +205,13 @@ def _cell(
         raise
 
 
-def _unfinished(path: Path, task: BenchmarkTask, line: str) -> Path:
+def _unfinished(path: Path, task: BoardTask, line: str) -> Path:
     """Where a score of a file is kept while it is made."""
     name = re.sub(r"[^\w.+=,-]", "_", f"{task.id}.{line}".removeprefix("synapse/"))
     return path.with_name(f"{path.name}.{name}.unfinished")
 
 
-def typed(players: Sequence[str], tasks: Sequence[BenchmarkTask], pairs: Sequence[str]) -> Values:
+def typed(players: Sequence[str], tasks: Sequence[BoardTask], pairs: Sequence[str]) -> Values:
     """Settings typed as NAME=VALUE, which every one of these lines must know.
 
     Raises:
@@ -224,14 +229,15 @@ def typed(players: Sequence[str], tasks: Sequence[BenchmarkTask], pairs: Sequenc
     return given
 
 
-def on_network(
-    tasks: Sequence[BenchmarkTask], network: str, pairs: Sequence[str]
-) -> tuple[list[BenchmarkTask], list[str]]:
+def on_network(tasks: Sequence[BoardTask], network: str, pairs: Sequence[str]) -> tuple[list[BenchmarkTask], list[str]]:
     """The same tasks on another network, and the pairs NAME=VALUE that are none of the network's settings.
 
     Raises:
-        ValueError: if there is no such network, or a value cannot be read.
+        ValueError: if there is no such network, a value cannot be read, or a task is one of decisions.
     """
+    perceptrons = [task for task in tasks if isinstance(task, BenchmarkTask)]
+    for task in tasks:
+        require(task in perceptrons, f"{task.id} has a network of its own world: leave --network out.")
     known, settings, others = by_name.network_flags(network), {}, []
     if network == USUAL_NETWORK:  # the benchmark's own, of which learners set what their world has an option for
         known = {name: flag for name, flag in known.items() if name not in signature(synapse_v0.world).parameters}
@@ -242,7 +248,7 @@ def on_network(
             settings[name] = flags.read(known[name], text)
         else:
             others.append(pair)
-    return [task.on(network, settings) for task in tasks], others
+    return [task.on(network, settings) for task in perceptrons], others
 
 
 def _driven(

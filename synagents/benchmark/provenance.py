@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from synagents.benchmark import results
+from synagents.benchmark.decisions import BoardTask, DecisionsTask
 from synagents.benchmark.line_settings import chosen
 from synagents.benchmark.results import Curves, Scores
-from synagents.benchmark.suite import BenchmarkTask
 from synagents.cli import flags
 from synagents.hyperparameters import Values, require
 from synagents.run.files import Json, write_whole
@@ -24,20 +24,22 @@ from synagents.run.files import Json, write_whole
 Made = dict[str, dict[str, Json]]  # {task id: {line: what it was made with}}
 
 
-def made_with(task: BenchmarkTask, line: str, given: Values, runs: int, seed: int, data: Path | None) -> Json:
+def made_with(task: BoardTask, line: str, given: Values, runs: int, seed: int, data: Path | None) -> Json:
     """What a score is about to be made with, as JSON has it; arguments as `lines.play`."""
     versions = {"version": version("synagents"), "jax": version("jax")}
     return versions | {"data": data_of(task, data)} | asked_of(task, line, given, runs, seed)
 
 
-def asked_of(task: BenchmarkTask, line: str, given: Values, runs: int, seed: int) -> Json:
+def asked_of(task: BoardTask, line: str, given: Values, runs: int, seed: int) -> Json:
     """The part of it that needs no data: all settings, and the seeds."""
     settings = {name: flags.plain(value) for name, value in (chosen(task, line) | given).items()}
     return {"settings": settings, "seeds": [[seed, runs]]}
 
 
-def data_of(task: BenchmarkTask, data: Path | None) -> dict[str, str]:
+def data_of(task: BoardTask, data: Path | None) -> dict[str, str]:
     """What the task says of its data, with a checksum where it reads files; empty where all is made from the code."""
+    if isinstance(task, DecisionsTask):
+        return {}
     return {name: str(value) for name, value in task.make(1, data=data).description}
 
 
@@ -144,11 +146,13 @@ def _joined(curves: Curves, made: Json, more: Curves, own: Json, whose: str) -> 
     require(np.array_equal(curves.cost, more.cost), f"Runs of {whose} were looked at after different costs.")
     there = _by_seed(curves, made)
     for seed, runs in _by_seed(more, own).items():
-        same = all(np.array_equal(one, other) for one, other in zip(runs, there.get(seed, runs), strict=True))
+        known = there.get(seed, runs)
+        same = np.array_equal(runs.score, known.score) and np.array_equal(runs.loss, known.loss)
         require(same, f"Two files have runs of {whose} with the seed {seed} that are not the same runs.")
         there[seed] = runs
-    parts = [np.concatenate([getattr(runs, name) for runs in there.values()]) for name in ("accuracy", "loss")]
-    return Curves(curves.cost, *parts), made | {"seeds": [[seed, len(runs.loss)] for seed, runs in there.items()]}
+    score, loss = (np.concatenate([getattr(runs, name) for runs in there.values()]) for name in ("score", "loss"))
+    seeds = [[seed, len(runs.loss)] for seed, runs in there.items()]
+    return curves._replace(score=score, loss=loss), made | {"seeds": seeds}
 
 
 def _by_seed(curves: Curves, made: Json) -> dict[int, Curves]:
@@ -156,5 +160,6 @@ def _by_seed(curves: Curves, made: Json) -> dict[int, Curves]:
     found, start = {}, 0
     for seed, runs in made["seeds"]:
         rows = slice(start, start + runs)
-        found[seed], start = Curves(curves.cost, curves.accuracy[rows], curves.loss[rows]), start + runs
+        found[seed] = curves._replace(score=curves.score[rows], loss=curves.loss[rows])
+        start += runs
     return found

@@ -4,7 +4,7 @@
                                                "absolute_metrics": {"accuracy": [last], "loss": [last]}}, ...}}}}
 
 (Gorsane et al. 2022, "Towards a Standardised Performance Evaluation Protocol for Cooperative MARL".) `step_count` is
-what the run had spent, in sample evaluations.
+what the run had spent, in the task's currency. On tasks of decisions "return" stands in the place of "accuracy".
 """
 
 import gzip
@@ -21,19 +21,21 @@ from synagents.hyperparameters import require
 from synagents.run.files import write_whole
 
 ENVIRONMENT = "synagents"
+METRICS = ("accuracy", "return")  # what lines are judged by
 MOST_BYTES = 200_000_000  # a hundred lines of a hundred runs; nothing larger is read
 
 
 class Curves(NamedTuple):
     """How the runs of one line went on one task; point 0 is before anything was learned."""
 
-    cost: Integer[np.ndarray, "points"]  # sample evaluations spent
-    accuracy: Float[np.ndarray, "runs points"]  # held out, in [0, 1]
-    loss: Float[np.ndarray, "runs points"]  # held out
+    cost: Integer[np.ndarray, "points"]  # spent, in the task's currency
+    score: Float[np.ndarray, "runs points"]  # held-out accuracy in [0, 1], or the mean return of unseen episodes
+    loss: Float[np.ndarray, "runs points"]  # held out; where the score is a return, minus that
+    metric: str = METRICS[0]  # which of them the score is
 
     def cost_to(self, target: float) -> Float[np.ndarray, "runs"]:
-        """What each run had spent when it was first seen to reach an accuracy; infinite where it never was."""
-        reached = self.accuracy >= target
+        """What each run had spent when it was first seen to reach a score; infinite where it never was."""
+        reached = self.score >= target
         return np.where(reached.any(axis=1), self.cost[reached.argmax(axis=1)], np.inf)
 
 
@@ -81,21 +83,23 @@ def merged(files: Sequence[Scores], names: Sequence[str]) -> Scores:
 
 
 def _to_json(curves: Curves) -> dict[str, Any]:
-    runs = {}
-    for index, (accuracy, loss) in enumerate(zip(curves.accuracy, curves.loss, strict=True)):
+    runs, names = {}, (curves.metric, "loss")
+    for index, looks in enumerate(zip(curves.score, curves.loss, strict=True)):
         steps: dict[str, Any] = {
-            f"step_{point}": {"step_count": int(cost), "accuracy": [round(float(a), 6)], "loss": [round(float(b), 6)]}
-            for point, (cost, a, b) in enumerate(zip(curves.cost, accuracy, loss, strict=True))
+            f"step_{point}": {"step_count": int(cost)}
+            | {name: [round(float(value), 6)] for name, value in zip(names, seen, strict=True)}
+            for point, (cost, *seen) in enumerate(zip(curves.cost, *looks, strict=True))
         }
         last = steps[f"step_{len(curves.cost) - 1}"]
-        runs[f"seed_{index}"] = steps | {"absolute_metrics": {name: last[name] for name in ("accuracy", "loss")}}
+        runs[f"seed_{index}"] = steps | {"absolute_metrics": {name: last[name] for name in names}}
     return runs
 
 
 def _from_json(runs: dict[str, Any]) -> Curves:
     points = [[run[f"step_{point}"] for point in range(len(run) - 1)] for run in runs.values()]
     cost = np.array([[point["step_count"] for point in run] for run in points])
-    accuracy, loss = (np.array([[p[n][0] for p in run] for run in points], float) for n in ("accuracy", "loss"))
-    if cost.ndim != 2 or not cost.size or (cost != cost[0]).any() or accuracy.shape != cost.shape:
+    (metric,) = (name for name in METRICS if name in points[0][0])
+    score, loss = (np.array([[p[n][0] for p in run] for run in points], float) for n in (metric, "loss"))
+    if cost.ndim != 2 or not cost.size or (cost != cost[0]).any() or score.shape != cost.shape:
         raise ValueError("runs of one line must be looked at after equal costs")
-    return Curves(cost[0], accuracy, loss)
+    return Curves(cost[0], score, loss, metric)

@@ -10,7 +10,7 @@ one, never the best. (The unit follows the reference paper's argument: no gradie
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from synagents import registry
 from synagents.cli import by_name, flags
@@ -40,6 +40,12 @@ class BenchmarkTask:
         network: the name of the network, or module:Name; any but the plain "mlp" makes another task, with its own id.
         of_network: its settings; of "mlp" those that lines do not choose, such as `norm`.
     """
+
+    family: ClassVar[str] = "synapse"
+    metric: ClassVar[str] = "accuracy"
+    currency: ClassVar[str] = "sample evaluations"
+    top: ClassVar[str] = "adam"  # the line that is 1 on the normalised scale
+    reference: ClassVar[str] = "q-table"  # the reference paper's line, in whose world learners of others play
 
     name: str
     task: str

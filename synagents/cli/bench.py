@@ -14,7 +14,7 @@ from synagents.cli.options import SEED, count, result_file
 
 @click.group(invoke_without_command=True)
 @click.option("--learner", "players", multiple=True, help="A line, or module:Class; may be repeated.  [default: all]")
-@click.option("--task", "names", multiple=True, help="A task of the benchmark; may be repeated.  [default: all]")
+@click.option("--task", "names", multiple=True, help="A task of the benchmark; may be repeated.  [default: the suite]")
 @count("--num-runs", 10, "Independent runs of each line, >= 1.")
 @SEED
 @click.option("--data", type=kinds.Place(), help="Folder with the notMNIST images.")
@@ -38,9 +38,9 @@ def bench(ctx: click.Context, players: tuple[str, ...], names: tuple[str, ...], 
     from synagents.cli.jax_settings import prepare_jax
 
     prepare_jax()
-    from synagents.benchmark import lines, suite
+    from synagents.benchmark import decisions, lines, lists, suite
 
-    chosen = [suite.find(name) for name in names or suite.SUITE]
+    chosen: Sequence[decisions.BoardTask] = [lists.find(name) for name in names or suite.SUITE]
     others: Sequence[str] = pairs
     if network:
         chosen, others = lines.on_network(chosen, network, pairs)
@@ -119,7 +119,10 @@ def page(files: tuple[Path, ...], names: tuple[str, ...], against: str | None, o
 def _show(scores: Any, told: Mapping[str, str]) -> None:
     from synagents.report.scores import markdown
 
-    print("Held-out accuracy in percent at the end of the budget: mean over runs, and its 95 % bootstrap interval.\n")
+    print(
+        "Held-out accuracy in percent, or the mean return of unseen episodes, at the end of the budget: mean over "
+        "runs, and its 95 % bootstrap interval.\n"
+    )
     print(markdown(scores, told))
 
 

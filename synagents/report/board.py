@@ -1,6 +1,6 @@
 """What a page of scores shows: a board for each list of tasks, with the scores of all lines and how sure they are.
 
-    first track    accuracy on a scale on which the untrained network is 0 and Adam on the same network is 1
+    first track    score on a scale on which the untrained network is 0 and Adam on it, or the list's yardstick, is 1
     policy track, and tasks on other networks: held-out accuracy, in [0, 1]
 
 Profiles, means, ranks and curves over all tasks are of lines that have played them all: a part would not compare.
@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from synagents.benchmark import lines, results, suite
+from synagents.benchmark import lines, lists, results, suite
 from synagents.benchmark.policy import files as submissions
 from synagents.benchmark.policy import play
 from synagents.benchmark.results import Scores
@@ -33,8 +33,9 @@ from synagents.hyperparameters import nearest, require
 from synagents.report import scores as report
 from synagents.report.tables import Table
 
+LAST = "Held-out accuracy in percent, or the mean return of unseen episodes, at the end of the budget"
 ACCURACY = "held-out accuracy"  # the scale where none is frozen
-REACHED = 0.95  # of the way from the untrained network to Adam, in the table of costs
+REACHED = 0.95  # of the way from the untrained network to what is 1, in the table of costs
 
 
 Runs = dict[str, dict[str, Float[np.ndarray, "runs"]]]  # {line: {task: scores of its runs at the end}}
@@ -75,7 +76,7 @@ class Board(NamedTuple):
 
     @property
     def is_scaled(self) -> bool:
-        """Whether scores have the scale from the untrained network to Adam."""
+        """Whether scores have the scale from the untrained network to what is 1."""
         return self.scale != ACCURACY
 
     def by_task(self, line: str) -> list[Float[np.ndarray, "runs"]]:
@@ -109,15 +110,16 @@ class Board(NamedTuple):
 
     def reference(self, against: str | None) -> str:
         """The line that the others are set against: the one that is named if it is here, a known one, or the first."""
-        return next((name for name in (against, "q-table", "repeat-undo") if name in self.runs), next(iter(self.runs)))
+        usual = [against, *(task.reference for own in lists.LISTS for task in own.tasks.values()), "repeat-undo"]
+        return next((name for name in usual if name in self.runs), next(iter(self.runs)))
 
     def efficiency(self, line: str, shares: Float[np.ndarray, "points"]) -> Band:
         """The interquartile mean of a line over all tasks after each share of the budget, in [0, 1]."""
         curves = []
         for task in self.tasks:
             own = self.scores[task][line]
-            spent = own.cost / suite.find(task).budget
-            curves.append(np.array([np.interp(shares, spent, run) for run in report.placed(task, own.accuracy)]))
+            spent = own.cost / lists.find(task).budget
+            curves.append(np.array([np.interp(shares, spent, run) for run in report.placed(task, own.score)]))
         return bootstrap_band(interquartile_curve, curves)
 
 
@@ -142,7 +144,7 @@ def read(files: Sequence[Path], tasks: Sequence[str] = ()) -> list[Board]:
     policies = {name: submissions.read(path) for path, name in zip(files, names, strict=True) if _is_submission(path)}
     others = [(results.read(path), name) for path, name in zip(files, names, strict=True) if name not in policies]
     scores = results.merged([own for own, _ in others], [name for _, name in others])
-    kept = {task if task == play.TOYS else suite.find(task).id for task in tasks}
+    kept = {task if task == play.TOYS else lists.find(task).id for task in tasks}
     boards = [*_of_scores(scores, kept), *_of_policies(policies, kept)]
     require(bool(boards), "These files hold no scores of such tasks of this version of the benchmark.")
     return boards
@@ -166,40 +168,33 @@ def _is_submission(path: Path) -> bool:
 
 
 def _of_scores(scores: Scores, kept: set[str]) -> list[Board]:
-    told, boards = lines.lines(), []
-    for name, title, tasks in (
-        ("suite", "The suite", suite.SUITE),
-        ("tenth", "With a tenth of the budget", suite.TENTHS),
-    ):
+    boards = []
+    for listed in lists.LISTS:
         own = {
-            task.id: scores[task.id] for task in tasks.values() if task.id in scores and (not kept or task.id in kept)
+            task.id: scores[task.id]
+            for task in listed.tasks.values()
+            if task.id in scores and (not kept or task.id in kept)
         }
         if not own:
             continue
+        told = listed.told or lines.lines()
         runs = {
             line: {task: report.normalised(task, own[task][line]) for task in own if line in own[task]}
             for line in report.lines_of(own, list(own))
         }
-        tables = [
-            ("Held-out accuracy in percent at the end of the budget", table) for table in report.tables(own, told)
-        ]
-        title_of_costs = (
-            f"Millions of sample evaluations to {100 * REACHED:.0f} % of the way from the untrained network to Adam"
-        )
-        tables += [(title_of_costs, table) for table in report.cost_tables(own, told, REACHED)]
+        tables = [(LAST, table) for table in report.tables(own, told)]
+        tables += list(report.cost_tables(own, told, REACHED).items())
         groups = dict(report.by_group(list(runs), told))
-        boards.append(Board(name, title, "score (untrained 0, Adam 1)", runs, groups, told, own, tables))
+        boards.append(Board(listed.name, listed.title, listed.scale, runs, groups, told, own, tables))
     variants = {task: own for task, own in scores.items() if suite.is_variant(task) and not kept}
-    return [*boards, *([_on_other_networks(variants, told)] if variants else [])]
+    return [*boards, *([_on_other_networks(variants, lines.lines())] if variants else [])]
 
 
 def _on_other_networks(scores: Scores, told: Mapping[str, str]) -> Board:
     """Tasks for which no scale is frozen."""
     names = report.lines_of(scores, list(scores))
-    runs = {
-        line: {task: scores[task][line].accuracy[:, -1] for task in scores if line in scores[task]} for line in names
-    }
-    tables = [("Held-out accuracy in percent at the end of the budget", table) for table in report.tables(scores, told)]
+    runs = {line: {task: scores[task][line].score[:, -1] for task in scores if line in scores[task]} for line in names}
+    tables = [(LAST, table) for table in report.tables(scores, told)]
     groups = dict(report.by_group(names, told))
     return Board("networks", "On other networks", ACCURACY, runs, groups, told, scores, tables)
 

@@ -76,7 +76,7 @@ def _along(board: Board) -> list[Picture]:
         made.append(
             Picture(
                 "curves",
-                "Accuracy against cost",
+                "Scores against cost",
                 text,
                 lambda dark: curves_figure(board.scores, board.told, dark=dark),
             )

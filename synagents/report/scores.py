@@ -9,39 +9,43 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from synagents.benchmark import statistics
+from synagents.benchmark import lists, statistics
 from synagents.benchmark.line_settings import is_optimizer
+from synagents.benchmark.lists import LISTS
 from synagents.benchmark.results import Curves, Scores
 from synagents.benchmark.statistics import Estimate, bootstrap
-from synagents.benchmark.suite import SUITE, TENTH, TENTHS, is_variant
+from synagents.benchmark.suite import SUITE, TENTH, is_variant
 from synagents.hyperparameters import require
 from synagents.report.plot import new_figure
 from synagents.report.tables import Table
 
 OWN = "own"
-GROUPS = {  # by what a line is told after a forward pass, beside what it did itself
+GROUPS = {  # of the suite, by what a line is told after a forward pass, beside what it did itself
     OWN: "lines of one's own",
     "sign": "told whether the loss fell",
     "size": "told the loss, or by how much it fell",
     "samples": "told each sample's loss and the activity of every unit",
     "gradient": "told the gradient",
 }
+MEASURES = {"accuracy": "held-out accuracy", "return": "mean return of unseen episodes"}  # as axes say them
 
 
 def normalised(task: str, curves: Curves) -> Float[np.ndarray, "runs"]:
-    """Last accuracies on a scale on which the untrained network is 0 and Adam on the same network is 1."""
-    return placed(task, curves.accuracy[:, -1])
+    """Last scores on a scale on which the untrained network is 0, and Adam on it or the task's own yardstick is 1."""
+    return placed(task, curves.score[:, -1])
 
 
-def placed(task: str, accuracy: Float[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:
-    """Accuracies on that scale."""
-    return (accuracy - accuracy_at(task, 0)) / (accuracy_at(task, 1) - accuracy_at(task, 0))
+def placed(task: str, score: Float[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:
+    """Accuracies or returns on that scale."""
+    return (score - score_at(task, 0)) / (score_at(task, 1) - score_at(task, 0))
 
 
-def accuracy_at(task: str, place: float) -> float:
-    """The accuracy at a place of that scale, which is that of the whole budget where a task has a tenth of it."""
-    reference = json.loads((resources.files("synagents") / "assets" / "bench.json").read_text())[_whole(task)]
-    return reference["untrained"] + place * (reference["adam"] - reference["untrained"])
+def score_at(task: str, place: float) -> float:
+    """The score at a place of that scale, which is that of the whole budget where a task has a tenth of it."""
+    frozen = json.loads((resources.files("synagents") / "assets" / "bench.json").read_text())
+    reference = frozen[_whole(task)]
+    low, high = reference["untrained"], reference[lists.find(task).top]
+    return low + place * (high - low)
 
 
 def _whole(task: str) -> str:
@@ -55,21 +59,21 @@ def markdown(scores: Scores, told: Mapping[str, str]) -> str:
 
 
 def tables(scores: Scores, told: Mapping[str, str]) -> list[Table]:
-    """Mean last accuracies in percent, task by task, and the normalised IQM over all tasks of the suite.
+    """Mean last scores, task by task, and the normalised IQM over all tasks of a list: a table for each list.
 
-    The tasks with a tenth of the budget, and those on other networks, have tables of their own below.
+    Accuracies are in percent. The tasks on other networks have a table of their own below.
 
     Args:
         scores: {task id: {line: curves}}.
-        told: {line: one of GROUPS}; a line that is not there is one of somebody's own.
+        told: {line: one of GROUPS}, of the suite; a line that is not there is one of somebody's own.
 
     Raises:
         ValueError: if there is no task of this version of the benchmark.
     """
     made = []
-    for suite in (SUITE, TENTHS):
-        if tasks := [task.id for task in suite.values() if task.id in scores]:
-            made.append(_table(scores, told, tasks, overall=suite is SUITE))
+    for own in LISTS:
+        if tasks := [task.id for task in own.tasks.values() if task.id in scores]:
+            made.append(_table(scores, own.told or told, tasks, overall=own.has_mean))
     if others := [task for task in scores if is_variant(task)]:
         made.append(_table(scores, told, others, overall=False))
     require(bool(made), "These files hold no task of this version of the benchmark.")
@@ -89,34 +93,33 @@ def _table(scores: Scores, told: Mapping[str, str], tasks: list[str], *, overall
     return table
 
 
-def costs(scores: Scores, told: Mapping[str, str], share: float) -> str:
-    """What lines spent to reach a share of Adam's progress, in millions of sample evaluations: the median over runs.
+def cost_tables(scores: Scores, told: Mapping[str, str], share: float) -> dict[str, Table]:
+    """What lines spent to reach a share of the way to what is 1, in millions: the median over runs, by title.
 
-    The least of those who are told the same is bold. The tasks with a tenth of the budget have a table of their own:
-    settings are chosen by what they reach at the end, and those of a short run get to the same accuracy sooner.
+    The least of those who are told the same is bold. Every list has a table of its own: what is charged differs, and
+    with a tenth of the budget settings get to the same accuracy sooner, which are chosen by what they reach at the end.
 
     Args:
         scores: {task id: {line: curves}}.
-        told: as in `markdown`.
-        share: what to reach, on the scale on which the untrained network is 0 and Adam on the same network is 1, after
-            the whole budget.
+        told: as in `tables`.
+        share: what to reach, on the normalised scale, after the whole budget.
     """
-    return "\n\n".join(table.markdown() for table in cost_tables(scores, told, share))
-
-
-def cost_tables(scores: Scores, told: Mapping[str, str], share: float) -> list[Table]:
-    """The tables of `costs`, which says what they are."""
-    made = []
-    for suite in (SUITE, TENTHS):
-        targets = {task.id: accuracy_at(task.id, share) for task in suite.values() if task.id in scores}
+    made: dict[str, Table] = {}
+    for own in LISTS:
+        targets = {task.id: score_at(task.id, share) for task in own.tasks.values() if task.id in scores}
         if targets:
-            made.append(_costs(scores, told, targets))
+            way = f"{100 * share:.0f} % of the way from the untrained network to {own.top}"
+            made[f"{own.title}: millions of {own.currency} to {way}"] = _costs(scores, own.told or told, targets)
     return made
 
 
 def _costs(scores: Scores, told: Mapping[str, str], targets: Mapping[str, float]) -> Table:
     tasks = list(targets)
-    heads = [f"{short(task)}: {100 * targets[task]:.1f} %" for task in tasks]
+    percent = [lists.find(task).metric == "accuracy" for task in tasks]
+    heads = [
+        f"{short(task)}: {100 * targets[task]:.1f} %" if is_share else f"{short(task)}: {targets[task]:.3g}"
+        for task, is_share in zip(tasks, percent, strict=True)
+    ]
     table = Table(["line", "who", *heads], [])
     for title, lines in by_group(lines_of(scores, tasks), told):
         spent = np.array([[_spent(scores[task].get(line), targets[task]) for task in tasks] for line in lines])
@@ -135,17 +138,18 @@ def duels(scores: Scores, against: str) -> list[tuple[str, Estimate]]:
     Those with a tenth of the budget do not count a second time where the suite's own are there.
     """
     found = []
-    tasks = [task.id for task in SUITE.values() if task.id in scores] or list(scores)
+    tasks = [task.id for own in LISTS if own.has_mean for task in own.tasks.values() if task.id in scores]
+    tasks = tasks or list(scores)
     for line in lines_of(scores, tasks):
         shared = [task for task in tasks if line in scores[task] and against in scores[task]]
         if line != against and shared:
-            pair = [[scores[task][name].accuracy[:, -1] for task in shared] for name in (line, against)]
+            pair = [[scores[task][name].score[:, -1] for task in shared] for name in (line, against)]
             found.append((line, bootstrap(statistics.improvement, *pair)))
     return found
 
 
 def plot(scores: Scores, told: Mapping[str, str], out: Path) -> None:
-    """Plot accuracy against cost, a panel for each task: the mean over runs and its 95 % bootstrap interval.
+    """Plot accuracy or return against cost, a panel for each task: the mean over runs and its 95 % bootstrap interval.
 
     Raises:
         ValueError: if matplotlib is missing, or cannot write such a format.
@@ -167,7 +171,7 @@ def curves_figure(scores: Scores, told: Mapping[str, str], *, dark: bool = False
     for axis, task in zip(panels, tasks, strict=False):
         for line, curves in scores[task].items():
             rng = np.random.default_rng(0)
-            runs = curves.accuracy
+            runs = curves.score
             means = runs[rng.integers(len(runs), size=(400, len(runs)))].mean(axis=1)
             low, high = np.quantile(means, [0.025, 0.975], axis=0)
             style, colour = looks[line]
@@ -177,11 +181,13 @@ def curves_figure(scores: Scores, told: Mapping[str, str], *, dark: bool = False
         # Most is learned in the first tenth; before the first look there is nothing to see.
         axis.set_xscale("log")
         axis.set_xlim(min(curves.cost[1] for curves in scores[task].values()))
-        axis.set_xlabel("sample evaluations")
-        axis.set_ylabel("held-out accuracy")
+        axis.set_xlabel(lists.currency_of(task))
+        axis.set_ylabel(MEASURES[next(iter(scores[task].values())).metric])
         axis.grid(alpha=0.3)
     plotted = {label: line for axis in panels for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
-    figure.legend(plotted.values(), plotted.keys(), loc="outside lower center", ncols=6, fontsize=8, frameon=False)
+    figure.legend(
+        plotted.values(), plotted.keys(), loc="outside lower center", ncols=2 * across, fontsize=8, frameon=False
+    )
     return figure
 
 
@@ -203,8 +209,8 @@ def lines_of(scores: Scores, tasks: Sequence[str]) -> list[str]:
 
 
 def by_group(lines: Sequence[str], told: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
-    """The title and the lines of every group that has any."""
-    for group, title in GROUPS.items():
+    """The title and the lines of every group that has any; what is told is one of GROUPS or a title itself."""
+    for group, title in (GROUPS | {own: own for own in told.values() if own not in GROUPS}).items():
         if those := [line for line in lines if _group(line, told) == group]:
             yield title, those
 
@@ -242,12 +248,16 @@ def _amount(spent: float, *, bold: bool) -> str:
 def _cell(curves: Curves | None) -> str:
     if curves is None:
         return ""
-    estimate = bootstrap(statistics.mean, [100 * curves.accuracy[:, -1]])
-    return f"{estimate.value:.1f} ({estimate.low:.1f}-{estimate.high:.1f})"
+    is_share = curves.metric == "accuracy"
+    estimate = bootstrap(statistics.mean, [(100 if is_share else 1) * curves.score[:, -1]])
+    if is_share:
+        return f"{estimate.value:.1f} ({estimate.low:.1f}-{estimate.high:.1f})"
+    digits = 1 if abs(estimate.value) >= 10 else 3
+    return f"{estimate.value:.{digits}f} ({estimate.low:.{digits}f} to {estimate.high:.{digits}f})"
 
 
 def _overall(scores: Scores, line: str, tasks: list[str]) -> Estimate | None:
-    """The normalised IQM of a line that has played every task; a part of the list would not compare."""
+    """The normalised IQM of a line that has played every task of a list; a part of it would not compare."""
     if not all(line in scores[task] for task in tasks):
         return None
     return bootstrap(statistics.interquartile_mean, [normalised(task, scores[task][line]) for task in tasks])

@@ -200,7 +200,7 @@ def transfer(
     if online:
         run = replace(run, mind=_going_on(entry.algorithm, mind, run.mind))
     curves = scoring.watched(run, rounds, f"{entry.name} on {task.id}")
-    return Score(float(curves.loss[0, -1]), float(curves.accuracy[0, -1]))
+    return Score(float(curves.loss[0, -1]), float(curves.score[0, -1]))
 
 
 def _going_on(algorithm: AnyLearner, mind: Mind, fresh: Mind) -> Mind:
