@@ -16,6 +16,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -42,8 +43,8 @@ def freeze(scores: results.Scores) -> None:
         if task.top in scores.get(task.id, {}):
             low, *_, high = scores[task.id][task.top].score.mean(axis=0)
         elif isinstance(task, DecisionsTask) and task.top not in lines.fitting(task):
-            levels = parts_of(task, task.reference, {}, 1).built.world.task.levels
-            low, high = levels["random"], levels[task.top]
+            told: Any = parts_of(task, task.reference, {}, 1).built.world.task  # a task that knows what others earn
+            low, high = told.levels["random"], told.levels[task.top]
         else:
             continue
         reference[task.id] = {"untrained": round(float(low), 4), task.top: round(float(high), 4)}

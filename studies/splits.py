@@ -31,7 +31,8 @@ def play(cells: Cells, task: suite.BenchmarkTask, line: str, split: int, data: P
         curves = lines.play(task.split(split), line, runs=1, seed=split, data=data)
         found = zip(NAMES, (curves.cost, curves.score, curves.loss), strict=True)
         cells.add({"key": key} | {name: array.round(4).tolist() for name, array in found})
-    return Curves(*(np.array(cells[key][name]) for name in NAMES))
+    cost, accuracy, loss = (np.array(cells[key][name]) for name in NAMES)
+    return Curves(cost, accuracy, loss)
 
 
 def main() -> None:
