@@ -27,8 +27,8 @@ from synagents.envs import synapse_v0
 from synagents.loop import advance
 
 FOLDER = RESULTS / "policy"
-TASKS = ("boundary", "digits-0-tenth", "digits-16-tenth")
-ONLINE = ("boundary", "digits-0-tenth", "digits-16-tenth")
+TASKS = ("xor", "boundary", "digits-0-tenth", "digits-16-tenth")
+ONLINE = ("xor", "boundary", "digits-0-tenth", "digits-16-tenth")
 SUBMISSIONS: dict[str, tuple[str, dict[str, Any]]] = {  # file: the algorithm and its settings
     "ippo": ("ippo", {}),
     "vdn": ("vdn", {}),
