@@ -367,6 +367,8 @@ def test_the_command_says_what_the_functions_find(tmp_path: Path) -> None:
         1.96 / 6**0.5
     )
     assert len(ask("--what", "lesion", "--lesion", "layer0_weight:freeze", "--rounds", "20")["steps"]) == 11
+    unsaid = CliRunner().invoke(cli, ["probe", str(directory), "--what", "lesion", "--lesion", "layer0_weight"])
+    assert "'layer0_weight' does not say how: write GROUP:freeze" in str(unsaid.exception)
     assert set(ask("--what", "transplant", "--from", str(directory), "--rounds", "10")["steps"]["0"]) == {
         f"{name}_accuracy" for name in ("transplant", "own", "random")
     }

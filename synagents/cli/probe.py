@@ -120,11 +120,13 @@ def _alignment(run: "Run", index: int, **asked: Any) -> Any:
 
 
 def _lesion(run: "Run", index: int, lesion: str, rounds: int = 1000) -> Any:
+    from synagents.hyperparameters import require
     from synagents.interventions.follow import follow
     from synagents.interventions.lesion import lesioned
     from synagents.interventions.told import of_followed
 
-    group, _, kind = lesion.partition(":")
+    group, _, kind = lesion.rpartition(":")
+    require(bool(group), f"{lesion!r} does not say how: write GROUP:freeze, GROUP:random or GROUP:remove.")
     other: Any = kind  # `lesioned` checks it
     return of_followed(follow({"intact": run, "lesioned": lesioned(run, group, other)}, rounds, index))
 
