@@ -10,7 +10,7 @@ from synagents.benchmark.policy import files
 from synagents.benchmark.policy.files import PolicyRun, Submission
 from synagents.benchmark.policy.track import FULL, ONLINE, TOYS, Entry, Protocol, Score, judge, learn
 from synagents.benchmark.statistics import bootstrap, mean
-from synagents.benchmark.suite import VERSION, BenchmarkTask
+from synagents.benchmark.suite import TASKS, VERSION, BenchmarkTask
 from synagents.hyperparameters import require
 from synagents.world import Mind
 
@@ -134,8 +134,9 @@ def rows(submissions: dict[str, Submission]) -> list[list[str]]:
 
     There are the loss on held-out toys, and accuracies in percent: mean (95 % bootstrap interval).
     """
-    scored = dict.fromkeys(place for each in submissions.values() for place in each.runs[0].scores)
-    places = sorted(scored, key=lambda place: place.endswith(ONLINE))  # frozen ones first, else as they come
+    scored = {place for each in submissions.values() for place in each.runs[0].scores}
+    order = [TOYS, *(task.id for task in TASKS.values())]
+    places = [place for place in (*order, *(task + ONLINE for task in order)) if place in scored]
     short = [place.removeprefix("synapse/").replace(f"-{VERSION}", "") for place in places]
     found = [["algorithm", "runs", "agent-steps", "toys: loss", *short]]
     for name, own in sorted(submissions.items(), key=lambda pair: _losses(pair[1]).mean()):
