@@ -20,13 +20,14 @@ import numpy as np
 
 from synagents import from_arrays
 from synagents.benchmark.marl.ippo import IPPO
+from synagents.benchmark.policy import track
 from synagents.envs import jaxmarl as adapter
 from synagents.envs import synapse_v0
 from synagents.loop import advance, begin
 
 AGENTS = (3, 10, 30, 100)
 WORLDS, ROUNDS, UPDATES = 16, 128, 4
-SEEN: dict[str, Any] = {"observation": "box", "history": "trace", "memory": 1, "history_decay": (0.9, 0.98)}
+SEEN: dict[str, Any] = {"observation": "box"} | track.SEEN
 SCRIPT: dict[str, Any] = {  # baselines/IPPO/config/ippo_ff_mpe.yaml, but for how long it learns
     "LR": 2.5e-4, "NUM_ENVS": WORLDS, "NUM_STEPS": ROUNDS, "TOTAL_TIMESTEPS": WORLDS * ROUNDS * UPDATES,
     "UPDATE_EPOCHS": 4, "NUM_MINIBATCHES": 4, "GAMMA": 0.99, "GAE_LAMBDA": 0.95, "CLIP_EPS": 0.2, "ENT_COEF": 0.01,
@@ -36,10 +37,7 @@ SCRIPT: dict[str, Any] = {  # baselines/IPPO/config/ippo_ff_mpe.yaml, but for ho
 
 def main() -> None:
     """Print a row for each number of agents."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scripts", type=Path, required=True, help="the folder baselines/ of JaxMARL's repository")
-    script = script_of(parser.parse_args().scripts)
-    adapter.register()
+    script = script_asked(__doc__)
     columns: dict[str, Callable[[int], float]] = {
         "synagents, codes": lambda agents: own(agents, "discrete"),
         "synagents, numbers": lambda agents: own(agents, "box"),
@@ -57,10 +55,18 @@ def main() -> None:
         print(f"| {agents} | {' | '.join(cells)} |", flush=True)
 
 
-def script_of(baselines: Path) -> ModuleType:
-    """JaxMARL's script as a module, and its log told to keep quiet."""
+def script_asked(text: str | None) -> ModuleType:
+    """JaxMARL's script `ippo_ff_mpe.py` as a module, which knows our worlds and whose log keeps quiet.
+
+    Args:
+        text: what `--help` says of the study.
+    """
     import wandb
 
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scripts", type=Path, required=True, help="the folder baselines/ of JaxMARL's repository")
+    baselines = parser.parse_args().scripts
+    adapter.register()
     wandb.init(mode="disabled")
     spec = importlib.util.spec_from_file_location("ippo_ff_mpe", baselines / "IPPO" / "ippo_ff_mpe.py")
     assert spec and spec.loader

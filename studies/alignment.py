@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from common import RESULTS, Cells, compilations, interval
+from common import RESULTS, Cells, compilations, interval, tell
 from jaxtyping import Array, Float
 
 from synagents import advance, evaluate, preset
@@ -269,10 +269,7 @@ def main() -> None:
             program = one._replace(length=0, seed=0)
         row = CELLS.add({"key": one.key, **one._asdict(), **play(one, args.data), "versions": versions()})
         print(one.key, json.dumps(row["late"]["alignment"]), row["seconds"], file=sys.stderr, flush=True)
-    rows = [row for row in CELLS.rows.values() if row["seed"] in seeds]
-    table(rows)
-    if args.plot:
-        draw(rows, args.plot)
+    tell(CELLS, seeds, table, draw, args.plot)
 
 
 if __name__ == "__main__":

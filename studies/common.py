@@ -47,6 +47,20 @@ class Cells:
         return row
 
 
+def tell(
+    cells: Cells,
+    seeds: Sequence[int],
+    table: Callable[[list[dict[str, Any]]], None],
+    draw: Callable[[list[dict[str, Any]], Path], None],
+    plot: Path | None,
+) -> None:
+    """Print a study's table of the finished cells of some seeds, and draw its picture where a file is named."""
+    rows = [row for row in cells.rows.values() if row["seed"] in seeds]
+    table(rows)
+    if plot:
+        draw(rows, plot)
+
+
 def write_settings(chosen: dict[str, dict[str, dict[str, Any]]]) -> None:
     """Put the settings of the lines of some tasks into the benchmark's asset, a line of text for each of its lines."""
     blocks = []

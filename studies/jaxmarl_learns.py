@@ -6,16 +6,14 @@ Its `make_train` trains with the settings that the page names; its network then 
 uniform actions on the same ones.
 """
 
-import argparse
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from agents_curve import SCRIPT, script_of
+from agents_curve import SCRIPT, script_asked
 
 from synagents.envs import jaxmarl as adapter
 
@@ -29,10 +27,7 @@ SETTINGS = SCRIPT | {
 
 def main() -> None:
     """Train, then tell."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scripts", type=Path, required=True, help="the folder baselines/ of JaxMARL's repository")
-    script = script_of(parser.parse_args().scripts)
-    adapter.register()
+    script = script_asked(__doc__)
     started = time.perf_counter()
     trained = jax.jit(script.make_train(dict(SETTINGS)))(jax.random.PRNGKey(0))
     params = jax.block_until_ready(trained)["runner_state"][0].params

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from common import RESULTS, Cells, compilations, interval, percent
+from common import RESULTS, Cells, compilations, interval, percent, tell
 from jaxtyping import Bool, Float
 from scipy import stats
 
@@ -286,10 +286,7 @@ def main() -> None:
         if one.key not in CELLS:
             row = CELLS.add({"key": one.key, **one._asdict(), **play(one), "versions": versions()})
             print(one.key, row["accuracy"][-1], row["settled"], row["seconds"], file=sys.stderr, flush=True)
-    rows = [row for row in CELLS.rows.values() if row["seed"] in seeds]
-    table(rows)
-    if args.plot:
-        draw(rows, args.plot)
+    tell(CELLS, seeds, table, draw, args.plot)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from common import RESULTS, Cells, compilations, interval
+from common import RESULTS, Cells, compilations, interval, tell
 from jaxtyping import Bool, Float
 from scipy import stats
 
@@ -386,10 +386,7 @@ def main() -> None:
             program = (one.team, one.learner)
         row = CELLS.add({"key": one.key, **one._asdict(), **play(one, args.data), "versions": versions()})
         print(one.key, json.dumps(row["moments"][-1]), row["seconds"], file=sys.stderr, flush=True)
-    rows = [row for row in CELLS.rows.values() if row["seed"] in seeds]
-    table(rows)
-    if args.plot:
-        draw(rows, args.plot)
+    tell(CELLS, seeds, table, draw, args.plot)
 
 
 if __name__ == "__main__":

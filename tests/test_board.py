@@ -100,6 +100,16 @@ def test_policies_stand_beside_those_whose_agents_see_the_same(policies: list[Pa
     assert board.read(policies, ["toys"])[0].tasks == ["toys"]
 
 
+def test_online_scores_stand_in_the_table_and_who_has_none_is_compared_all_the_same(policies: list[Path]) -> None:
+    content = json.loads(policies[0].read_text())
+    for run in content["runs"]:
+        run["scores"][f"{TENTH} online"] = {"loss": 0.1, "accuracy": 0.95}
+    policies[0].write_text(json.dumps(content))
+    (track,) = board.read(policies)
+    assert track.tasks == ["toys", TENTH] and set(track.whole) == {"good", "bad"}
+    assert track.tables[0][1].head[-1].endswith(" online")
+
+
 def test_tasks_on_other_networks_have_a_board_of_their_own_without_a_scale(tmp_path: Path) -> None:
     other = {"synapse/xor+quantized,weight_bits=2-v0": {"trace": curves(0.8, 0.6)}}
     results.write(tmp_path / "all.json", SCORES | other)

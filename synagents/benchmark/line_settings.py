@@ -99,10 +99,10 @@ def world_settings(line: str, task: BoardTask) -> dict[str, flags.Flag]:
     On a task of decisions those of the outer loop are among them, and the number of worlds or lives.
     """
     if isinstance(task, DecisionsTask):
-        titled, count = sections(names_of(line, task)), COUNTS[task.family]
-        parts = [part for title, part in titled.items() if title != f"Learner {line}"]
+        parts, count = sections(names_of(line, task)).values(), COUNTS[task.family]
         known = {name: flag for part in parts for name, flag in part.items()} | {count.parameter: count}
-        return {name: flag for name, flag in known.items() if name not in task.frozen}
+        others = {*task.frozen, *flags.flags_of(registry.find("learners", line))}
+        return {name: flag for name, flag in known.items() if name not in others}
     of_usual = () if task.usual else by_name.network_flags(USUAL_NETWORK)
     known = flags.flags_of(world_of(line, task), but=("task", "network", *of_usual))
     known |= flags.flags_of(registry.find("tasks", task.task), but=("data",))

@@ -102,7 +102,7 @@ def merge(files: tuple[Path, ...], out: Path) -> None:
     "--task", "names", multiple=True, help="A task of the benchmark, or toys; may be repeated.  [default: all]"
 )
 @click.option(
-    "--against", help="The line that others are set against.  [default: q-table, or repeat-undo, or the first]"
+    "--against", help="The line that others are set against.  [default: the reference of the tasks, such as q-table]"
 )
 @click.option("--out", type=kinds.Place(), default=Path("board"), show_default=True, help="Folder to write into.")
 def page(files: tuple[Path, ...], names: tuple[str, ...], against: str | None, out: Path) -> None:

@@ -71,18 +71,14 @@ def open_run(directory: str | Path, spec: Spec[R, Any], step: int | None = None)
         require_whole("step", step, 0, config["rounds"])
     born = spec.begin()
     saved = _last_saved(opened.path, born, step)
-    if step is not None:
-        run = born if saved is None else saved
-        run = run if run.t == step else spec.advance(run, step - run.t)[0]
-    elif saved is not None:
-        run = saved
-    elif any(checkpoint_files(opened.path)):
+    if saved is None and step is None and any(checkpoint_files(opened.path)):
         raise RunError(
             f"No checkpoint in {opened.path / CHECKPOINTS} is whole: `synagents resume {opened.path}` plays the run "
             "again from its start."
         )
-    else:
-        run = born
+    run = born if saved is None else saved
+    if step is not None and run.t < step:
+        run, _ = spec.advance(run, step - run.t)
     return run, opened.finished() if run.t == config["rounds"] else None
 
 
