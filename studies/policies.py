@@ -26,7 +26,7 @@ from synagents.envs import synapse_v0
 from synagents.loop import advance
 
 FOLDER = RESULTS / "policy"
-TASKS = ("xor", "boundary", "digits-0-tenth", "digits-16-tenth")  # frozen, and with --online learning on
+TASKS = ("xor", "boundary", "digits-0-tenth", "digits-0", "digits-16-tenth", "digits-16")  # frozen, and learning on
 SUBMISSIONS: dict[str, tuple[str, dict[str, Any]]] = {  # file: the algorithm and its settings
     "ippo": ("ippo", {}),
     "vdn": ("vdn", {}),

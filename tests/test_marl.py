@@ -17,10 +17,12 @@ from synagents.benchmark.marl.mappo import MAPPO
 from synagents.benchmark.marl.qmix import QMIX
 from synagents.benchmark.marl.recurrent_ippo import RecurrentIPPO
 from synagents.benchmark.marl.vdn import VDN
+from synagents.data import from_arrays
 from synagents.envs import synapse_v0
 from synagents.groups import observer
 from synagents.loop import advance
 from synagents.rounds import groups_shown
+from synagents.tasks.datasets import from_dataset
 from tests.claims import refused, same_bits
 from tests.toys import MatrixGame, pictures
 
@@ -29,6 +31,8 @@ from tests.toys import MatrixGame, pictures
 ADDITIVE = np.float32([[0, 3, 1], [3, 6, 4], [1, 4, 2]])
 CLIMBING = np.float32([[11, -30, 0], [-30, 7, 6], [0, 0, 5]])
 SMALL: dict[str, Any] = {"hidden": (8,), "gamma": 0.0, "epsilon": 0.1, "learning_rate": 0.02, "minibatches": 1}
+TRACES: dict[str, Any] = {"history": "trace", "memory": 1, "history_decay": (0.9, 0.98)}
+TRACES |= {"reward": "delta", "batch_change": "reevaluate"}
 ALL = list(registry.offers("benchmark.marl"))
 
 
@@ -90,6 +94,26 @@ def test_independent_values_are_the_mean_over_what_the_others_do() -> None:
     np.testing.assert_allclose(np.asarray(parts - parts.mean()), (alone - alone.mean()) / CLIMBING.std(), atol=0.15)
 
 
+def test_what_a_team_expects_is_what_its_exploring_agents_do_on_average_by_hand() -> None:
+    learner = VDN(hidden=(), epsilon=0.4)
+    mind = learner.init(jax.random.key(0), MatrixGame(ADDITIVE).groups)
+    params = jax.tree.map(jnp.zeros_like, mind.trained.params)
+    params = params._replace(difference=((params.difference[0][0], jnp.array([0.0, 3.0, 0.0])),))  # centred: -1, 2, -1
+    seen = networks.Seen(jnp.zeros((1, 2), jnp.int32), jnp.zeros((1, 0)))
+    # the best action has .6 + .4 / 3, the others .4 / 3 each: 2 (.6 + .4 / 3) - 2 (.4 / 3) = 1.2 of each of two agents
+    np.testing.assert_allclose(learner.expected(mind.sight, params, seen), [[2 * 1.2 / np.sqrt(2)]], rtol=1e-5)
+
+
+def test_values_of_a_team_of_a_thousand_stay_within_what_rewards_allow() -> None:
+    x = np.float32(np.random.default_rng(0).random((50, 8, 8)))
+    task = from_dataset(from_arrays("noise", x, np.arange(50) % 10), batch_size=30)
+    world = synapse_v0.world(task, hidden=(16,), step_size=0.01, interval=0, **TRACES)
+    assert sum(group.size for group in world.groups) == 1210
+    _, history = advance(begin(0, world, VDN()), 1200, rollout_length=50)
+    most = 1 / (1 - VDN().gamma)  # of rewards with a spread of 1
+    assert np.abs(np.asarray(history.metrics["value"])).max() < most
+
+
 # What they share
 
 
@@ -106,19 +130,8 @@ def test_advantages_and_returns_are_those_of_the_papers_by_hand() -> None:
 
 
 def trace_world(observation: str, **options: Any) -> Any:
-    return synapse_v0.world(
-        pictures(),
-        hidden=(),
-        step_size=0.01,
-        interval=0,
-        reward="delta",
-        batch_change="reevaluate",
-        observation=observation,
-        history="trace",
-        memory=1,
-        history_decay=(0.9, 0.98),
-        **options,
-    )
+    told = TRACES | {"observation": observation} | options
+    return synapse_v0.world(pictures(), hidden=(), step_size=0.01, interval=0, **told)
 
 
 @pytest.mark.parametrize("observation", ["discrete", "box"])

@@ -234,10 +234,12 @@ class TeamTable(MemoryLearner):
         return TeamMind(mind.values.at[u].set(fitted), mind.covariance.at[u].set(p), mirror)
 
 
-def greedy(values: Float[Array, "S A"]) -> Float[Array, "S A"]:
+def greedy(values: Float[Array, "*n A"]) -> Float[Array, "*n A"]:
     """The policy that takes the best action of every row; those that are equally good share the agents."""
-    best = (values >= values.max(axis=1, keepdims=True)).astype(jnp.float32)
-    return best / best.sum(axis=1, keepdims=True)
+    # Without the barrier the compiler may compute values twice, rounded differently, and no action is the best.
+    values = jax.lax.optimization_barrier(values)
+    best = (values >= values.max(axis=-1, keepdims=True)).astype(jnp.float32)
+    return best / best.sum(axis=-1, keepdims=True)
 
 
 def window(agents: Tree, most: int, t: RoundNumber) -> Callable[[Tree], Tree]:
