@@ -3,8 +3,7 @@
     python studies/policies.py --list                          # the submissions, and which seeds are done
     python studies/policies.py [--only NAME ...] [--seeds N]   # learn and score what is missing
     python studies/policies.py --online                        # those policies again, learning on, up to digits-16
-    python studies/policies.py --table                         # the table of docs/policies.md, of what is done
-    python studies/policies.py --whole                         # the policies of seed 0 on digits-0, at its whole budget
+    python studies/policies.py --table                         # the tables of docs/policies.md, of what is done
     python studies/policies.py --throughput                    # agent-steps a second, learning included
 
 Each submission is a file in results/policy/, with its policies beside it; `synagents bench verify` plays any of them
@@ -17,7 +16,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from common import RESULTS, Cells
+from common import RESULTS
 
 from synagents import begin
 from synagents.benchmark import suite
@@ -46,7 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=list(SUBMISSIONS), help="submissions; all by default")
     parser.add_argument("--seeds", type=int, default=3)
-    for flag in ("--list", "--online", "--table", "--whole", "--throughput"):
+    for flag in ("--list", "--online", "--table", "--throughput"):
         parser.add_argument(flag, action="store_true")
     asked = parser.parse_args()
     chosen = asked.only or list(SUBMISSIONS)
@@ -55,9 +54,6 @@ def main() -> None:
             print(name, [run.seed for run in done(name).runs] if path(name).exists() else [])
     elif asked.table:
         print(play.board({name: done(name) for name in chosen if path(name).exists()}))
-    elif asked.whole:
-        for name in chosen:
-            whole(name)
     elif asked.throughput:
         throughput()
     else:
@@ -83,16 +79,6 @@ def submit(name: str, seeds: int, *, online: bool) -> None:
     made, tasks = track.entry_of(algorithm, settings), [suite.find(task) for task in TASKS]
     learning = tasks if online and name not in RULES else []
     play.fill(path(name), made, range(seeds), tasks, protocol, online=learning, tell=print)
-
-
-def whole(name: str) -> None:
-    """The policy of seed 0 on digits-0: 20 million sample evaluations, which the table's task has a tenth of."""
-    cells, submission = Cells(RESULTS / "policies_whole.jsonl", "name"), done(name)
-    if name not in cells:
-        mind = files.load_policy(path(name), submission, submission.runs[0])
-        score = track.transfer(submission.entry(), mind, suite.find("digits-0"), 0)
-        cells.add({"name": name, "task": "digits-0"} | score._asdict())
-    print(f"{name}: {100 * cells[name]['accuracy']:.1f} %")
 
 
 def throughput() -> None:

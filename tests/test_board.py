@@ -100,14 +100,19 @@ def test_policies_stand_beside_those_whose_agents_see_the_same(policies: list[Pa
     assert board.read(policies, ["toys"])[0].tasks == ["toys"]
 
 
-def test_online_scores_stand_in_the_table_and_who_has_none_is_compared_all_the_same(policies: list[Path]) -> None:
+def test_online_scores_stand_in_a_table_of_their_own_and_who_has_none_is_compared_all_the_same(
+    policies: list[Path],
+) -> None:
     content = json.loads(policies[0].read_text())
     for run in content["runs"]:
         run["scores"][f"{TENTH} online"] = {"loss": 0.1, "accuracy": 0.95}
     policies[0].write_text(json.dumps(content))
     (track,) = board.read(policies)
     assert track.tasks == ["toys", TENTH] and set(track.whole) == {"good", "bad"}
-    assert track.tables[0][1].head[-1].endswith(" online")
+    (_, frozen), (_, learning_on) = track.tables
+    assert frozen.head[4:] == ["toys", "digits-0-tenth"] and [len(rows) for _, rows in frozen.groups] == [1, 1]
+    assert learning_on.head == ["algorithm, learning on", "digits-0-tenth"]
+    assert [[row[0] for row in rows] for _, rows in learning_on.groups] == [["good"]]
 
 
 def test_tasks_on_other_networks_have_a_board_of_their_own_without_a_scale(tmp_path: Path) -> None:

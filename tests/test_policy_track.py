@@ -120,7 +120,7 @@ def test_more_tasks_and_online_ones_are_played_by_the_policy_that_is_there(submi
     assert run._replace(scores=before.scores) == before
     assert run.scores["synapse/xor-v0 online"] != run.scores["synapse/xor-v0"]
     assert {one.verdict for one in play.verify(path, None, None)} == {"the same"}
-    assert "| xor online |" in play.board({"ippo": files.read(path)})
+    assert "| algorithm, learning on | xor |" in play.board({"ippo": files.read(path)})
 
 
 def test_online_what_learns_nothing_plays_as_if_it_were_frozen() -> None:

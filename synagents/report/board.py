@@ -213,11 +213,14 @@ def _of_policies(policies: dict[str, submissions.Submission], kept: set[str]) ->
             )
     if not runs:
         return []
-    head, *rows = play.rows({name: policies[name] for name in runs})
-    table = Table(head, [(title, [row for row in rows if row[0] in those]) for title, those in groups.items()])
     title = "Policies learned on toys, then frozen"
-    caption = (
-        "Loss on held-out toys, and held-out accuracy in percent, online where the algorithm went on learning; "
-        "agent-steps are those of learning on toys"
+    captions = (
+        "Loss on held-out toys, and held-out accuracy in percent; agent-steps are those of learning on toys",
+        "The same policies where the algorithm goes on learning: held-out accuracy in percent",
     )
-    return [Board("policy", title, ACCURACY, runs, groups, {}, {}, [(caption, table)])]
+    own = {name: policies[name] for name in runs}
+    tables = []
+    for caption, (head, *rows) in zip(captions, (play.frozen(own), play.online(own)), strict=True):
+        grouped = [(told, [row for row in rows if row[0] in those]) for told, those in groups.items()]
+        tables += [(caption, Table(head, [part for part in grouped if part[1]]))] if rows else []
+    return [Board("policy", title, ACCURACY, runs, groups, {}, {}, tables)]

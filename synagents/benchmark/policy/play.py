@@ -124,30 +124,62 @@ def verify(path: Path, seed: int | None, named: str | None, *, data: Path | None
 
 
 def board(submissions: dict[str, Submission]) -> str:
-    """The table of `rows` in Markdown."""
-    head, *own = rows(submissions)
-    return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *own])
+    """The tables of `frozen` and `online` in Markdown."""
+    tables = [table for table in (frozen(submissions), online(submissions)) if len(table) > 1]
+    return "\n\n".join(_markdown(table) for table in tables)
 
 
-def rows(submissions: dict[str, Submission]) -> list[list[str]]:
-    """The table's head, and a row for each submission, the best first.
+def frozen(submissions: dict[str, Submission]) -> list[list[str]]:
+    """A table's head, and a row for each submission, the best first.
 
     There are the loss on held-out toys, and accuracies in percent: mean (95 % bootstrap interval).
     """
-    scored = {place for each in submissions.values() for place in each.runs[0].scores}
-    order = [TOYS, *(task.id for task in TASKS.values())]
-    places = [place for place in (*order, *(task + ONLINE for task in order)) if place in scored]
-    short = [place.removeprefix("synapse/").replace(f"-{VERSION}", "") for place in places]
-    found = [["algorithm", "runs", "agent-steps", "toys: loss", *short]]
-    for name, own in sorted(submissions.items(), key=lambda pair: _losses(pair[1]).mean()):
+    places = _places(submissions, "")
+    found = [["algorithm", "runs", "agent-steps", "toys: loss", *(_short(place) for place in places)]]
+    for name, own in _best_first(submissions):
         loss = bootstrap(mean, [_losses(own)])
-        row = [name, str(len(own.runs)), f"{own.runs[0].agent_steps / 1e6:.0f} M", str(loss)]
-        for place in places:
-            there = [run.scores[place].accuracy * 100 for run in own.runs if place in run.scores]
-            estimate = bootstrap(mean, [np.array(there)]) if there else None
-            row.append(f"{estimate.value:.1f} ({estimate.low:.1f}-{estimate.high:.1f})" if estimate else "")
-        found.append(row)
+        steps = f"{own.runs[0].agent_steps / 1e6:.0f} M"
+        found.append([name, str(len(own.runs)), steps, str(loss), *_accuracies(own, places)])
     return found
+
+
+def online(submissions: dict[str, Submission]) -> list[list[str]]:
+    """The same of those that went on learning, by accuracies alone; the head alone where none did."""
+    places = _places(submissions, ONLINE)
+    found = [["algorithm, learning on", *(_short(place.removesuffix(ONLINE)) for place in places)]]
+    played = ((name, _accuracies(own, places)) for name, own in _best_first(submissions))
+    return [*found, *([name, *row] for name, row in played if any(row))]
+
+
+def _places(submissions: dict[str, Submission], end: str) -> list[str]:
+    """Where any of them was scored, in the order of the benchmark."""
+    scored = {place for own in submissions.values() for run in own.runs for place in run.scores}
+    return [
+        place for place in (task + end for task in (TOYS, *(task.id for task in TASKS.values()))) if place in scored
+    ]
+
+
+def _short(place: str) -> str:
+    return place.removeprefix("synapse/").removesuffix(f"-{VERSION}")
+
+
+def _best_first(submissions: dict[str, Submission]) -> list[tuple[str, Submission]]:
+    return sorted(submissions.items(), key=lambda pair: _losses(pair[1]).mean())
+
+
+def _accuracies(submission: Submission, places: list[str]) -> list[str]:
+    """In percent, with an interval; empty where it has not played."""
+    found = []
+    for place in places:
+        there = [run.scores[place].accuracy * 100 for run in submission.runs if place in run.scores]
+        estimate = bootstrap(mean, [np.array(there)]) if there else None
+        found.append(f"{estimate.value:.1f} ({estimate.low:.1f}-{estimate.high:.1f})" if estimate else "")
+    return found
+
+
+def _markdown(table: list[list[str]]) -> str:
+    head, *own = table
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *own])
 
 
 def _losses(submission: Submission) -> np.ndarray:
