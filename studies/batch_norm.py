@@ -25,7 +25,7 @@ SHARE = 0.95
 def told(curves: Curves, runs: int, target: float) -> str:
     """Accuracy at the end of the budget, and the median cost in millions of sample evaluations."""
     spent = np.median(curves.cost_to(target)[:runs])
-    return f"{percent(curves.score[:runs, -1].tolist())} | {spent / 1e6:.1f}"
+    return f"{percent(curves.score[:runs, -1].tolist())} | {spent / 1e6:.2g}"
 
 
 def main() -> None:
