@@ -86,7 +86,7 @@ def cells() -> Iterator[Cell]:
             yield Cell(f"evidence, noise {noise}", "evidence-accumulation", rule, {"noise": noise}, 600, 5)
     for rule in SPIKING:
         yield Cell("spiking-cue", "spiking-cue", rule, {}, 2000, 5)
-    for rule in ("neuromodulated", "fixed", "oja"):
+    for rule in ("neuromodulated", "fixed"):
         yield Cell("spiking-cue, taught", "spiking-cue", rule, TAUGHT, 2200, 5)
 
 
@@ -126,13 +126,18 @@ def words(settings: dict[str, Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in settings.items())
 
 
+def in_words(rewards: list[float]) -> str:
+    """Of every run, the largest first."""
+    return " ".join(f"{value:.3g}" for value in sorted(rewards, reverse=True))
+
+
 def judgement(study: str) -> tuple[str, Callable[[dict[str, Any]], str]]:
     """A column that only some studies have: its head, and what it says of a cell."""
     if study in ("cue", "evolve"):
         return " runs >= 5 |", lambda row: f" {sum(reward >= SOLVED for reward in row['final'])} of {row['runs']} |"
     if study == "spiking-cue, taught":
         last = TAUGHT["then"][0][0]  # update at which every neuron fired surely
-        return " surely firing |", lambda row: f" {mean(dict(row['curve'])[last]):.3g} |"
+        return " while surely firing |", lambda row: f" {in_words(dict(row['curve'])[last])} |"
     if study.startswith("evidence"):
         return " after half |", lambda row: f" {mean(row['curve'][CHUNKS // 2 - 1][1]):.3g} |"
     return "", lambda row: ""
@@ -153,8 +158,8 @@ def table(done: list[dict[str, Any]]) -> Iterator[str]:
         yield f"| rule | lives of a run | reward of a fresh life | every run |{column} seconds, all runs |"
         yield f"|---|---|---|---|---|{'---|' * bool(column)}"
         for row in own:
-            final = sorted(row["final"], reverse=True)
-            every = " ".join(f"{value:.3g}" for value in final)
+            final = row["final"]
+            every = in_words(final)
             told = f"{mean(final):.3g} +- {interval(final):.2g}"
             alone = words({name: value for name, value in row["settings"].items() if name not in shared})
             rule = f"`{row['rule']}`{f' ({alone})' if alone else ''}"
