@@ -18,14 +18,14 @@ from synagents.benchmark import lines, results, suite
 from synagents.benchmark.results import Curves
 from synagents.report.scores import score_at
 
-TASKS = ("digits-16", "notmnist-32")
+TASKS = ("xor", "boundary", "digits-16", "notmnist-32")
 SHARE = 0.95
 
 
 def told(curves: Curves, runs: int, target: float) -> str:
     """Accuracy at the end of the budget, and the median cost in millions of sample evaluations."""
     spent = np.median(curves.cost_to(target)[:runs])
-    return f"{percent(curves.score[:runs, -1].tolist())} | {spent / 1e6:.1f}"
+    return f"{percent(curves.score[:runs, -1].tolist())} | {spent / 1e6:.2g}"
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with the notMNIST images")
     parser.add_argument("--runs", type=int, default=3, help="of every line")
-    parser.add_argument("--task", action="append", choices=TASKS, help="by default both; give it again for more")
+    parser.add_argument("--task", action="append", choices=TASKS, help="by default all; give it again for more")
     parser.add_argument("--line", action="append", help="by default team-q-frozen and trace; give it again for more")
     args = parser.parse_args()
     players = args.line or ["team-q-frozen", "trace"]

@@ -8,13 +8,15 @@ A cell is one rule on one task with the command's own settings, but for those th
 by side, judged in 256 fresh lives each. Each leaves one line in results/plastic.jsonl as soon as it is done, and is
 never played twice, so a study may be stopped and continued. Studies: `cue` (the reduced task), `middle` (cues of 20
 bits, 64 units, lives of 60 rounds), `maze` (9 x 9, at equal lives and at equal time), `text` (characters), `evolve`
-(the reduced task without a gradient), and of spiking units `evidence` and `spiking-cue`, from seed 100.
+(the reduced task without a gradient), and of spiking units `evidence` and `spiking-cue`, from seed 100. In
+`spiking-cue, taught` neurons first fire surely, and later as often as in the task itself.
 """
 
 import argparse
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from statistics import mean
 from typing import Any, NamedTuple
 
@@ -29,6 +31,13 @@ CHUNKS = 20  # looks at fresh lives in a cell
 RULES = ("fixed", "hebbian", "oja", "neuromodulated", "retroactive")
 MIDDLE: dict[str, Any] = {"bits": 20, "length": 60, "units": 64, "learning_rate": 1e-3}
 SPIKING = ("fixed", "oja", "modulated-oja")  # the gradients of BCM explode, with learning rates of 1e-2, 3e-3 and 1e-3
+TAUGHT: dict[str, Any] = {
+    "learning_rate": 4e-3,
+    "lives": 64,
+    "discount": 0.0,
+    "firing": 1.0,
+    "then": [[1430, 0.75], [1650, 0.5]],  # updates, and `firing` from there on
+}
 SOLVED = 5.0  # reward of a life of the reduced task: what the issue of this study asks for
 
 
@@ -77,18 +86,24 @@ def cells() -> Iterator[Cell]:
             yield Cell(f"evidence, noise {noise}", "evidence-accumulation", rule, {"noise": noise}, 600, 5)
     for rule in SPIKING:
         yield Cell("spiking-cue", "spiking-cue", rule, {}, 2000, 5)
+    for rule in ("neuromodulated", "fixed"):
+        yield Cell("spiking-cue, taught", "spiking-cue", rule, TAUGHT, 2200, 5)
 
 
 def play(cell: Cell) -> dict[str, Any]:
     """Train, and judge in fresh lives now and then."""
     seed = 100 if cell.study.startswith(("evidence", "spiking")) else 0  # designed on 0-9
-    spec = preset(cell.task, cell.rule, rounds=cell.updates, num_runs=cell.runs, seed=seed, **cell.settings)
+    settings = {name: value for name, value in cell.settings.items() if name != "then"}
+    spec = preset(cell.task, cell.rule, rounds=cell.updates, num_runs=cell.runs, seed=seed, **settings)
     run, task = spec.begin(), spec.world.task
     if not (isinstance(spec, OuterSpec) and isinstance(task, LifeTask)):
         raise TypeError(f"{cell.task} has no lives.")
     seconds, chunk, curve = 0.0, max(1, cell.updates // CHUNKS), []
     while run.t < cell.updates:
         began = time.perf_counter()
+        for after, firing in cell.settings.get("then", []):
+            if run.t >= after:
+                run = replace(run, world=replace(run.world, task=replace(run.world.task, firing=firing)))
         run, history = spec.advance(run, min(chunk, cell.updates - run.t))
         jax.block_until_ready(run)
         seconds += time.perf_counter() - began
@@ -111,10 +126,18 @@ def words(settings: dict[str, Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in settings.items())
 
 
+def in_words(rewards: list[float]) -> str:
+    """Of every run, the largest first."""
+    return " ".join(f"{value:.3g}" for value in sorted(rewards, reverse=True))
+
+
 def judgement(study: str) -> tuple[str, Callable[[dict[str, Any]], str]]:
     """A column that only some studies have: its head, and what it says of a cell."""
     if study in ("cue", "evolve"):
         return " runs >= 5 |", lambda row: f" {sum(reward >= SOLVED for reward in row['final'])} of {row['runs']} |"
+    if study == "spiking-cue, taught":
+        last = TAUGHT["then"][0][0]  # update at which every neuron fired surely
+        return " while surely firing |", lambda row: f" {in_words(dict(row['curve'])[last])} |"
     if study.startswith("evidence"):
         return " after half |", lambda row: f" {mean(row['curve'][CHUNKS // 2 - 1][1]):.3g} |"
     return "", lambda row: ""
@@ -135,8 +158,8 @@ def table(done: list[dict[str, Any]]) -> Iterator[str]:
         yield f"| rule | lives of a run | reward of a fresh life | every run |{column} seconds, all runs |"
         yield f"|---|---|---|---|---|{'---|' * bool(column)}"
         for row in own:
-            final = sorted(row["final"], reverse=True)
-            every = " ".join(f"{value:.3g}" for value in final)
+            final = row["final"]
+            every = in_words(final)
             told = f"{mean(final):.3g} +- {interval(final):.2g}"
             alone = words({name: value for name, value in row["settings"].items() if name not in shared})
             rule = f"`{row['rule']}`{f' ({alone})' if alone else ''}"

@@ -5,6 +5,7 @@ import inspect
 import itertools
 import json
 import os
+from importlib.resources import files
 from pathlib import Path
 
 import jax
@@ -187,6 +188,16 @@ def test_a_setting_without_a_value_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     written = {"xor": {"trace": {"step_size": "0.01"}}}
     monkeypatch.setattr(line_settings, "_written", lambda: written)
     assert "no value for the setting activation of trace" in refused(lambda: scoring.build(XOR, "trace", {}, 1, None))
+
+
+def test_the_lines_of_the_board_are_those_with_written_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = json.loads((files("synagents") / "assets" / "bench_settings.json").read_text())
+    for task in suite.TASKS.values():
+        assert set(lines.fitting(task)) == set(written[task.name])
+    assert "integer-trace" in lines.lines() and "integer-trace" not in lines.fitting(XOR)
+    assert lines.play(SMALL, "integer-trace", runs=2).score.shape == (2, 101)  # where it is named
+    monkeypatch.setattr(line_settings, "_written", lambda: {"xor": {"trace": written["xor"]["trace"]}})
+    assert lines.fitting(XOR) == ["trace"]
 
 
 # Scores

@@ -144,9 +144,21 @@ def test_a_spiking_cue_pays_what_cue_pays_in_the_last_round_of_a_few() -> None:
     assert ends == [False] * 23 + [True]
 
 
+def test_a_neuron_that_stands_for_what_is_so_fires_as_often_as_asked() -> None:
+    go = spiking_cue(firing=0.8).init(KEY).cue  # the first round of a trial is blank: move on to its GO
+    go = go._replace(place=go.trial.slots + 1)
+    keys = jax.random.split(KEY, 4000)
+    for firing in (0.5, 0.8, 1.0):
+        task = spiking_cue(firing=firing)
+        seen = jax.vmap(lambda key, task=task: task._round(key, go, jnp.int32(0)).spikes)(keys).mean(axis=0)
+        assert float(seen[12]) == pytest.approx(firing, abs=0.03)  # GO
+        np.testing.assert_allclose(np.delete(seen, 12), 0.02, atol=0.01)  # no cue, no reward, no action yet
+
+
 def test_what_cannot_be_is_refused() -> None:
     assert "cues is 2" in refused(lambda: evidence_accumulation(cues=2))
     assert "noise" in refused(lambda: evidence_accumulation(noise=0.6))
     assert "substeps" in refused(lambda: spiking_cue(substeps=0))
+    assert "firing" in refused(lambda: spiking_cue(firing=0.4))
     world = plastic_v0.world("evidence-accumulation", **SMALL)
     assert "threshold=True" in refused(lambda: BCM().init(KEY, world.groups))

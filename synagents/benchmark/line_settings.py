@@ -44,6 +44,11 @@ def players() -> list[str]:
     return sorted(there | own)
 
 
+def is_written(line: str, task: BenchmarkTask) -> bool:
+    """Whether the asset has a line's settings on a task: without them, nobody chose what it would play with."""
+    return line in _written()[task.name]
+
+
 def names_levels(line: str) -> bool:
     """Whether a learner's line names levels of weights, which the benchmark's perceptrons do not have."""
     learner = registry.find("learners", learner_of(line))

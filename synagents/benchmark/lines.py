@@ -21,9 +21,9 @@ from synagents.benchmark.line_settings import (
     BATCH,
     complete,
     is_optimizer,
+    is_written,
     known_settings,
     learner_of,
-    names_levels,
     players,
 )
 from synagents.benchmark.looks import Kept
@@ -40,7 +40,9 @@ from synagents.run.files import Json
 
 
 def fitting(task: BoardTask, data: Path | None = None) -> list[str]:
-    """The lines that can play a task: all on the benchmark's own perceptrons, fewer on another network.
+    """The lines that play a task unless somebody names others: all with settings written for it.
+
+    On another network than the benchmark's own perceptrons, for which nothing is written: all that can begin there.
 
     Args:
         task: of the suite or of decisions.
@@ -52,7 +54,7 @@ def fitting(task: BoardTask, data: Path | None = None) -> list[str]:
     if isinstance(task, DecisionsTask):
         return list(decisions.told(task.family))
     if task.usual:
-        return [line for line in lines() if is_optimizer(line) or not names_levels(line)]
+        return [line for line in lines() if is_written(line, task)]
     there, reason = [], None
     for line in lines():
         try:

@@ -13,7 +13,9 @@ from synagents.cli.options import SEED, count, result_file
 
 
 @click.group(invoke_without_command=True)
-@click.option("--learner", "players", multiple=True, help="A line, or module:Class; may be repeated.  [default: all]")
+@click.option(
+    "--learner", "players", multiple=True, help="A line, or module:Class; may be repeated.  [default: all of the board]"
+)
 @click.option("--task", "names", multiple=True, help="A task of the benchmark; may be repeated.  [default: the suite]")
 @count("--num-runs", 10, "Independent runs of each line, >= 1.")
 @SEED

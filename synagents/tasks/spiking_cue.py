@@ -3,10 +3,10 @@
     life    a life of `cue`, each of its rounds shown for `substeps` rounds; the last decision of these counts
     R       that of `cue`, in the last of these rounds; else 0
 
-What is seen are spikes. Every sign of a cue has two neurons, of which one fires with probability 0.5 and the other with
-0.02 (where no cue is shown both with 0.02); GO, a last reward of +1, one of -1, and each last action have one, which
-fires with 0.5 where it is so and else with 0.02. (`tasks/cue.py`; as spikes after Schmidgall, Ashkanazy, Lawson & Hays
-2021, "SpikePropamine", arXiv 2106.02681, whose code is not public: the encoding is ours.)
+What is seen are spikes. Every sign of a cue has two neurons, of which one fires with probability `firing` and the other
+with 0.02 (where no cue is shown both with 0.02); GO, a last reward of +1, one of -1, and each last action have one,
+which fires with probability `firing` where it is so and else with 0.02. (`tasks/cue.py`; as spikes after Schmidgall,
+Ashkanazy, Lawson & Hays 2021, "SpikePropamine", arXiv 2106.02681, whose code is not public: the encoding is ours.)
 """
 
 from functools import cached_property
@@ -24,7 +24,7 @@ from synagents.world import Answer, LifeTask
 
 __all__ = ["spiking_cue"]
 
-ON, OFF = 0.5, 0.02  # probabilities of a spike
+OFF = 0.02  # probability of a spike of a neuron that stands for what is not so
 
 
 class SpikingLife(NamedTuple):
@@ -43,11 +43,13 @@ class SpikingCue(LifeTask):
         shown: the task that is read.
         substeps: rounds for every one of its rounds.
         noise: probability that a neuron does the contrary.
+        firing: probability of a spike of a neuron that stands for what is so.
     """
 
     shown: Cue
     substeps: int = static(default=4)
     noise: float = 0.0
+    firing: float = 0.5
 
     @property
     def in_shape(self) -> tuple[int, ...]:
@@ -95,10 +97,13 @@ class SpikingCue(LifeTask):
         seen = self.shown.stimulus(life)
         signs, go, reward, action = seen[: self.shown.bits], seen[self.shown.bits], seen[-3], seen[-2:]
         on = jnp.concatenate([signs > 0, signs < 0, jnp.stack([go > 0, reward > 0, reward < 0]), action > 0])
-        return SpikingLife(life, substep, spikes(key, jnp.where(on, jnp.float32(ON), jnp.float32(OFF)), self.noise))
+        p = jnp.where(on, jnp.float32(self.firing), jnp.float32(OFF))
+        return SpikingLife(life, substep, spikes(key, p, self.noise))
 
 
-def spiking_cue(*, cues: int = 2, bits: int = 6, length: int = 40, substeps: int = 4, noise: float = 0.0) -> SpikingCue:
+def spiking_cue(
+    *, cues: int = 2, bits: int = 6, length: int = 40, substeps: int = 4, noise: float = 0.0, firing: float = 0.5
+) -> SpikingCue:
     """Find out in every life anew which of a few cues counts, where cues and rewards are read as spikes.
 
     Args:
@@ -107,7 +112,9 @@ def spiking_cue(*, cues: int = 2, bits: int = 6, length: int = 40, substeps: int
         length: rounds of `cue` in a life, >= 1.
         substeps: rounds for every one of them, >= 1.
         noise: probability that a neuron does the contrary, in [0, 0.5].
+        firing: probability of a spike of a neuron that stands for what is so, in [0.5, 1]; the others fire with 0.02.
     """
     require_whole("substeps", substeps, 1)
     require_between("noise", noise, 0, 0.5)
-    return SpikingCue(cue(cues=cues, bits=bits, length=length), substeps, noise)
+    require_between("firing", firing, 0.5, 1)
+    return SpikingCue(cue(cues=cues, bits=bits, length=length), substeps, noise, firing)
