@@ -183,7 +183,7 @@ _SET_DIGITS: Values = {
 _SET_LETTERS: Values = {
     "batch_size": 100,
     "interval": 50,
-    "epsilon": "exponential:3e-2:1e-3",
+    "epsilon": "exponential:0.1:3e-3",
     "rounds": 150_000,
 }
 # One level of an int8 weight is about 0.008: fewer agents move, in place of a step that falls.
