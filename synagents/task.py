@@ -104,6 +104,11 @@ class Task(ABC):
         """Of the data, for reports: pairs of a name and a value. By default empty."""
         return ()
 
+    @cached_property
+    def loss_unit(self) -> float:
+        """What reports multiply a round's loss by, so that it can stand beside that of `evaluate`. By default 1."""
+        return 1.0
+
     def integers(self) -> "Task":
         """This task with samples in int8 and a loss in int32, for networks of whole numbers. By default there is none.
 

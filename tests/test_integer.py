@@ -240,6 +240,18 @@ def test_agents_teach_a_recurrent_network_what_the_last_character_alone_does_not
     assert held_out_bits("uniform", file, 2) > 0.95
 
 
+@pytest.mark.parametrize("task", ["digits", "characters"])
+def test_a_loss_that_is_told_while_training_is_in_the_nats_of_the_held_out_one(task: str) -> None:
+    network, small = ("integer-mlp", {"hidden": (8,)}) if task == "digits" else ("integer-recurrent", {"units": 4})
+    spec = preset(task, "integer-trace", network=network, rounds=10, batch_size=300, interval=10, **small)
+    run, history = spec.advance(spec.begin(), 10)
+    seen, raw = spec.look(run, history), float(np.mean(history.info["loss"]))
+    told, held_out = seen.figures["loss"], float(evaluate(run)["loss"].mean())
+    assert told == pytest.approx(raw / 1024 / 300 * np.log(2))  # a sum in 1024ths of a bit becomes a mean in nats
+    assert 0.8 < told / held_out < 1.25
+    assert float(seen.rows[0]["loss"]) == pytest.approx(told, rel=1e-4)
+
+
 def test_what_whole_numbers_cannot_do_is_refused() -> None:
     assert "integer-trace" in refused(lambda: Problem(SMALL, digits()))
     watched = begin(0, world(), IntegerTrace())

@@ -177,8 +177,14 @@ _SET_DIGITS: Values = {
     "hidden": (64,),
     "batch_size": 50,
     "interval": 50,
-    "epsilon": "exponential:3e-3:3e-4",
+    "epsilon": "exponential:0.1:1e-3",
     "rounds": 300_000,
+}
+_SET_LETTERS: Values = {
+    "batch_size": 100,
+    "interval": 50,
+    "epsilon": "exponential:0.1:3e-3",
+    "rounds": 150_000,
 }
 # One level of an int8 weight is about 0.008: fewer agents move, in place of a step that falls.
 _WHOLE_DIGITS: Values = {"active": "exponential:0.1:3e-3", "step_size": "8e-3", "rounds": 40_000}
@@ -297,6 +303,7 @@ MEASURED: dict[tuple[str, str], Values] = {
         for learner in ("trace", "team-q")
     },
     ("digits", "evidence"): _SET_DIGITS,
+    **{(task, "evidence"): _SET_LETTERS for task in ("idx", "notmnist")},
     ("digits", "integer-trace"): _WHOLE_DIGITS,
     ("digits", "trace"): _TRACED_DIGITS,
     ("digits", "team-q"): _TEAM_DIGITS,

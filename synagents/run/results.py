@@ -16,7 +16,7 @@ from synagents.loop import History, Run, evaluate
 from synagents.run.checkpoints import arrays_of
 from synagents.run.files import Json
 from synagents.run.log import Row
-from synagents.world import Part
+from synagents.world import Part, Task
 
 Measured: TypeAlias = dict[str, np.ndarray]  # metrics of a whole part, f32[K, W]
 
@@ -44,7 +44,7 @@ def rows(run: Run, history: History, held_out: Measured) -> list[Row]:
 
 
 def _row(run: Run, history: History, held_out: Measured, k: int) -> Row:
-    numbers = {"loss": float(np.mean(history.info["loss"][k]))}
+    numbers = {"loss": mean_loss(run, history.info["loss"][k])}
     numbers |= {f"world.{name}": float(np.mean(values[k])) for name, values in history.info.items() if name != "loss"}
     numbers["reward_rate"] = float(np.mean(history.reward[k] > 0))
     numbers |= {f"held_out_{name}": float(values[k].mean()) for name, values in held_out.items()}
@@ -53,6 +53,12 @@ def _row(run: Run, history: History, held_out: Measured, k: int) -> Row:
         require(name not in numbers, f"A probe has two numbers that are called {name}: give them different names.")
         numbers[name] = value
     return row_of(run.t, k, numbers)
+
+
+def mean_loss(run: Run, losses: Array) -> float:
+    """The mean of losses of rounds, in the unit in which whole parts of the data are measured."""
+    task = run.world.task
+    return float(np.mean(losses)) * (task.loss_unit if isinstance(task, Task) else 1.0)
 
 
 def row_of(step: int, run: int, numbers: Mapping[str, float]) -> Row:

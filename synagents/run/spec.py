@@ -256,7 +256,7 @@ class RunSpec(Spec[Run, History]):
         """Means over worlds and rounds, and the held-out metrics."""
         held_out = results.measure(run, "held_out")
         figures = {
-            "loss": float(np.mean(history.info["loss"][:, -10:])),
+            "loss": results.mean_loss(run, history.info["loss"][:, -10:]),
             "reward_rate": float(np.mean(history.reward > 0)),
         }
         if "accuracy" in held_out:

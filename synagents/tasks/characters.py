@@ -66,6 +66,11 @@ class Characters(Task):
         """Of the text."""
         return self.text.description
 
+    @property
+    def loss_unit(self) -> float:
+        """1, or of whole numbers what makes their sum a mean in nats."""
+        return integer_losses.nats_per_sample(self.batch_size) if self.whole else 1.0
+
     def integers(self) -> "Characters":
         """The same windows in int8, and a loss in int32."""
         return replace(self, whole=True)

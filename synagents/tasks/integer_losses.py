@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, Int32
 
 UNIT = 10  # a bit is 2^10 units
 _ONE = 1 << UNIT
+_NATS = math.log(2) / _ONE  # of a unit
 _POWER = 15  # 2^0 is 2^15, so that 2^15 classes fit into 31 bits
 _MOST = 31  # bits that a sample can cost
 MOST_SAMPLES = 2**31 // (_MOST << UNIT)
@@ -35,9 +36,14 @@ def cross_entropy(out: Int32[Array, "B C"], target: Int32[Array, "B"]) -> Int32[
     return jnp.sum(jnp.minimum(cost, _MOST << UNIT), dtype=jnp.int32)
 
 
+def nats_per_sample(batch_size: int) -> float:
+    """What a batch's cross-entropy is multiplied by, for its mean over samples in nats."""
+    return _NATS / batch_size
+
+
 def in_nats(out: Int32[Array, "..."]) -> Float[Array, "..."]:
     """The same logits as real numbers, for whoever reports."""
-    return out.astype(jnp.float32) * jnp.float32(math.log(2) / _ONE)
+    return out.astype(jnp.float32) * jnp.float32(_NATS)
 
 
 def power(below: Int32[Array, "..."]) -> Int32[Array, "..."]:

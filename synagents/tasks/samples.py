@@ -84,6 +84,11 @@ class Samples(Task):
         """Whether the targets are classes, so that there is an accuracy."""
         return bool(jnp.issubdtype(self.target.dtype, jnp.integer))
 
+    @property
+    def loss_unit(self) -> float:
+        """1, or of whole numbers what makes their sum a mean in nats."""
+        return integer_losses.nats_per_sample(self.batch_size) if self.x.dtype == jnp.int8 else 1.0
+
     def integers(self) -> "Samples":
         """The same samples as whole numbers: 127 is what 1 was, and the loss is the sum in units of 2^-10 bit.
 
