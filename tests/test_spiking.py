@@ -87,7 +87,7 @@ def test_the_network_is_that_of_a_plain_loop_over_steps_and_units(options: dict[
 
 
 def test_loops_skips_and_intrinsic_numbers_are_groups_of_agents_and_begin_as_if_they_were_not_there() -> None:
-    plain, whole = (Spiking((6, 3), 2, hidden=(4,), **options) for options in ({}, {**ALL, "skips": False}))
+    plain, whole = (Spiking((6, 3), 2, hidden=(4,), **options) for options in ({}, ALL))
     x = jax.random.uniform(KEY, (5, 6, 3))
     np.testing.assert_allclose(plain.apply(plain.init(KEY), x), whole.apply(whole.init(KEY), x), rtol=1e-5)
     names = set(Spiking((6, 3), 2, hidden=(4,), **ALL).init(KEY))
@@ -96,9 +96,7 @@ def test_loops_skips_and_intrinsic_numbers_are_groups_of_agents_and_begin_as_if_
 
 
 def test_every_layer_may_have_a_scale_of_its_own_which_with_batch_norm_changes_nothing_at_first() -> None:
-    usual, own = (
-        Spiking((6, 3), 2, hidden=(4,), norm="batch", init_scale=scale) for scale in ((3.0,), (300.0, 3.0))
-    )
+    usual, own = (Spiking((6, 3), 2, hidden=(4,), norm="batch", init_scale=scale) for scale in ((3.0,), (300.0, 3.0)))
     params, larger = usual.init(KEY), own.init(KEY)
     np.testing.assert_allclose(larger["layer0_weight"], 100 * params["layer0_weight"], rtol=1e-5)
     assert same_bits(larger["layer1_weight"], params["layer1_weight"])

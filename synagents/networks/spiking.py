@@ -54,7 +54,7 @@ class Spiking(Network):
         synapse: tau_s, time constant of currents in steps, >= 1.
         norm: of what arrives at a unit from other layers: none, or batch, with deviation 0.5 over samples and steps.
         init_scale: standard deviation of fresh weights, times the root of the fan-in, >= 0: one for all layers, or one
-            each from the input on. With batch norm a step turns the weights of a unit the less, the larger they are.
+            each from the input on. With batch norm a step turns a unit's weights the less, the larger they are.
     """
 
     in_shape: tuple[int, ...] = static()
@@ -101,14 +101,18 @@ class Spiking(Network):
         return self.norm == "batch"
 
     def init(self, key: Key[Array, ""]) -> Params:
-        """Fresh weights from a normal distribution; loops, leaks and gains are 0."""
+        """Fresh weights from a normal distribution; skips, loops, leaks and gains are 0.
+
+        Skips that were drawn, too, would double the variance of what arrives, and the networks end lower.
+        """
         params: Params = {}
         for layer, units in enumerate(self.sizes[1:]):
-            own = jax.random.fold_in(key, layer)
-            scale = self.init_scale[layer % len(self.init_scale)]
-            params[f"layer{layer}_weight"] = _drawn(own, scale, self.sizes[layer], units)
+            fan_in = self.sizes[layer]
+            scale = jnp.asarray(self.init_scale[layer % len(self.init_scale)] / math.sqrt(fan_in), jnp.float32)
+            drawn = jax.random.normal(jax.random.fold_in(key, layer), (fan_in, units), jnp.float32)
+            params[f"layer{layer}_weight"] = scale * drawn
             if self.skips and layer:
-                params[f"layer{layer}_skip"] = _drawn(jax.random.fold_in(own, 1), scale, self.sizes[layer - 1], units)
+                params[f"layer{layer}_skip"] = jnp.zeros((self.sizes[layer - 1], units), jnp.float32)
             if self.self_recurrence:
                 params[f"layer{layer}_loop"] = jnp.zeros(units, jnp.float32)
             for name in ("leak", "gain") if self.intrinsic else ():
@@ -168,10 +172,6 @@ class Spiking(Network):
 
         silent = jnp.zeros_like(arriving[0])
         return jax.lax.scan(step, (silent, silent), arriving)[1]
-
-
-def _drawn(key: Key[Array, ""], scale: float, fan_in: int, fan_out: int) -> Float[Array, "i o"]:
-    return jnp.asarray(scale / math.sqrt(fan_in), jnp.float32) * jax.random.normal(key, (fan_in, fan_out), jnp.float32)
 
 
 @jax.custom_jvp
