@@ -3,13 +3,15 @@
     python studies/spiking.py [--data DIR] [--only PART ...] [--seeds 10] [--first 100]
     python studies/spiking.py --table                       # the tables of docs/hard_networks.md, of what is done
 
-Parts by the surrogate gradient: `words`, generated words and their reversals (`chirp`); `rows`, the digits read row by
-row; `speech`, Japanese vowels, which need `--data`, the folder with their `.ts` files. Part `agents`: synapse agents on
-the digits read row by row, which only run the network forward, and the gradient on the same network, with and without
-batch norm of what arrives at a unit. A cell is one training with a seed, which also draws words and splits where they
-are drawn; it leaves one line in results/spiking.jsonl and is never played twice. Controls that remember nothing:
-`counts`, a linear layer on how often each channel fired; `flat`, one on the whole sample, which sees time as so many
-more inputs. Settings were chosen on seeds 0 .. 3.
+Parts by the surrogate gradient: `words`, generated words and their reversals (`chirp`); `rows`, the digits read row
+by row; `speech`, Japanese vowels, which need `--data`, the folder with their `.ts` files. Part `agents`: synapse
+agents on the digits read row by row, which only run the network forward, and the gradient on the same network, with
+and without batch norm of what arrives at a unit. Part `preset`: the same with the settings of `synagents train digits
+--network spiking`, and the gradient also from the usual scale of weights, with which it moves the hidden layer, too.
+A cell is one training with a seed, which also draws words and splits where they are drawn; it leaves one line in
+results/spiking.jsonl and is never played twice. Controls that remember nothing: `counts`, a linear layer on how often
+each channel fired; `flat`, one on the whole sample, which sees time as so many more inputs. Settings were chosen on
+seeds 0 .. 3, of part `preset` 0 .. 2.
 """
 
 import argparse
@@ -35,6 +37,7 @@ from synagents.loop import advance, evaluate
 from synagents.networks.normalisation import Norm
 from synagents.networks.spiking import Spiking
 from synagents.run.config import versions
+from synagents.run.spec import RunSpec
 from synagents.tasks.chirp import chirp
 from synagents.tasks.datasets import digits
 from synagents.tasks.samples import Samples
@@ -50,10 +53,12 @@ STRUCTURES: dict[str, dict[str, Any]] = {
     "both": {"self_recurrence": True, "skips": True},
     "all three": {"self_recurrence": True, "skips": True, "intrinsic": True},
 }
+USUAL_SCALE = "adam, preset, usual scale"
 CONTROLS = ("counts", "flat")
 NORMS: tuple[Norm, ...] = ("none", "batch")
 METHODS = ("adam", "team-q", "trace", "uniform")
 AGENTS = {f"{method}, norm {norm}": (method, norm) for method in METHODS for norm in NORMS}
+PRESETS = {"adam, preset": "adam", USUAL_SCALE: "adam", "team-q, preset": "team-q", "uniform, preset": "uniform"}
 ROUNDS, BATCH_SIZE, CHUNK = 25_000, 500, 1000  # of agents, samples of a round, rounds of one call of the loop
 
 
@@ -71,7 +76,10 @@ PARTS = {
     "rows": Setting(2e-2, 50, 30, ("feed-forward", "all three", "flat")),
     "speech": Setting(1e-2, 30, 50, ("feed-forward", "all three", "flat")),
 }
-NAMES: dict[str, tuple[str, ...]] = {part: own.networks for part, own in PARTS.items()} | {"agents": tuple(AGENTS)}
+NAMES: dict[str, tuple[str, ...]] = {part: own.networks for part, own in PARTS.items()} | {
+    "agents": tuple(AGENTS),
+    "preset": tuple(PRESETS),
+}
 
 
 def task_of(part: str, seed: int, data: Path | None) -> Samples:
@@ -82,17 +90,26 @@ def task_of(part: str, seed: int, data: Path | None) -> Samples:
     return digits(batch_size=size, split_seed=seed) if part == "rows" else japanese_vowels(data=data, batch_size=size)
 
 
-def by_agents(method: str, seed: int) -> dict[str, Any]:
-    """Agents train 8-48-10 on digits; the held-out accuracy, the cost, and the seconds without compilation."""
-    compiled, started = compilations(), time.perf_counter()
-    learner, norm = AGENTS[method]
-    options: dict[str, Any] = {"network": "spiking", "hidden": (48,), "norm": norm, "seed": seed, "split_seed": seed}
+def spec_of(structure: str, seed: int) -> RunSpec:
+    """What `synagents train` plays: the preset of the network, or 8-48-10 with settings of its own."""
+    if structure in PRESETS:
+        return preset("digits", PRESETS[structure], network="spiking", seed=seed)
+    learner, norm = AGENTS[structure]
+    options: dict[str, Any] = {"network": "spiking", "hidden": (48,), "norm": norm, "window": 10, "init_scale": (3.0,)}
     options |= {"batch_size": BATCH_SIZE, "interval": 100, "step_size": Exponential(5e-2, 5e-3, ROUNDS)}
-    run = preset("digits", learner, rounds=ROUNDS, **options).begin()
-    for _ in range(ROUNDS // CHUNK):
+    return preset("digits", learner, seed=seed, rounds=ROUNDS, **options)
+
+
+def by_agents(structure: str, seed: int) -> dict[str, Any]:
+    """Agents train digits; the held-out accuracy, the cost, and the seconds without compilation."""
+    compiled, started = compilations(), time.perf_counter()
+    spec = spec_of(structure, seed)
+    run = spec.begin()
+    for _ in range(spec.rounds // CHUNK):
         run, _ = advance(run, CHUNK)
+    held_out = float(evaluate(run)["accuracy"].mean())  # before the clock is read: rounds are played in the background
     seconds = time.perf_counter() - started - sum(compiled)
-    return {"held_out": float(evaluate(run)["accuracy"].mean()), "samples": ROUNDS * BATCH_SIZE, "seconds": seconds}
+    return {"held_out": held_out, "samples": spec.rounds * spec.world.task.batch_size, "seconds": seconds}
 
 
 def counted(task: Samples) -> Samples:
@@ -104,7 +121,7 @@ def counted(task: Samples) -> Samples:
 def play(part: str, structure: str, seed: int, data: Path | None) -> dict[str, Any]:
     """Train; return the held-out accuracy, and the seconds without compilation."""
     compiled, started = compilations(), time.perf_counter()
-    gradient = "rows" if part == "agents" else part
+    gradient = "rows" if part in ("agents", "preset") else part
     setting, task = PARTS[gradient], task_of(gradient, seed, data)
     task = counted(task) if structure == "counts" else task
     network: Network = MLP((math.prod(task.in_shape), task.out_size))
@@ -112,6 +129,9 @@ def play(part: str, structure: str, seed: int, data: Path | None) -> dict[str, A
         network = Spiking(task.in_shape, task.out_size, HIDDEN, **STRUCTURES[structure])
     elif structure in AGENTS:
         network = Spiking(task.in_shape, task.out_size, (48,), norm=AGENTS[structure][1])
+    elif structure in PRESETS:
+        network = preset("digits", network="spiking").world.network
+        network = replace(network, init_scale=(3.0,)) if structure == USUAL_SCALE else network
     adam = Adam(Exponential(setting.step, setting.step / 30, 1.0))
     budget = 3 * setting.batch_size * (setting.epochs * len(task.target) // setting.batch_size)
     curve = drive(seed, adam, Problem(network, task, 1), budget, looks=1)
@@ -157,7 +177,7 @@ def main() -> None:
             continue
         if seed == seeds[0]:
             jax.clear_caches()
-        led = structure in AGENTS and AGENTS[structure][0] != "adam"
+        led = part in ("agents", "preset") and not structure.startswith("adam")
         got = by_agents(structure, seed) if led else play(part, structure, seed, args.data)
         done.add({"key": key, "part": part, "network": structure, "seed": seed, **got, "versions": versions()})
         print(key, json.dumps(got), file=sys.stderr, flush=True)

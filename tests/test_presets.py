@@ -42,6 +42,14 @@ def test_a_task_that_is_unknown_has_a_preset_of_rounds_alone() -> None:
     assert presets.recommended("weather", "uniform", "unit") == {"rounds": presets.ROUNDS}
 
 
+def test_a_preset_of_a_network_goes_before_that_of_the_task_and_the_learner_and_given_settings_before_both() -> None:
+    plain = preset("digits", "team-q", network="spiking")
+    assert (plain.world.network.norm, plain.world.network.window) == ("batch", 3)
+    assert plain.rounds == presets.ON_NETWORKS["synapse", "digits", "spiking"]["rounds"]
+    assert plain.world.task.batch_size == 500 and preset("digits", "team-q").world.task.batch_size == 200
+    assert preset("digits", "team-q", network="spiking", norm="none").world.network.norm == "none"
+
+
 @pytest.mark.parametrize("names", [names for names in PLAYABLE if len(registry.players(names.task)) > 1], ids=called)
 def test_a_preset_of_a_task_of_several_worlds_gives_none_what_only_another_has(names: Names) -> None:
     assert set(recommended(names)) <= {*known_settings(names), *OF_RUNS}

@@ -1,6 +1,7 @@
 """Settings that are known to work, for every task and where needed for one learner on it: what a preset begins with.
 
-    preset = task's settings in a world | learner's settings | those of the pair, published or measured | given by hand
+    preset = task's settings in a world | learner's settings | those of the pair, published or measured
+           | the network's on the task | given by hand
 
 Each was measured, but for those marked as not searched; a decay without a length spans the run. A published setting is
 complete: it names every setting of the learner that the task's own would give it, so that it inherits none (a test
@@ -117,22 +118,37 @@ TASKS: dict[str, dict[str, Values]] = {  # by the family of the world: what is r
     },
 }
 NETWORKS = {"evidence": "quantized"}  # of learners that need another than the world's own
+# Of tasks with a network of another kind, by world, task and network.
+ON_NETWORKS: dict[tuple[str, str, str], Values] = {
+    ("synapse", "digits", "spiking"): {
+        "hidden": (128,),
+        "window": 3,
+        "norm": "batch",
+        "init_scale": (300.0, 3.0),
+        "batch_size": 500,
+        "interval": 100,
+        "step_size": "exponential:2e-2:5e-4",
+        "rounds": 12_000,
+    }
+}
 ROUNDS = 10_000  # where a preset does not say
 LIVES = 30  # of an update of an outer loop, where a preset does not say
 
 
-def recommended(task: str, learner: str, world: str) -> Values:
+def recommended(task: str, learner: str, world: str, network: str | None = None) -> Values:
     """Values of settings for a learner on a task, by parameter name, and `rounds`, which every preset has.
 
     Args:
         task: its name; one that is unknown has no settings.
         learner: its name.
         world: the family of the world that they are for.
+        network: its name, where one is named.
     """
     pair = (task, learner)
     of_task = TASKS.get(world, {}).get(task, {})
     of_pair = PUBLISHED.get(pair, {}) | MEASURED.get(pair, {})
-    return {"rounds": ROUNDS} | of_task | LEARNERS.get(learner, {}) | of_pair
+    of_network = ON_NETWORKS.get((world, task, network or ""), {})
+    return {"rounds": ROUNDS} | of_task | LEARNERS.get(learner, {}) | of_pair | of_network
 
 
 def meaningless(chosen: Values, *, integer: bool = False) -> Values:

@@ -117,7 +117,7 @@ def defaults(known: dict[str, Flag], names: Names, *, by_preset: bool = True) ->
 
 def recommended(names: Names) -> Values:
     """The preset's values, by parameter name: of settings, `rounds`, and `num_worlds` or `lives` where it has them."""
-    return presets.recommended(names.task, names.learner, family_of(names))
+    return presets.recommended(names.task, names.learner, family_of(names), names.network)
 
 
 def family_of(names: Names) -> str:

@@ -53,7 +53,8 @@ class Spiking(Network):
         membrane: tau, time constant of membranes in steps, > 1.
         synapse: tau_s, time constant of currents in steps, >= 1.
         norm: of what arrives at a unit from other layers: none, or batch, with deviation 0.5 over samples and steps.
-        init_scale: standard deviation of fresh weights, times the root of the fan-in, >= 0.
+        init_scale: standard deviation of fresh weights, times the root of the fan-in, >= 0: one for all layers, or one
+            each from the input on. With batch norm a step turns a unit's weights the less, the larger they are.
     """
 
     in_shape: tuple[int, ...] = static()
@@ -68,7 +69,7 @@ class Spiking(Network):
     membrane: float = 5.0
     synapse: float = 3.0
     norm: Norm = static(default="none")
-    init_scale: float = 3.0
+    init_scale: tuple[float, ...] = (3.0,)
 
     def __post_init__(self) -> None:
         require(len(self.in_shape) > 0, "A sample that is one number is read in no step: give it an axis.")
@@ -80,7 +81,13 @@ class Spiking(Network):
             require_whole(name, getattr(self, name), 1)
         require_between("membrane", self.membrane, 1, above=True)
         require_between("synapse", self.synapse, 1)
-        require_between("init_scale", self.init_scale, 0)
+        require(
+            isinstance(self.init_scale, tuple) and len(self.init_scale) in (1, len(self.hidden) + 1),
+            f"init_scale must be one number, as (3.0,), or one for each of {len(self.hidden) + 1} layers, but is "
+            f"{self.init_scale}.",
+        )
+        for scale in self.init_scale:
+            require_between("init_scale", scale, 0)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -94,13 +101,18 @@ class Spiking(Network):
         return self.norm == "batch"
 
     def init(self, key: Key[Array, ""]) -> Params:
-        """Fresh weights from a normal distribution; loops, leaks and gains are 0."""
+        """Fresh weights from a normal distribution; skips, loops, leaks and gains are 0.
+
+        Skips that were drawn, too, would double the variance of what arrives, and the networks end lower.
+        """
         params: Params = {}
         for layer, units in enumerate(self.sizes[1:]):
-            own = jax.random.fold_in(key, layer)
-            params[f"layer{layer}_weight"] = self._drawn(own, self.sizes[layer], units)
+            fan_in = self.sizes[layer]
+            scale = jnp.asarray(self.init_scale[layer % len(self.init_scale)] / math.sqrt(fan_in), jnp.float32)
+            drawn = jax.random.normal(jax.random.fold_in(key, layer), (fan_in, units), jnp.float32)
+            params[f"layer{layer}_weight"] = scale * drawn
             if self.skips and layer:
-                params[f"layer{layer}_skip"] = self._drawn(jax.random.fold_in(own, 1), self.sizes[layer - 1], units)
+                params[f"layer{layer}_skip"] = jnp.zeros((self.sizes[layer - 1], units), jnp.float32)
             if self.self_recurrence:
                 params[f"layer{layer}_loop"] = jnp.zeros(units, jnp.float32)
             for name in ("leak", "gain") if self.intrinsic else ():
@@ -124,10 +136,6 @@ class Spiking(Network):
             fires = layer < last or self.readout == "spikes"
             passed.append(self._layer(params, layer, arriving, fires=fires))
         return passed[1:]
-
-    def _drawn(self, key: Key[Array, ""], fan_in: int, fan_out: int) -> Float[Array, "i o"]:
-        scale = jnp.asarray(self.init_scale / math.sqrt(fan_in), jnp.float32)
-        return scale * jax.random.normal(key, (fan_in, fan_out), jnp.float32)
 
     def _currents(self, x: Float[Array, "B ..."]) -> Float[Array, "T B n"]:
         """The sample, step by step, through synapses."""
