@@ -37,7 +37,6 @@ from synagents.loop import advance, evaluate
 from synagents.networks.normalisation import Norm
 from synagents.networks.spiking import Spiking
 from synagents.run.config import versions
-from synagents.run.spec import RunSpec
 from synagents.tasks.chirp import chirp
 from synagents.tasks.datasets import digits
 from synagents.tasks.samples import Samples
@@ -90,8 +89,8 @@ def task_of(part: str, seed: int, data: Path | None) -> Samples:
     return digits(batch_size=size, split_seed=seed) if part == "rows" else japanese_vowels(data=data, batch_size=size)
 
 
-def spec_of(structure: str, seed: int) -> RunSpec:
-    """What `synagents train` plays: the preset of the network, or 8-48-10 with settings of its own."""
+def spec_of(structure: str, seed: int) -> Any:
+    """What `synagents train` plays, a `RunSpec`: the preset of the network, or 8-48-10 with settings of its own."""
     if structure in PRESETS:
         return preset("digits", PRESETS[structure], network="spiking", seed=seed)
     learner, norm = AGENTS[structure]
@@ -130,8 +129,8 @@ def play(part: str, structure: str, seed: int, data: Path | None) -> dict[str, A
     elif structure in AGENTS:
         network = Spiking(task.in_shape, task.out_size, (48,), norm=AGENTS[structure][1])
     elif structure in PRESETS:
-        network = preset("digits", network="spiking").world.network
-        network = replace(network, init_scale=(3.0,)) if structure == USUAL_SCALE else network
+        more: dict[str, Any] = {"init_scale": (3.0,)} if structure == USUAL_SCALE else {}
+        network = preset("digits", network="spiking", **more).world.network  # type: ignore[attr-defined]
     adam = Adam(Exponential(setting.step, setting.step / 30, 1.0))
     budget = 3 * setting.batch_size * (setting.epochs * len(task.target) // setting.batch_size)
     curve = drive(seed, adam, Problem(network, task, 1), budget, looks=1)

@@ -218,9 +218,9 @@ def _of_policies(policies: dict[str, submissions.Submission], kept: set[str]) ->
         "Loss on held-out toys, and held-out accuracy in percent; agent-steps are those of learning on toys",
         "The same policies where the algorithm goes on learning: held-out accuracy in percent",
     )
-    own = {name: policies[name] for name in runs}
+    shown = {name: policies[name] for name in runs}
     tables = []
-    for caption, (head, *rows) in zip(captions, (play.frozen(own), play.online(own)), strict=True):
+    for caption, (head, *rows) in zip(captions, (play.frozen(shown), play.online(shown)), strict=True):
         grouped = [(told, [row for row in rows if row[0] in those]) for told, those in groups.items()]
         tables += [(caption, Table(head, [part for part in grouped if part[1]]))] if rows else []
     return [Board("policy", title, ACCURACY, runs, groups, {}, {}, tables)]
