@@ -71,6 +71,8 @@ def cells() -> Iterator[Cell]:
     yield Cell("evolve", "cue", "neuromodulated", {"outer": "evolve"}, 1500, 3)
     for rule in SPIKING:
         yield Cell("evidence", "evidence-accumulation", rule, {}, 600, 10)
+    for rule in ("fixed", "oja"):
+        yield Cell("evidence, 64 lives", "evidence-accumulation", rule, {"lives": 64}, 600, 10)
     # What is not cleared at the recall has decayed by then, unless units hear each other.
     yield Cell("evidence, activity kept", "evidence-accumulation", "fixed", {"silence": False}, 600, 10)
     yield Cell(
