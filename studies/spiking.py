@@ -94,7 +94,7 @@ def spec_of(structure: str, seed: int) -> Any:
     if structure in PRESETS:
         return preset("digits", PRESETS[structure], network="spiking", seed=seed)
     learner, norm = AGENTS[structure]
-    options: dict[str, Any] = {"network": "spiking", "hidden": (48,), "norm": norm, "window": 10, "init_scale": (3.0,)}
+    options: dict[str, Any] = {"network": "spiking", "hidden": (48,), "norm": norm, "window": 10, "hidden_scale": 1.0}
     options |= {"batch_size": BATCH_SIZE, "interval": 100, "step_size": Exponential(5e-2, 5e-3, ROUNDS)}
     return preset("digits", learner, seed=seed, rounds=ROUNDS, **options)
 
@@ -129,7 +129,7 @@ def play(part: str, structure: str, seed: int, data: Path | None) -> dict[str, A
     elif structure in AGENTS:
         network = Spiking(task.in_shape, task.out_size, (48,), norm=AGENTS[structure][1])
     elif structure in PRESETS:
-        more: dict[str, Any] = {"init_scale": (3.0,)} if structure == USUAL_SCALE else {}
+        more: dict[str, Any] = {"hidden_scale": 1.0} if structure == USUAL_SCALE else {}
         network = preset("digits", network="spiking", **more).world.network  # type: ignore[attr-defined]
     adam = Adam(Exponential(setting.step, setting.step / 30, 1.0))
     budget = 3 * setting.batch_size * (setting.epochs * len(task.target) // setting.batch_size)

@@ -47,7 +47,9 @@ def test_a_preset_of_a_network_goes_before_that_of_the_task_and_the_learner_and_
     assert (plain.world.network.norm, plain.world.network.window) == ("batch", 3)
     assert plain.rounds == presets.ON_NETWORKS["synapse", "digits", "spiking"]["rounds"]
     assert plain.world.task.batch_size == 500 and preset("digits", "team-q").world.task.batch_size == 200
-    assert preset("digits", "team-q", network="spiking", norm="none").world.network.norm == "none"
+    without = preset("digits", "team-q", network="spiking", norm="none").world.network
+    assert (plain.world.network.hidden_scale, without.norm, without.hidden_scale) == (100, "none", 1)
+    assert preset("digits", "team-q", network="spiking", hidden=(8, 8)).world.network.hidden == (8, 8)
 
 
 @pytest.mark.parametrize("names", [names for names in PLAYABLE if len(registry.players(names.task)) > 1], ids=called)

@@ -313,7 +313,8 @@ def _usual(known: dict[str, Flag], names: Names) -> Values:
 
 def _following(known: Iterable[str], chosen: Values, given: Values) -> Values:
     """What follows from other settings where it is not given itself."""
-    follows = {"table": usual_table(chosen)} | presets.meaningless(chosen)
+    follows: Values = {"table": usual_table(chosen)} | presets.meaningless(chosen)
+    follows |= {"hidden_scale": 1.0} if chosen.get("norm") == "none" else {}  # else currents would be as much larger
     return {name: value for name, value in follows.items() if name in known and name not in given}
 
 

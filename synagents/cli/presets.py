@@ -124,7 +124,7 @@ ON_NETWORKS: dict[tuple[str, str, str], Values] = {
         "hidden": (128,),
         "window": 3,
         "norm": "batch",
-        "init_scale": (300.0, 3.0),
+        "hidden_scale": 100.0,
         "batch_size": 500,
         "interval": 100,
         "step_size": "exponential:2e-2:5e-4",

@@ -53,8 +53,9 @@ class Spiking(Network):
         membrane: tau, time constant of membranes in steps, > 1.
         synapse: tau_s, time constant of currents in steps, >= 1.
         norm: of what arrives at a unit from other layers: none, or batch, with deviation 0.5 over samples and steps.
-        init_scale: standard deviation of fresh weights, times the root of the fan-in, >= 0: one for all layers, or one
-            each from the input on. With batch norm a step turns a unit's weights the less, the larger they are.
+        init_scale: standard deviation of fresh weights, times the root of the fan-in, >= 0.
+        hidden_scale: how many times larger those of hidden layers are, >= 0. With batch norm a step turns a unit's
+            weights the less, the larger they are, and nothing else changes; without it currents are larger.
     """
 
     in_shape: tuple[int, ...] = static()
@@ -69,7 +70,8 @@ class Spiking(Network):
     membrane: float = 5.0
     synapse: float = 3.0
     norm: Norm = static(default="none")
-    init_scale: tuple[float, ...] = (3.0,)
+    init_scale: float = 3.0
+    hidden_scale: float = 1.0
 
     def __post_init__(self) -> None:
         require(len(self.in_shape) > 0, "A sample that is one number is read in no step: give it an axis.")
@@ -81,13 +83,8 @@ class Spiking(Network):
             require_whole(name, getattr(self, name), 1)
         require_between("membrane", self.membrane, 1, above=True)
         require_between("synapse", self.synapse, 1)
-        require(
-            isinstance(self.init_scale, tuple) and len(self.init_scale) in (1, len(self.hidden) + 1),
-            f"init_scale must be one number, as (3.0,), or one for each of {len(self.hidden) + 1} layers, but is "
-            f"{self.init_scale}.",
-        )
-        for scale in self.init_scale:
-            require_between("init_scale", scale, 0)
+        require_between("init_scale", self.init_scale, 0)
+        require_between("hidden_scale", self.hidden_scale, 0)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -108,7 +105,8 @@ class Spiking(Network):
         params: Params = {}
         for layer, units in enumerate(self.sizes[1:]):
             fan_in = self.sizes[layer]
-            scale = jnp.asarray(self.init_scale[layer % len(self.init_scale)] / math.sqrt(fan_in), jnp.float32)
+            larger = self.hidden_scale if layer < len(self.hidden) else 1
+            scale = jnp.asarray(self.init_scale * larger / math.sqrt(fan_in), jnp.float32)
             drawn = jax.random.normal(jax.random.fold_in(key, layer), (fan_in, units), jnp.float32)
             params[f"layer{layer}_weight"] = scale * drawn
             if self.skips and layer:

@@ -154,9 +154,8 @@ def online(submissions: dict[str, Submission]) -> list[list[str]]:
 def _places(submissions: dict[str, Submission], end: str) -> list[str]:
     """Where any of them was scored, in the order of the benchmark."""
     scored = {place for own in submissions.values() for run in own.runs for place in run.scores}
-    return [
-        place for place in (task + end for task in (TOYS, *(task.id for task in TASKS.values()))) if place in scored
-    ]
+    order = (TOYS, *(task.id for task in TASKS.values()))
+    return [task + end for task in order if task + end in scored]
 
 
 def _short(place: str) -> str:
